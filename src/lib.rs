@@ -1,1 +1,7 @@
+//! Acrite: a local emulator of Azure Container Registry with customer-managed keys in Azure Key Vault.
+//! This file only names the rooms; ARCHITECTURE.md says what each may know of the others.
 
+pub mod app;
+pub mod domain;
+pub mod http;
+pub mod store;
