@@ -4,9 +4,13 @@
 pub mod access;
 pub mod clock;
 pub mod cmk;
+pub mod groups;
 pub mod identities;
+pub mod keys;
+pub mod operations;
 pub mod poller;
 pub mod registries;
+pub mod roles;
 pub mod tokens;
 pub mod vaults;
 
@@ -45,6 +49,7 @@ pub struct App {
     clock: clock::Clock,
     signer: OnceCell<Signer>,
     poll: poller::Due,
+    unwrapped: cmk::Unwrapped,
     revocation_delay: i64,
 }
 
@@ -60,6 +65,7 @@ impl App {
             clock,
             signer: OnceCell::new(),
             poll: poller::Due::default(),
+            unwrapped: cmk::Unwrapped::default(),
             revocation_delay: options.revocation_delay,
         });
         seal_world(&app).await?;

@@ -1,6 +1,7 @@
 //! The protocol front ends: decode, call a verb, encode. Which host is which service is said here.
 //! Must not know: SQL, how a socket or a certificate works.
 
+pub mod arm;
 pub mod call;
 pub mod entra;
 pub mod graph;
@@ -24,6 +25,7 @@ use call::Call;
 #[must_use]
 pub fn service_for(host: &str, app: &Arc<App>) -> Option<Router> {
     match host {
+        "management.azure.com" => Some(front_end(app, arm::answer)),
         "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => {
             Some(front_end(app, entra::answer))
         }
