@@ -1,1 +1,3 @@
+//! Acrite: a local emulator of Azure Container Registry with customer-managed keys, Key Vault, ARM and Entra ID.
 
+pub mod net;
