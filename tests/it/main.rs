@@ -1,1 +1,4 @@
-fn main() {}
+//! The integration tests: everything through real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod net;
