@@ -23,3 +23,6 @@ pub async fn authorize(
 pub async fn get(_cx: &mut Cx, _vault: &str, _key: &str, _version: Option<&str>) -> Result<(Vault, Key, Version)> {
     todo!()
 }
+pub async fn of_vault(_cx: &mut Cx, _vault: &Vault) -> Result<Vec<(Key, Vec<Version>)>> {
+    Ok(vec![])
+}

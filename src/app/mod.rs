@@ -11,6 +11,7 @@ pub mod operations;
 pub mod poller;
 pub mod registries;
 pub mod roles;
+pub mod status;
 pub mod tokens;
 pub mod vaults;
 

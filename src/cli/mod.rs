@@ -120,7 +120,8 @@ fn log(usual: &str) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("ACRITE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     // A second subscriber in one process (in tests) is no reason to fail.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
 }
 
 /// Why a command failed: one line for what happened, one for what to do about it.

@@ -3,6 +3,7 @@
 
 pub mod arm;
 pub mod call;
+pub mod control;
 pub mod entra;
 pub mod graph;
 pub mod keyvault;
@@ -30,6 +31,7 @@ pub fn service_for(host: &str, app: &Arc<App>) -> Option<Router> {
             Some(front_end(app, entra::answer))
         }
         "169.254.169.254" => Some(front_end(app, entra::managed_identity)),
+        "localhost" | "127.0.0.1" | "::1" | "[::1]" => Some(front_end(app, control::answer)),
         "graph.microsoft.com" => Some(front_end(app, graph::answer)),
         _ if is_below(host, "vault.azure.net") => Some(front_end(app, keyvault::answer)),
         _ if is_below(host, "azurecr.io") => Some(front_end(app, registry::answer)),
