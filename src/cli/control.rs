@@ -29,11 +29,9 @@ impl Control {
         let noticed = |folder: &Path| Notice::read(folder).map(|notice| notice.url);
         let candidates = match named {
             Some(folder) => vec![noticed(folder)],
-            None => vec![
-                from_environment,
-                noticed(&default_folder()),
-                Some(format!("http://127.0.0.1:{DEFAULT_PORT}")),
-            ],
+            None => {
+                vec![from_environment, noticed(&default_folder()), Some(format!("http://127.0.0.1:{DEFAULT_PORT}"))]
+            }
         };
         let mut tried = Vec::new();
         for url in candidates.into_iter().flatten() {
@@ -50,7 +48,10 @@ impl Control {
             Some(folder) if tried.is_empty() => format!("no acrite runs on the data folder {}", folder.display()),
             _ => format!("no acrite answers at {}", tried.join(" or ")),
         };
-        Err(Failure::new(what, "start one with `acrite serve`, or give a command its own with `acrite exec -- COMMAND`"))
+        Err(Failure::new(
+            what,
+            "start one with `acrite serve`, or give a command its own with `acrite exec -- COMMAND`",
+        ))
     }
 
     /// Where this instance is, for pointing clients at it.
@@ -78,13 +79,16 @@ impl Control {
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let (status, answer) = call(&self.url, method, path, body).await.map_err(|error| {
-            Failure::new(format!("the acrite at {} did not answer: {error}", self.url), "see what it printed where it runs")
+            Failure::new(
+                format!("the acrite at {} did not answer: {error}", self.url),
+                "see what it printed where it runs",
+            )
         })?;
         if status.is_success() {
             return Ok(answer);
         }
         let message = answer["error"]["message"].as_str().map_or(format!("it answered {status}"), str::to_owned);
-        Err(Failure::new(message, format!("the acrite at {} refused; see `acrite --help`", self.url)))
+        Err(Failure::new(message, format!("that is the answer of the acrite at {}; see `acrite --help`", self.url)))
     }
 }
 
@@ -97,11 +101,8 @@ async fn call(url: &str, method: Method, path: &str, body: Option<&Value>) -> Re
         (Some("http"), Some(authority)) => authority,
         _ => return Err("its URL does not begin with http://".into()),
     };
-    let stream = TcpStream::connect((
-        authority.host().trim_matches(['[', ']']),
-        authority.port_u16().unwrap_or(80),
-    ))
-    .await?;
+    let stream =
+        TcpStream::connect((authority.host().trim_matches(['[', ']']), authority.port_u16().unwrap_or(80))).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let request = Request::builder()

@@ -29,9 +29,8 @@ pub(super) enum Shell {
 pub(super) async fn run(at: At, shell: Shell, identity_endpoint: bool) -> Result<ExitCode, Failure> {
     let place = Control::find(&at).await?.place(&at)?;
     let all = variables(&place, identity_endpoint, |name| std::env::var(name).ok());
-    let removed = REMOVED.into_iter().filter(|name| {
-        std::env::var_os(name).is_some() && !all.iter().any(|(set, _)| set == name)
-    });
+    let removed =
+        REMOVED.into_iter().filter(|name| std::env::var_os(name).is_some() && !all.iter().any(|(set, _)| set == name));
     let mut text: String = removed.map(|name| unset(shell, name)).collect();
     text.extend(all.iter().filter(|(name, _)| is_for(shell, name)).map(|(name, value)| set(shell, name, value)));
     print(&text);

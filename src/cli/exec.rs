@@ -51,7 +51,8 @@ fn spawn(instance: &Instance, identity_endpoint: bool, command: &[OsString]) -> 
             io::ErrorKind::NotFound => {
                 Failure::new(format!("{name} was not found"), "check its spelling and PATH").with_code(127)
             }
-            _ => Failure::new(format!("{name} could not be started: {error}"), "check that it may be executed").with_code(126),
+            _ => Failure::new(format!("{name} could not be started: {error}"), "check that it may be executed")
+                .with_code(126),
         }
     })
 }
@@ -94,7 +95,8 @@ struct Signals {
 impl Signals {
     fn hear() -> Result<Self, Failure> {
         let hear = |kind| {
-            signal(kind).map_err(|error| Failure::new(format!("signals cannot be heard: {error}"), "please report this"))
+            signal(kind)
+                .map_err(|error| Failure::new(format!("signals cannot be heard: {error}"), "please report this"))
         };
         Ok(Self {
             interrupt: hear(SignalKind::interrupt())?,

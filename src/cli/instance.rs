@@ -133,9 +133,8 @@ impl Instance {
         let port = listener.local_addr().map_err(|error| unbindable(&error))?;
         let place = Place { url: url(port), folder };
 
-        let certificates = Certificates::open(&place.folder).map_err(|error| {
-            Failure::new(error.to_string(), "or choose another folder with --data-dir")
-        })?;
+        let certificates = Certificates::open(&place.folder)
+            .map_err(|error| Failure::new(error.to_string(), "or choose another folder with --data-dir"))?;
         trust::write_stores(&place.folder, certificates.authority_der())?;
         az::sign_in(&place.az_folder())?;
         let services = services(&place.folder, options)?;
@@ -192,7 +191,8 @@ fn lock(folder: &Path) -> Result<File, Failure> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            let by = Notice::read(folder).map_or(String::new(), |notice| format!(" at {} (process {})", notice.url, notice.pid));
+            let by = Notice::read(folder)
+                .map_or(String::new(), |notice| format!(" at {} (process {})", notice.url, notice.pid));
             Err(Failure::new(
                 format!("the data folder {} is in use by another acrite{by}", folder.display()),
                 "stop that one, or give this one its own with --data-dir DIR or --ephemeral",

@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn durations_as_people_write_them() {
-        for (text, seconds) in [("61m", 3660), ("1h30m", 5400), ("2d", 172_800), ("PT61M", 3660), ("1w", 604_800), ("0s", 0), ("0", 0)] {
+        for (text, seconds) in
+            [("61m", 3660), ("1h30m", 5400), ("2d", 172_800), ("PT61M", 3660), ("1w", 604_800), ("0s", 0), ("0", 0)]
+        {
             assert_eq!(duration(text).unwrap(), Duration::from_secs(seconds), "{text}");
         }
         for bad in ["", "5", "1mo", "-5m", "soon"] {

@@ -31,7 +31,8 @@ fn greeting(options: &Options, instance: &Instance) -> String {
     let found_anyway = !options.ephemeral
         && options.data_dir.is_none()
         && instance.place.folder.file_name().is_some_and(|name| name == DEFAULT_FOLDER);
-    let at = if found_anyway { String::new() } else { format!(" --data-dir {}", super::env::sh_word(&folder.to_string())) };
+    let at =
+        if found_anyway { String::new() } else { format!(" --data-dir {}", super::env::sh_word(&folder.to_string())) };
     format!(
         "acrite listening on {}\n  data folder   {folder}{}\n  point a shell at it   eval \"$(acrite env{at})\"\n",
         instance.place.url,

@@ -22,12 +22,24 @@ fn shown(status: &Value) -> String {
 }
 
 fn registries(registries: &Value) -> String {
-    let mut rows = vec![headings(&["REGISTRY", "SKU", "STATE", "ENCRYPTION", "ROTATION", "IDENTITY", "LAST ROTATION", "NEXT POLL", "KEY"])];
+    let mut rows = vec![headings(&[
+        "REGISTRY",
+        "SKU",
+        "STATE",
+        "ENCRYPTION",
+        "ROTATION",
+        "IDENTITY",
+        "LAST ROTATION",
+        "NEXT POLL",
+        "KEY",
+    ])];
     let mut reasons = String::new();
     for registry in list(registries) {
         let cell = |name: &str| text(&registry[name]);
         rows.push(
-            ["name", "sku", "state", "encryption", "rotation", "identity", "last_rotation", "next_poll", "key"].map(cell).to_vec(),
+            ["name", "sku", "state", "encryption", "rotation", "identity", "last_rotation", "next_poll", "key"]
+                .map(cell)
+                .to_vec(),
         );
         if let Some(why) = registry["why"].as_str() {
             // Too long for a column, and the one thing that a locked-out person looks for.
@@ -45,7 +57,13 @@ fn keys(vaults: &Value) -> String {
                 let state = if version["enabled"].as_bool().unwrap_or(false) { "enabled" } else { "disabled" };
                 let protects: Vec<String> = list(&version["protects"]).map(text).collect();
                 let protects = if protects.is_empty() { "-".into() } else { protects.join(", ") };
-                rows.push(vec![text(&vault["name"]), text(&key["name"]), text(&version["version"]), state.into(), protects]);
+                rows.push(vec![
+                    text(&vault["name"]),
+                    text(&key["name"]),
+                    text(&version["version"]),
+                    state.into(),
+                    protects,
+                ]);
             }
         }
     }

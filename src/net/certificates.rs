@@ -195,11 +195,8 @@ fn authority_params(now: SystemTime) -> CertificateParams {
 }
 
 fn leaf_params(host: &str, now: SystemTime) -> Result<CertificateParams, rcgen::Error> {
-    let names: Vec<String> = if is_loopback(host) {
-        vec!["localhost".into(), "127.0.0.1".into(), "::1".into()]
-    } else {
-        vec![host.into()]
-    };
+    let names: Vec<String> =
+        if is_loopback(host) { vec!["localhost".into(), "127.0.0.1".into(), "::1".into()] } else { vec![host.into()] };
     let mut params = CertificateParams::new(names)?;
     params.not_before = (now - BACKDATED).into();
     params.not_after = (now + LEAF_LIFE).into();
@@ -256,8 +253,7 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CertificateError> {
     use std::os::unix::fs::PermissionsExt;
     let folder = path.parent().unwrap_or(Path::new("."));
     let save = || {
-        let mut file =
-            tempfile::Builder::new().permissions(fs::Permissions::from_mode(mode)).tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().permissions(fs::Permissions::from_mode(mode)).tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map(drop).map_err(|refused| refused.error)

@@ -162,9 +162,7 @@ impl Conversation {
         }
         let mut hosts = request.headers().get_all(HOST).iter();
         match (hosts.next(), hosts.next()) {
-            (Some(host), None) => {
-                host.to_str().ok().and_then(Site::parse).ok_or("the Host header is not a host name")
-            }
+            (Some(host), None) => host.to_str().ok().and_then(Site::parse).ok_or("the Host header is not a host name"),
             (None, _) if request.version() < Version::HTTP_11 => Ok(self.unnamed()),
             (None, _) => Err("the Host header is missing"),
             _ => Err("there is more than one Host header"),
@@ -284,7 +282,7 @@ pub(super) fn origin_form(uri: &Uri) -> Uri {
 }
 
 fn bad_gateway(Refusal(why): Refusal) -> Response {
-    tracing::warn!("{why}");
+    tracing::info!("{why}");
     text(StatusCode::BAD_GATEWAY, &why)
 }
 

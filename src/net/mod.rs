@@ -64,18 +64,9 @@ pub struct Config {
 }
 
 /// Serves `listener` until `shutdown` completes, then lets running requests finish for a few seconds.
-pub async fn run(
-    listener: TcpListener,
-    config: Config,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
+pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let (stop, stopped) = watch::channel(());
-    let server = Arc::new(Server {
-        own: listener.local_addr()?,
-        config,
-        http: http_settings(),
-        stopped,
-    });
+    let server = Arc::new(Server { own: listener.local_addr()?, config, http: http_settings(), stopped });
 
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -125,13 +116,11 @@ impl Server {
 
 fn http_settings() -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD)
-        .max_buf_size(HEAD_LIMIT);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(REQUEST_HEAD).max_buf_size(HEAD_LIMIT);
     http.http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD_LIMIT as u32)
+        .max_frame_size(64 * 1024)
         .adaptive_window(false)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);

@@ -91,13 +91,7 @@ impl Outbound {
         Ok(response.map(Body::new))
     }
 
-    fn proxy_for(
-        &self,
-        scheme: Scheme,
-        site: &Site,
-        port: u16,
-        own: SocketAddr,
-    ) -> Result<Option<Intercept>, Refusal> {
+    fn proxy_for(&self, scheme: Scheme, site: &Site, port: u16, own: SocketAddr) -> Result<Option<Intercept>, Refusal> {
         let Self::Online(matcher) = self else {
             return Err(Refusal(format!(
                 "{} is not emulated, and this acrite runs with --offline; start it without --offline to let such requests through",
@@ -107,7 +101,8 @@ impl Outbound {
         if is_loopback(&site.host) {
             return Ok(None);
         }
-        let target = Uri::builder().scheme(scheme).authority(site.or_port(port).to_string()).path_and_query("/").build();
+        let target =
+            Uri::builder().scheme(scheme).authority(site.or_port(port).to_string()).path_and_query("/").build();
         let target = target.map_err(|_| Refusal(format!("{} is not a host name", site.host)))?;
         // A shell that was pointed at an emulator and starts the next one on the same port names us as its proxy.
         Ok(matcher.intercept(&target).filter(|proxy| !is_own(proxy.uri(), own)))

@@ -1,4 +1,5 @@
-//! The integration tests: everything through real sockets.
+//! The integration tests: everything through real sockets and real processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod cli;
 mod net;

@@ -57,19 +57,25 @@ fn echo(name: String) -> Router {
     Router::new()
         .route("/", get(tell.clone()))
         .route("/path", get(tell))
-        .route("/size", post(async |body: Body| {
-            use http_body_util::BodyExt;
-            let mut body = body;
-            let mut size = 0;
-            while let Some(frame) = body.frame().await {
-                size += frame.unwrap().into_data().unwrap_or_else(|_| Bytes::new()).len();
-            }
-            size.to_string()
-        }))
-        .route("/slow", get(async || {
-            tokio::time::sleep(Duration::from_millis(400)).await;
-            "done"
-        }))
+        .route(
+            "/size",
+            post(async |body: Body| {
+                use http_body_util::BodyExt;
+                let mut body = body;
+                let mut size = 0;
+                while let Some(frame) = body.frame().await {
+                    size += frame.unwrap().into_data().unwrap_or_else(|_| Bytes::new()).len();
+                }
+                size.to_string()
+            }),
+        )
+        .route(
+            "/slow",
+            get(async || {
+                tokio::time::sleep(Duration::from_millis(400)).await;
+                "done"
+            }),
+        )
         .route("/headers", get(async |request: Request| format!("{:?}", request.headers())))
         .layer(axum::extract::DefaultBodyLimit::disable())
 }
@@ -184,7 +190,8 @@ async fn within_a_tunnel_only_its_own_host_answers() {
 #[tokio::test]
 async fn emulated_names_never_slip_through_on_other_ports() {
     let port = port(&[VAULT], Outbound::direct()).await;
-    let answer = port.raw(format!("CONNECT {VAULT}:8443 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await;
+    let answer =
+        port.raw(format!("CONNECT {VAULT}:8443 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
     assert!(answer.contains("ports 443 and 80"), "{answer}");
 }
@@ -265,9 +272,10 @@ async fn other_hosts_are_forwarded_in_plain_without_what_concerns_one_connection
 #[tokio::test]
 async fn offline_refuses_other_hosts_and_says_what_to_do() {
     let port = port(&[VAULT], Outbound::Offline).await;
-    for request in
-        ["CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n", "GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n"]
-    {
+    for request in [
+        "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n",
+        "GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n",
+    ] {
         let answer = port.raw(format!("{request}Connection: close\r\n\r\n").as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
         assert!(answer.contains("example.org is not emulated") && answer.contains("--offline"), "{answer}");
@@ -361,7 +369,11 @@ async fn bad_bytes_are_refused_and_harm_nobody() {
         assert!(answer.starts_with("HTTP/1.1 400"), "{} -> {answer}", String::from_utf8_lossy(garbage));
     }
     // What looks like TLS cannot be told so in HTTP; it is closed.
-    for garbage in [&b"\x16\x03\x01\x00\x05hello-and-more-than-that"[..], &[0x16; 6000], b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense that is no frame"] {
+    for garbage in [
+        &b"\x16\x03\x01\x00\x05hello-and-more-than-that"[..],
+        &[0x16; 6000],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense that is no frame",
+    ] {
         let mut stream = TcpStream::connect(port.addr).await.unwrap();
         stream.write_all(garbage).await.unwrap();
         let mut rest = Vec::new();
