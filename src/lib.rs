@@ -1,4 +1,9 @@
-//! Acrite: a local emulator of Azure Container Registry with customer-managed keys, Key Vault, ARM and Entra ID.
+//! Acrite: a local emulator of Azure Container Registry with customer-managed keys in Azure Key Vault.
+//! This file only names the rooms; ARCHITECTURE.md says what each may know of the others.
 
+pub mod app;
 pub mod cli;
+pub mod domain;
+pub mod http;
 pub mod net;
+pub mod store;

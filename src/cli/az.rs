@@ -8,20 +8,26 @@ use uuid::Uuid;
 
 use super::Failure;
 use super::files::{self, PRIVATE};
-use super::instance::WELL_KNOWN;
+use crate::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID};
 
 /// No telemetry, no surveys, no upgrades, no extension downloads; and the credentials in readable form, so that
 /// no keyring of the desktop is asked.
 const CONFIG: &str = "\
+[cloud]
+name = AzureCloud
 [core]
 collect_telemetry = no
-encrypt_token_cache = false
+encrypt_token_cache = no
+error_recommendation = off
 first_run = yes
-survey_message = false
+login_experience_v2 = off
+survey_message = no
 [auto-upgrade]
 enable = no
 [extension]
 use_dynamic_install = no
+[clients]
+show_secrets_warning = no
 [logging]
 enable_log_file = no
 ";
@@ -33,20 +39,20 @@ pub(super) fn sign_in(folder: &Path) -> Result<(), Failure> {
     }
     files::make_private_folder(folder)?;
     let credentials = json!([{
-        "client_id": WELL_KNOWN.client_id,
-        "tenant": WELL_KNOWN.tenant_id,
-        "client_secret": WELL_KNOWN.client_secret,
+        "client_id": DEVELOPER_CLIENT_ID,
+        "tenant": TENANT_ID,
+        "client_secret": DEVELOPER_SECRET,
     }]);
     let profile = json!({
         "installationId": Uuid::new_v4(),
         "subscriptions": [{
-            "id": WELL_KNOWN.subscription_id,
-            "name": WELL_KNOWN.subscription_name,
+            "id": SUBSCRIPTION_ID,
+            "name": SUBSCRIPTION_NAME,
             "state": "Enabled",
-            "user": { "name": WELL_KNOWN.client_id, "type": "servicePrincipal" },
+            "user": { "name": DEVELOPER_CLIENT_ID, "type": "servicePrincipal" },
             "isDefault": true,
-            "tenantId": WELL_KNOWN.tenant_id,
-            "homeTenantId": WELL_KNOWN.tenant_id,
+            "tenantId": TENANT_ID,
+            "homeTenantId": TENANT_ID,
             "environmentName": "AzureCloud",
             "managedByTenants": [],
         }],

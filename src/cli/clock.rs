@@ -71,7 +71,7 @@ pub(super) fn shown(clock: &Value) -> String {
     };
     table(&[
         vec!["now".into(), text("now"), pace],
-        vec!["next key poll".into(), text("next_poll")],
+        vec!["next due".into(), text("next_due")],
         vec!["machine time".into(), text("machine")],
     ])
 }
@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn people_read_a_small_table() {
-        let clock = json!({"now": "2026-01-31T12:00:00Z", "rate": 60.0, "frozen": false, "machine": "2025-01-01T00:00:00Z", "next_poll": null});
+        let clock = json!({"now": "2026-01-31T12:00:00Z", "rate": 60.0, "frozen": false, "machine": "2025-01-01T00:00:00Z", "next_due": null});
         assert_eq!(
             shown(&clock),
-            "now            2026-01-31T12:00:00Z  running at 60x\nnext key poll  -\nmachine time   2025-01-01T00:00:00Z\n"
+            "now           2026-01-31T12:00:00Z  running at 60x\nnext due      -\nmachine time  2025-01-01T00:00:00Z\n"
         );
     }
 }

@@ -5,6 +5,7 @@ use std::fs::{File, Permissions, TryLockError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -16,6 +17,10 @@ use tokio::task::JoinHandle;
 
 use super::moment::{self, ClockStart};
 use super::{Failure, az, files, trust};
+use crate::app::clock::Start;
+use crate::app::{self, App};
+use crate::domain::{Error, Timestamp};
+use crate::http;
 use crate::net::{self, Certificates, Config, Outbound, Services};
 
 /// Where an instance listens unless told otherwise.
@@ -46,43 +51,40 @@ pub struct Options {
     pub clock: ClockStart,
 }
 
-/// The ids and the secret that every instance has, so that they can be written down in test suites.
-pub(super) struct WellKnown {
-    pub tenant_id: &'static str,
-    pub subscription_id: &'static str,
-    pub subscription_name: &'static str,
-    pub client_id: &'static str,
-    pub client_secret: &'static str,
-    /// Where a managed identity's tokens are had, and the header value that App Service would want.
-    pub identity_path: &'static str,
-    pub identity_header: &'static str,
-}
-
-// SEAM: becomes `crate::domain::well_known`.
-pub(super) const WELL_KNOWN: WellKnown = WellKnown {
-    tenant_id: "ac417e00-0000-4000-8000-000000000001",
-    subscription_id: "ac417e00-0000-4000-8000-000000000002",
-    subscription_name: "Acrite",
-    client_id: "ac417e00-0000-4000-8000-000000000003",
-    client_secret: "acrite-developer-secret",
-    identity_path: "/msi/token",
-    identity_header: "acrite",
-};
-
-/// SEAM: who answers for which host. Becomes: open the App from (`folder`, `options`), keep it in [`Instance`],
-/// and return `Services::new(move |host| http::service_for(host, &app))`.
-fn services(_folder: &Path, _options: &Options) -> Result<Services, Failure> {
-    use axum::{Router, routing::get};
-    let health = Router::new().route(
-        "/acrite/v1/health",
-        get(async || axum::Json(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))),
-    );
-    Ok(Services::new(move |host| ["localhost", "127.0.0.1", "::1"].contains(&host).then(|| health.clone())))
+/// Opens the state in the folder and says who answers for which host.
+async fn services(folder: &Path, options: &Options) -> Result<(Services, Arc<App>), Failure> {
+    let failed = |error: Error| {
+        let what = match error {
+            Error::Internal(text) => text,
+            other => other.to_string(),
+        };
+        Failure::new(
+            format!("cannot open the data folder {}: {what}", folder.display()),
+            "or choose another folder with --data-dir",
+        )
+    };
+    let asked = &options.clock;
+    let clock = (*asked != ClockStart::default()).then(|| Start {
+        at: asked.start.map(|t| Timestamp(t.as_microsecond())),
+        rate: asked.rate.unwrap_or(1.0),
+        frozen: asked.frozen,
+    });
+    let app = App::open(app::Options {
+        data_dir: folder.to_owned(),
+        ephemeral: options.ephemeral,
+        revocation_delay: i64::try_from(options.revocation_delay.as_micros()).unwrap_or(i64::MAX),
+        clock,
+    })
+    .await
+    .map_err(failed)?;
+    let answering = app.clone();
+    Ok((Services::new(move |host| http::service_for(host, &answering)), app))
 }
 
 /// A running emulator.
 pub(super) struct Instance {
     pub place: Place,
+    app: Arc<App>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
     // Held, not read: the first until the last file is written, the second removes them all.
@@ -137,7 +139,7 @@ impl Instance {
             .map_err(|error| Failure::new(error.to_string(), "or choose another folder with --data-dir"))?;
         trust::write_stores(&place.folder, certificates.authority_der())?;
         az::sign_in(&place.az_folder())?;
-        let services = services(&place.folder, options)?;
+        let (services, app) = services(&place.folder, options).await?;
         let outbound = if options.offline { Outbound::Offline } else { Outbound::from_environment() };
 
         let (stop, stopped) = oneshot::channel();
@@ -149,13 +151,14 @@ impl Instance {
         let notice = Notice { url: place.url.clone(), pid: std::process::id() };
         let notice = serde_json::to_vec(&notice).unwrap_or_default();
         files::write(&Notice::path(&place.folder), &notice, files::PUBLIC)?;
-        Ok(Self { place, stop, running, _lock: lock, _temporary: temporary })
+        Ok(Self { place, app, stop, running, _lock: lock, _temporary: temporary })
     }
 
     /// Lets running requests finish, then leaves nothing behind that says it runs.
     pub async fn stop(self) -> Result<(), Failure> {
         let _ = self.stop.send(());
         let ended = self.running.await;
+        self.app.close().await;
         let _ = std::fs::remove_file(Notice::path(&self.place.folder));
         match ended {
             Ok(Ok(())) => Ok(()),

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use super::instance::{Place, WELL_KNOWN};
+use super::instance::Place;
 use super::trust::{BUNDLE, JAVA_PASSWORD, JAVA_STORE};
+use crate::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
 
 /// Variables that would lead a client past what is set here: to another cloud, or to another credential.
 pub(super) const REMOVED: [&str; 14] = [
@@ -61,18 +62,18 @@ pub(super) fn variables(
         ("JAVA_TOOL_OPTIONS", java_options(place, inherited("JAVA_TOOL_OPTIONS"))),
         ("AZURE_CONFIG_DIR", place.az_folder().display().to_string()),
         ("AZURE_CORE_COLLECT_TELEMETRY", "no".to_owned()),
-        ("AZURE_TENANT_ID", WELL_KNOWN.tenant_id.to_owned()),
-        ("AZURE_CLIENT_ID", WELL_KNOWN.client_id.to_owned()),
-        ("AZURE_CLIENT_SECRET", WELL_KNOWN.client_secret.to_owned()),
-        ("AZURE_SUBSCRIPTION_ID", WELL_KNOWN.subscription_id.to_owned()),
-        ("ARM_TENANT_ID", WELL_KNOWN.tenant_id.to_owned()),
-        ("ARM_CLIENT_ID", WELL_KNOWN.client_id.to_owned()),
-        ("ARM_CLIENT_SECRET", WELL_KNOWN.client_secret.to_owned()),
-        ("ARM_SUBSCRIPTION_ID", WELL_KNOWN.subscription_id.to_owned()),
+        ("AZURE_TENANT_ID", TENANT_ID.to_owned()),
+        ("AZURE_CLIENT_ID", DEVELOPER_CLIENT_ID.to_owned()),
+        ("AZURE_CLIENT_SECRET", DEVELOPER_SECRET.to_owned()),
+        ("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION_ID.to_owned()),
+        ("ARM_TENANT_ID", TENANT_ID.to_owned()),
+        ("ARM_CLIENT_ID", DEVELOPER_CLIENT_ID.to_owned()),
+        ("ARM_CLIENT_SECRET", DEVELOPER_SECRET.to_owned()),
+        ("ARM_SUBSCRIPTION_ID", SUBSCRIPTION_ID.to_owned()),
     ];
     if identity {
-        all.push(("IDENTITY_ENDPOINT", format!("{url}{}", WELL_KNOWN.identity_path)));
-        all.push(("IDENTITY_HEADER", WELL_KNOWN.identity_header.to_owned()));
+        all.push(("IDENTITY_ENDPOINT", format!("{url}{}", "/acrite/v1/msi/token")));
+        all.push(("IDENTITY_HEADER", "acrite".to_owned()));
     }
     if let Some(path) = own_folder_first(inherited("PATH")) {
         all.push(("PATH", path));

@@ -233,7 +233,7 @@ async fn clock_and_status_speak_to_the_instance_that_the_environment_names() {
     let told = || told.recv_timeout(Duration::from_secs(5)).unwrap();
 
     let advanced = run(&["clock", "advance", "1h1m"]);
-    assert!(out(&advanced).starts_with("now            2026-01-31T13:01:00Z  running at 1x\n"), "{}", err(&advanced));
+    assert!(out(&advanced).starts_with("now           2026-01-31T13:01:00Z  running at 1x\n"), "{}", err(&advanced));
     assert_eq!(told(), json!({"advance": 3660}));
     run(&["clock", "rate", "60x"]);
     assert_eq!(told(), json!({"rate": 60.0}));

@@ -1,0 +1,206 @@
+//! Verbs: load, ask the rules, save. Each is a free function over a [`Cx`].
+//! Must not know: HTTP, JSON dialects, SQL.
+
+pub mod access;
+pub mod clock;
+pub mod cmk;
+pub mod groups;
+pub mod identities;
+pub mod keys;
+pub mod operations;
+pub mod poller;
+pub mod registries;
+pub mod roles;
+pub mod status;
+pub mod tokens;
+pub mod vaults;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rand::rngs::ThreadRng;
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
+
+use crate::domain::access::Caller;
+use crate::domain::token::Signer;
+use crate::domain::{Error, Result, Timestamp, crypto};
+use crate::store::{self, Store, Tx};
+
+/// How an instance is to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The data folder. It exists.
+    pub data_dir: PathBuf,
+    /// Nothing needs to survive: skip the disk's own guarantees.
+    pub ephemeral: bool,
+    /// Simulated microseconds for which a data key, once unwrapped, may be used without asking the vault
+    /// again. 0: every request asks.
+    pub revocation_delay: i64,
+    /// What the clock is to show from the start; `None` leaves it as it was.
+    pub clock: Option<clock::Start>,
+}
+
+/// One emulator: its state and what it keeps in memory.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    /// Seals private keys at rest, and is the platform key of registries without a customer-managed one.
+    master: Zeroizing<[u8; 32]>,
+    clock: clock::Clock,
+    signer: OnceCell<Signer>,
+    poll: poller::Due,
+    unwrapped: cmk::Unwrapped,
+    revocation_delay: i64,
+}
+
+impl App {
+    /// Opens the state in the data folder, or makes a new world there.
+    pub async fn open(options: Options) -> Result<Arc<Self>> {
+        let store = Store::open(&options.data_dir, !options.ephemeral).await?;
+        let master = master_key(&options.data_dir)?;
+        let clock = clock::Clock::load(&store, options.clock).await?;
+        let app = Arc::new(Self {
+            store,
+            master,
+            clock,
+            signer: OnceCell::new(),
+            poll: poller::Due::default(),
+            unwrapped: cmk::Unwrapped::default(),
+            revocation_delay: options.revocation_delay,
+        });
+        seal_world(&app).await?;
+        identities::settle_in(&app).await?;
+        // The tenant's signing key takes a tenth of a second to make: begin now, wait only where it is needed.
+        let early = app.clone();
+        tokio::spawn(async move { early.signer().await.map(|_| ()) });
+        Ok(app)
+    }
+
+    /// A context that reads one state. Catches up with the clock first.
+    pub async fn read(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
+        poller::catch_up(self).await?;
+        self.read_now(caller).await
+    }
+
+    /// A context that may write. Catches up with the clock first.
+    pub async fn write(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
+        poller::catch_up(self).await?;
+        self.write_now(caller).await
+    }
+
+    async fn read_now(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
+        Ok(Cx { tx: self.store.read().await?, app: self.clone(), caller, now: self.clock.now() })
+    }
+
+    async fn write_now(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
+        Ok(Cx { tx: self.store.write().await?, app: self.clone(), caller, now: self.clock.now() })
+    }
+
+    /// The tenant's signing key.
+    pub async fn signer(self: &Arc<Self>) -> Result<&Signer> {
+        self.signer.get_or_try_init(|| tokens::load_signer(self)).await
+    }
+
+    /// Simulated time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Closes the database.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+/// What a verb works in: one transaction, who asks, and the one `now` of this request.
+#[derive(Debug)]
+pub struct Cx {
+    tx: Tx,
+    app: Arc<App>,
+    /// Who asks.
+    pub caller: Caller,
+    /// Simulated time, the same throughout the request.
+    pub now: Timestamp,
+}
+
+impl Cx {
+    /// Makes the changes last.
+    pub async fn commit(self) -> Result<()> {
+        self.tx.commit().await
+    }
+
+    /// Randomness. Not to be held across an await.
+    #[must_use]
+    pub fn rng(&self) -> ThreadRng {
+        rand::rng()
+    }
+
+    /// A new random GUID.
+    #[must_use]
+    pub fn guid(&self) -> String {
+        let mut bytes = [0; 16];
+        rand::Rng::fill_bytes(&mut self.rng(), &mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+
+    /// Goes on as another caller; returns the one before.
+    fn act_as(&mut self, caller: Caller) -> Caller {
+        std::mem::replace(&mut self.caller, caller)
+    }
+}
+
+/// The data folder's master key, made on first use, mode 0600.
+fn master_key(dir: &std::path::Path) -> Result<Zeroizing<[u8; 32]>> {
+    let path = dir.join("master.key");
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let bytes = Zeroizing::new(bytes);
+            let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| {
+                Error::Internal(format!(
+                    "{} is not a master key; restore it or start with another data folder",
+                    path.display()
+                ))
+            })?;
+            Ok(Zeroizing::new(key))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut key = Zeroizing::new([0u8; 32]);
+            rand::Rng::fill_bytes(&mut rand::rng(), key.as_mut_slice());
+            write_secret(&path, key.as_slice()).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
+            Ok(key)
+        }
+        Err(error) => Err(Error::Internal(format!("{}: {error}", path.display()))),
+    }
+}
+
+/// Writes a file that only its owner may read, so that it is there whole or not at all.
+fn write_secret(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let dir = path.parent().unwrap_or(std::path::Path::new("."));
+    // tempfile makes files with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    std::fs::File::open(dir)?.sync_all()
+}
+
+/// On first use keeps a seal under the master key; later opens it, so that a wrong master key is told at
+/// start and not by the first key that fails.
+async fn seal_world(app: &Arc<App>) -> Result<()> {
+    let mut tx = app.store.read().await?;
+    if let Some(sealed) = store::world::get(&mut tx, "seal").await? {
+        return crypto::open(&app.master, b"world", &sealed).map(|_| ()).map_err(|_| {
+            Error::Internal(
+                "master.key is not the one this data folder was made with; restore it or use another folder".to_owned(),
+            )
+        });
+    }
+    drop(tx);
+    let sealed = crypto::seal(&app.master, b"world", b"acrite", &mut rand::rng())?;
+    let mut tx = app.store.write().await?;
+    store::world::set(&mut tx, "seal", &sealed).await?;
+    tx.commit().await
+}

@@ -1,0 +1,82 @@
+//! Tokens in and out: the tenant's signing key, and turning a presented token into a caller.
+//! Must not know: which protocol carried the token.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{App, clock};
+use crate::domain::access::Caller;
+use crate::domain::error::TokenError;
+use crate::domain::identity::Principal;
+use crate::domain::token::{self, Signer};
+use crate::domain::{Error, Result, crypto};
+use crate::store;
+
+/// Audiences of resource management (keyvault.md F.3).
+pub const ARM: &[&str] =
+    &["https://management.azure.com/", "https://management.core.windows.net/", "https://management.core.windows.net//"];
+/// Audience of Key Vault.
+pub const VAULT: &[&str] = &["https://vault.azure.net"];
+/// Audiences of Microsoft Graph.
+pub const GRAPH: &[&str] = &["https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"];
+/// Audience of the registries' own tokens' exchange.
+pub const REGISTRY: &[&str] = &["https://containerregistry.azure.net"];
+
+/// Turns an Entra ID token into a caller: signature, time, audience, issuer, and that its principal is
+/// still in the directory.
+pub async fn authenticate(app: &Arc<App>, token: Option<&str>, audiences: &[&str], address: IpAddr) -> Result<Caller> {
+    let token = token.ok_or(TokenError::Missing)?;
+    let claims = app.signer().await?.verify(token, clock::machine())?;
+    token::check_entra(&claims, audiences)?;
+    let object_id = claims["oid"].as_str().unwrap_or_default();
+    let mut tx = app.store.read().await?;
+    let principal = store::directory::by_object(&mut tx, object_id).await?;
+    let principal =
+        principal.ok_or_else(|| TokenError::Malformed("the token's principal is not in the directory".to_owned()))?;
+    let groups = store::directory::groups_of(&mut tx, &principal.object_id).await?;
+    Ok(caller(&principal, groups, address))
+}
+
+/// A principal as a caller from an address.
+#[must_use]
+pub fn caller(principal: &Principal, groups: Vec<String>, address: IpAddr) -> Caller {
+    Caller {
+        object_id: principal.object_id.clone(),
+        app_id: principal.app_id.clone().unwrap_or_default(),
+        tenant: crate::domain::well_known::TENANT_ID.to_owned(),
+        groups,
+        kind: principal.kind,
+        resource_id: principal.resource_id.clone(),
+        name: principal.display_name.clone(),
+        address,
+        trusted_service: false,
+    }
+}
+
+/// Loads the tenant's signing key, or makes it. It is sealed under the master key.
+pub(super) async fn load_signer(app: &Arc<App>) -> Result<Signer> {
+    let mut tx = app.store.read().await?;
+    if let Some(kept) = store::world::get(&mut tx, "signing-key").await? {
+        return open_signer(app, &kept);
+    }
+    drop(tx);
+    let made = tokio::task::spawn_blocking(|| crypto::generate_signing_key(&mut rand::rng()));
+    let (pkcs1, jwk) = made.await.map_err(Error::internal)??;
+    let document = Zeroizing::new(json!({"key": crypto::base64url(&pkcs1), "jwk": jwk}).to_string());
+    let sealed = crypto::seal(&app.master, b"signing-key", document.as_bytes(), &mut rand::rng())?;
+    let mut tx = app.store.write().await?;
+    store::world::set(&mut tx, "signing-key", &sealed).await?;
+    tx.commit().await?;
+    Signer::new(&pkcs1, jwk)
+}
+
+fn open_signer(app: &App, sealed: &[u8]) -> Result<Signer> {
+    let document = crypto::open(&app.master, b"signing-key", sealed)?;
+    let document: Value = serde_json::from_slice(&document).map_err(Error::internal)?;
+    let key = document["key"].as_str().and_then(crypto::from_base64url);
+    let key = Zeroizing::new(key.ok_or_else(|| Error::Internal("the signing key is not readable".to_owned()))?);
+    Signer::new(&key, document["jwk"].clone())
+}

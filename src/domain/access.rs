@@ -1,0 +1,237 @@
+//! Who may do what: roles at scopes, access policies, vault permissions. Decisions only, given all facts.
+//! Must not know: where grants are kept, what a caller's token looked like.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde_json::Value;
+
+use super::identity::PrincipalKind;
+use super::role::Role;
+
+/// Who asks: the claims of a verified token, or a registry acting as its own identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Object id in the directory: `oid`.
+    pub object_id: String,
+    /// Application (client) id: `appid`.
+    pub app_id: String,
+    /// Tenant id: `tid`.
+    pub tenant: String,
+    /// Object ids of the groups the caller is in.
+    pub groups: Vec<String>,
+    /// What kind of principal.
+    pub kind: PrincipalKind,
+    /// For managed identities, the ARM id: `xms_mirid`.
+    pub resource_id: Option<String>,
+    /// Display name, for `systemData`.
+    pub name: String,
+    /// Where the call came from.
+    pub address: IpAddr,
+    /// An Azure service calling under its own system-assigned identity, which a vault's
+    /// `bypass: AzureServices` lets through its firewall.
+    pub trusted_service: bool,
+}
+
+impl Caller {
+    /// The emulator's own hand: used by start-up and the clock, never by a request.
+    #[must_use]
+    pub fn system() -> Self {
+        Self {
+            object_id: super::well_known::DEVELOPER_OBJECT_ID.to_owned(),
+            app_id: super::well_known::DEVELOPER_CLIENT_ID.to_owned(),
+            tenant: super::well_known::TENANT_ID.to_owned(),
+            groups: Vec::new(),
+            kind: PrincipalKind::Application,
+            resource_id: None,
+            name: super::well_known::DEVELOPER_NAME.to_owned(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            trusted_service: false,
+        }
+    }
+
+    /// Whether an assignment or policy for `principal` speaks of this caller.
+    #[must_use]
+    pub fn is(&self, principal: &str) -> bool {
+        self.object_id.eq_ignore_ascii_case(principal) || self.groups.iter().any(|g| g.eq_ignore_ascii_case(principal))
+    }
+}
+
+/// A role held at a scope.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// ARM scope; `/` or empty is the root.
+    pub scope: String,
+    /// The role.
+    pub role: Role,
+}
+
+/// Which of a role's lists counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plane {
+    /// `actions`: resource management, and the registry's older rights.
+    Control,
+    /// `dataActions`.
+    Data,
+}
+
+/// Whether any grant allows `action` at `scope`: the union over all grants at the scope or above it.
+#[must_use]
+pub fn allowed(grants: &[Grant], plane: Plane, action: &str, scope: &str) -> bool {
+    grants.iter().any(|g| covers(&g.scope, scope) && g.role.permits(plane, action))
+}
+
+/// Whether `scope` is `ancestor` or lies below it. Case does not matter.
+#[must_use]
+pub fn covers(ancestor: &str, scope: &str) -> bool {
+    let ancestor = ancestor.trim_end_matches('/').to_ascii_lowercase();
+    let scope = scope.trim_end_matches('/').to_ascii_lowercase();
+    ancestor.is_empty() || scope == ancestor || scope.strip_prefix(&ancestor).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// A vault permission, as access policies and as roles name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permission {
+    /// `keys`, `secrets`.
+    pub kind: &'static str,
+    /// The word in an access policy.
+    pub policy: &'static str,
+    /// The data action below `Microsoft.KeyVault/vaults/`.
+    pub action: &'static str,
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal $policy:literal $action:literal;)*) => {
+        impl Permission {$(
+            $(#[$doc])*
+            pub const $name: Self = Self { kind: $kind, policy: $policy, action: $action };
+        )*}
+    };
+}
+
+// Source of the pairs: keyvault.md A.5 [docs].
+permissions! {
+    /// Read a key's public part and attributes.
+    KEY_GET = "keys" "get" "keys/read";
+    /// List keys or versions.
+    KEY_LIST = "keys" "list" "keys/read";
+    /// Create a key or version.
+    KEY_CREATE = "keys" "create" "keys/create/action";
+    /// Import a key.
+    KEY_IMPORT = "keys" "import" "keys/import/action";
+    /// Change attributes.
+    KEY_UPDATE = "keys" "update" "keys/update/action";
+    /// Soft-delete a key.
+    KEY_DELETE = "keys" "delete" "keys/delete";
+    /// Recover a deleted key.
+    KEY_RECOVER = "keys" "recover" "keys/recover/action";
+    /// Purge a deleted key.
+    KEY_PURGE = "keys" "purge" "keys/purge/action";
+    /// Back a key up.
+    KEY_BACKUP = "keys" "backup" "keys/backup/action";
+    /// Restore a backup.
+    KEY_RESTORE = "keys" "restore" "keys/restore/action";
+    /// Encrypt.
+    KEY_ENCRYPT = "keys" "encrypt" "keys/encrypt/action";
+    /// Decrypt.
+    KEY_DECRYPT = "keys" "decrypt" "keys/decrypt/action";
+    /// Wrap.
+    KEY_WRAP = "keys" "wrapKey" "keys/wrap/action";
+    /// Unwrap.
+    KEY_UNWRAP = "keys" "unwrapKey" "keys/unwrap/action";
+    /// Sign.
+    KEY_SIGN = "keys" "sign" "keys/sign/action";
+    /// Verify.
+    KEY_VERIFY = "keys" "verify" "keys/verify/action";
+    /// Rotate on demand.
+    KEY_ROTATE = "keys" "rotate" "keys/rotate/action";
+    /// Read the rotation policy.
+    ROTATION_POLICY_GET = "keys" "getrotationpolicy" "keyrotationpolicies/read";
+    /// Write the rotation policy.
+    ROTATION_POLICY_SET = "keys" "setrotationpolicy" "keyrotationpolicies/write";
+    /// Secure key release.
+    KEY_RELEASE = "keys" "release" "keys/release/action";
+}
+
+/// What `all` in an access policy leaves out [recorded for purge; inferred for the others].
+const NOT_IN_ALL: [&str; 3] = ["purge", "release", "rotate"];
+
+/// Whether the vault's access policies give the caller the permission: the union of all entries that
+/// speak of the caller, in the vault's tenant (keyvault.md D.2).
+#[must_use]
+pub fn policy_permits(policies: &[Value], caller: &Caller, permission: Permission) -> bool {
+    policies.iter().any(|entry| {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str);
+        let speaks_of_caller = text("objectId").is_some_and(|id| caller.is(id))
+            && text("tenantId").is_none_or(|t| t.eq_ignore_ascii_case(&caller.tenant))
+            && text("applicationId").is_none_or(|a| a.is_empty() || a.eq_ignore_ascii_case(&caller.app_id));
+        speaks_of_caller
+            && entry["permissions"].get(permission.kind).and_then(Value::as_array).is_some_and(|given| {
+                given.iter().filter_map(Value::as_str).any(|word| {
+                    word.eq_ignore_ascii_case(permission.policy)
+                        || (word.eq_ignore_ascii_case("all") && !NOT_IN_ALL.contains(&permission.policy))
+                })
+            })
+    })
+}
+
+/// Whether `address` lies in an IPv4 rule: `1.2.3.4` or `1.2.3.0/24`.
+#[must_use]
+pub fn address_in(rule: &str, address: IpAddr) -> bool {
+    let address = match address {
+        IpAddr::V4(v4) => v4,
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(v4) => v4,
+            None if v6.is_loopback() => Ipv4Addr::LOCALHOST,
+            None => return false,
+        },
+    };
+    let (base, bits) = rule.split_once('/').unwrap_or((rule, "32"));
+    let (Ok(base), Ok(bits)) = (base.trim().parse::<Ipv4Addr>(), bits.trim().parse::<u32>()) else { return false };
+    if bits > 32 {
+        return false;
+    }
+    let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+    u32::from(base) & mask == u32::from(address) & mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn scopes_cover_what_lies_below_them_only() {
+        assert!(covers("/", "/subscriptions/a"));
+        assert!(covers("/subscriptions/A", "/subscriptions/a/resourceGroups/g"));
+        assert!(!covers("/subscriptions/a/resourceGroups/g", "/subscriptions/a/resourceGroups/g2"));
+        assert!(!covers("/subscriptions/a/resourceGroups/g", "/subscriptions/a"));
+    }
+
+    #[test]
+    fn all_is_not_quite_all() {
+        let caller = Caller::system();
+        let policies = [json!({"objectId": caller.object_id, "permissions": {"keys": ["All"]}})];
+        assert!(policy_permits(&policies, &caller, Permission::KEY_UNWRAP));
+        assert!(!policy_permits(&policies, &caller, Permission::KEY_PURGE));
+    }
+
+    #[test]
+    fn a_compound_identity_needs_its_application() {
+        let caller = Caller::system();
+        let entry =
+            |app: &str| [json!({"objectId": caller.object_id, "applicationId": app, "permissions": {"keys": ["get"]}})];
+        assert!(policy_permits(&entry(&caller.app_id), &caller, Permission::KEY_GET));
+        assert!(!policy_permits(&entry("other"), &caller, Permission::KEY_GET));
+    }
+
+    #[test]
+    fn address_rules() {
+        let at = |s: &str| s.parse::<IpAddr>().unwrap();
+        assert!(address_in("127.0.0.1", at("127.0.0.1")));
+        assert!(address_in("10.1.0.0/16", at("10.1.200.3")));
+        assert!(!address_in("10.1.0.0/16", at("10.2.0.1")));
+        assert!(address_in("0.0.0.0/0", at("10.2.0.1")));
+        assert!(address_in("127.0.0.1", at("::ffff:127.0.0.1")));
+        assert!(!address_in("nonsense", at("10.2.0.1")));
+    }
+}

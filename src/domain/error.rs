@@ -1,0 +1,450 @@
+//! Every way to refuse, as facts without a protocol. Each front end's `dialect` says them in its own words.
+//! Must not know: status codes, JSON, which protocol asked.
+
+use super::access::Caller;
+
+/// The result of a rule or a verb.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A refusal. Grouped by who refuses; the groups are matched whole by dialects that never meet them.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The request itself is wrong, whatever it is about.
+    #[error("request: {0:?}")]
+    Request(RequestError),
+    /// The token is missing or wrong.
+    #[error("token: {0:?}")]
+    Token(TokenError),
+    /// Entra ID gives no token.
+    #[error("sign-in: {0:?}")]
+    SignIn(SignInError),
+    /// The caller is known but may not.
+    #[error("access: {0:?}")]
+    Access(AccessError),
+    /// Resource management refuses.
+    #[error("resource: {0:?}")]
+    Resource(ResourceError),
+    /// A vault, as a resource, refuses.
+    #[error("vault: {0:?}")]
+    Vault(VaultError),
+    /// A key refuses.
+    #[error("key: {0:?}")]
+    Key(KeyError),
+    /// A registry, as a resource, refuses.
+    #[error("registry: {0:?}")]
+    Registry(RegistryError),
+    /// A registry's content refuses.
+    #[error("content: {0:?}")]
+    Content(ContentError),
+    /// The emulator failed. The text is for the log and for the answer.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+/// Wrong requests.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RequestError {
+    /// No such path in this protocol.
+    RouteUnknown(String),
+    /// The path exists, the method does not.
+    MethodNotAllowed {
+        /// The method sent.
+        method: String,
+        /// The path.
+        path: String,
+    },
+    /// The body is not the JSON (or form) it should be.
+    Malformed(String),
+    /// A property has a value it cannot have.
+    InvalidValue {
+        /// Where.
+        property: String,
+        /// Why.
+        message: String,
+    },
+    /// The body is larger than the protocol allows, in bytes.
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body ended before its announced length.
+    CutOff,
+    /// `api-version` is missing.
+    ApiVersionMissing,
+    /// A well-formed feature of Azure that is not emulated. Named in the README's table of limits.
+    NotEmulated(String),
+}
+
+/// Wrong tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TokenError {
+    /// No token, or another scheme.
+    Missing,
+    /// Not for this service.
+    Audience {
+        /// What the service takes.
+        expected: String,
+        /// What the token says.
+        found: String,
+    },
+    /// From another tenant.
+    Issuer {
+        /// What the service takes.
+        expected: String,
+        /// What the token says.
+        found: String,
+    },
+    /// Too old, or not valid yet.
+    Expired,
+    /// Not a token of ours: syntax or signature.
+    Malformed(String),
+}
+
+/// No token from Entra ID or the managed identity endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SignInError {
+    /// No such tenant.
+    TenantUnknown(String),
+    /// No such application in the tenant.
+    ClientUnknown {
+        /// The application id sent.
+        client_id: String,
+        /// The tenant asked.
+        tenant: String,
+    },
+    /// Wrong or expired client secret.
+    SecretWrong {
+        /// The application id.
+        client_id: String,
+    },
+    /// The grant type is unknown or not emulated.
+    GrantUnsupported(String),
+    /// A parameter is missing or wrong.
+    Invalid(String),
+    /// The requested resource is not one of the emulated services.
+    ResourceUnknown(String),
+    /// A refresh token, authorization code or assertion that is not valid.
+    GrantInvalid(String),
+    /// The managed identity endpoint knows no such identity.
+    IdentityUnknown,
+    /// The managed identity endpoint wants the header `Metadata: true`.
+    MetadataHeaderMissing,
+}
+
+/// Known callers who may not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AccessError {
+    /// No role gives the control-plane action.
+    Action {
+        /// Who.
+        caller: Caller,
+        /// What, e.g. `Microsoft.KeyVault/vaults/write`.
+        action: String,
+        /// Where.
+        scope: String,
+    },
+    /// No access policy gives the permission.
+    Policy {
+        /// Who.
+        caller: Caller,
+        /// `keys`, `secrets`, …
+        kind: &'static str,
+        /// `get`, `wrapKey`, …
+        permission: &'static str,
+        /// Which vault.
+        vault: VaultPlace,
+    },
+    /// No role gives the data action.
+    Role {
+        /// Who.
+        caller: Caller,
+        /// What.
+        action: String,
+        /// On what: the resource id, lower-cased.
+        resource: String,
+        /// Which vault.
+        vault: VaultPlace,
+    },
+    /// The vault's firewall does not know the address.
+    Firewall {
+        /// Who.
+        caller: Caller,
+        /// `bypass` is `None`.
+        bypass_none: bool,
+        /// Which vault.
+        vault: VaultPlace,
+    },
+    /// The vault's public network access is off.
+    PublicNetwork {
+        /// Who.
+        caller: Caller,
+        /// `bypass` is `None`.
+        bypass_none: bool,
+        /// Which vault.
+        vault: VaultPlace,
+    },
+}
+
+/// A vault as refusals name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VaultPlace {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub location: String,
+}
+
+/// Refusals of resource management itself.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResourceError {
+    /// Not the one subscription.
+    SubscriptionNotFound(String),
+    /// No such resource group.
+    GroupNotFound(String),
+    /// No such resource.
+    NotFound {
+        /// `Microsoft.KeyVault/vaults/x`.
+        resource: String,
+        /// Its group.
+        group: String,
+    },
+    /// A child resource is missing (the provider's own short text).
+    ChildNotFound(String),
+    /// A provider that is not emulated or does not exist.
+    ProviderNotFound(String),
+    /// A resource type that the provider does not have here.
+    TypeNotFound {
+        /// The provider's namespace.
+        namespace: String,
+        /// The type below it.
+        kind: String,
+    },
+    /// A name out of grammar.
+    NameInvalid {
+        /// The name.
+        name: String,
+        /// The resource type.
+        kind: String,
+    },
+    /// The location is missing.
+    LocationMissing,
+    /// A location cannot be changed.
+    LocationFixed {
+        /// The resource's name.
+        name: String,
+        /// Where it is.
+        existing: String,
+        /// Where it was asked to be.
+        wanted: String,
+    },
+    /// An identity to attach does not exist, or identity and type disagree.
+    IdentityOperation {
+        /// The resource that was to get the identity.
+        resource: String,
+        /// The inner message.
+        message: String,
+    },
+    /// Same scope, principal and role, other name.
+    RoleAssignmentExists {
+        /// The existing one's name, a GUID.
+        name: String,
+    },
+    /// A role assignment cannot be changed in these fields.
+    RoleAssignmentFixed,
+    /// The principal is not in the directory.
+    PrincipalNotFound(String),
+    /// The role is not known.
+    RoleNotFound(String),
+    /// A long-running operation that does not exist.
+    OperationNotFound(String),
+    /// The directory has no such object.
+    DirectoryObjectNotFound(String),
+}
+
+/// Refusals of vaults as resources.
+#[derive(Debug, Clone, PartialEq)]
+pub enum VaultError {
+    /// The host names no vault. On Azure the name would not resolve.
+    Unknown(String),
+    /// Out of grammar.
+    NameInvalid(String),
+    /// Taken by a living vault elsewhere.
+    NameInUse(String),
+    /// Taken by a soft-deleted vault.
+    SoftDeleted(String),
+    /// No such deleted vault.
+    DeletedNotFound(String),
+    /// Purge protection forbids it.
+    PurgeProtected(String),
+    /// `enablePurgeProtection: false`.
+    PurgeProtectionIrreversible,
+    /// `enableSoftDelete: false`.
+    SoftDeleteIrreversible,
+    /// `softDeleteRetentionInDays` is fixed at creation.
+    RetentionFixed,
+    /// Any other wrong property.
+    Invalid(String),
+}
+
+/// Refusals of keys.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeyError {
+    /// No such key or version; as addressed, `name` or `name/version`.
+    NotFound(String),
+    /// No such deleted key.
+    DeletedNotFound(String),
+    /// The name belongs to a deleted key.
+    DeletedButRecoverable(String),
+    /// The version is disabled.
+    Disabled(&'static str),
+    /// The version has expired.
+    Expired(&'static str),
+    /// The version is not valid yet.
+    NotYetValid(&'static str),
+    /// `key_ops` does not name the operation.
+    OperationForbidden(&'static str),
+    /// Purge protection forbids it.
+    PurgeProtected(VaultPlace),
+    /// A parameter is wrong.
+    BadParameter(String),
+    /// Something with that name exists already.
+    Conflict(String),
+}
+
+/// Refusals of registries as resources.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RegistryError {
+    /// The host names no registry. On Azure the name would not resolve.
+    Unknown(String),
+    /// Out of grammar.
+    NameInvalid(String),
+    /// Taken by another registry.
+    NameInUse(String),
+    /// SKU Classic.
+    ClassicSku,
+    /// The SKU does not exist or does not have the feature.
+    SkuNotSupported(String),
+    /// Encryption is enabled without identity and key identifier.
+    EncryptionIncomplete(String),
+    /// The key cannot be got, wrapped or unwrapped with.
+    KeyAccess {
+        /// The key identifier.
+        key: String,
+        /// Client id of the identity, or `system`.
+        identity: String,
+    },
+    /// The identity for encryption is not attached to the registry.
+    IdentityNotAttached {
+        /// The registry's ARM id.
+        registry_id: String,
+        /// The registry's name.
+        registry: String,
+        /// The client id, or what was sent in its place.
+        identity: String,
+    },
+    /// Not an RSA key.
+    KeyType(String),
+    /// Not a key identifier of a vault.
+    KeyIdentifier(String),
+    /// Content trust with a customer-managed key.
+    ContentTrust(String),
+    /// Encryption can be enabled only while creating.
+    EncryptionNotAtCreation(String),
+    /// Encryption cannot be disabled.
+    EncryptionPermanent(String),
+    /// Any other wrong property.
+    Invalid(String),
+    /// Public network access cannot be disabled on this SKU.
+    PublicNetworkSku(String),
+}
+
+/// Refusals of a registry's content.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ContentError {
+    /// No right to it. The scope is what a token would have to hold.
+    Unauthorized {
+        /// The registry's login server.
+        service: String,
+        /// `repository` or `registry`.
+        kind: &'static str,
+        /// The repository, or `catalog`.
+        name: String,
+        /// Comma-separated actions; empty for `/v2/`.
+        actions: String,
+        /// A token was sent, and is not good.
+        invalid_token: bool,
+    },
+    /// The key encryption key cannot be used: all data is blocked.
+    KeyForbidden,
+    /// Not a repository name.
+    NameInvalid(String),
+    /// No such repository.
+    NameUnknown(String),
+    /// No such tag.
+    TagUnknown(String),
+    /// Not a tag.
+    TagInvalid(String),
+    /// No such manifest.
+    ManifestUnknown(String),
+    /// Not a manifest.
+    ManifestInvalid(String),
+    /// The manifest names a blob or manifest that is not there.
+    ManifestBlobUnknown(String),
+    /// No such blob.
+    BlobUnknown(String),
+    /// No such upload session.
+    UploadUnknown(String),
+    /// The upload is wrong: offset, length.
+    UploadInvalid(String),
+    /// A chunk does not follow what is there. Bytes received so far.
+    RangeWrong {
+        /// The upload's path.
+        location: String,
+        /// Bytes received so far.
+        size: u64,
+    },
+    /// A read range outside of the blob.
+    RangeUnsatisfiable {
+        /// The blob's size in bytes.
+        size: u64,
+    },
+    /// Not a digest, or not the digest of the bytes.
+    DigestInvalid(String),
+    /// The body is too large.
+    TooLarge,
+    /// Locked by attributes or a policy.
+    Locked,
+    /// The registry's own firewall.
+    Address(String),
+    /// The registry does not have this API.
+    Unsupported(String),
+}
+
+macro_rules! group {
+    ($($group:ident($inner:ident)),*) => {$(
+        impl From<$inner> for Error {
+            fn from(inner: $inner) -> Self {
+                Self::$group(inner)
+            }
+        }
+    )*};
+}
+
+group!(
+    Request(RequestError),
+    Token(TokenError),
+    SignIn(SignInError),
+    Access(AccessError),
+    Resource(ResourceError),
+    Vault(VaultError),
+    Key(KeyError),
+    Registry(RegistryError),
+    Content(ContentError)
+);
+
+impl Error {
+    /// An emulator failure, from any error that should not happen.
+    pub fn internal(error: impl std::fmt::Display) -> Self {
+        Self::Internal(error.to_string())
+    }
+}

@@ -1,0 +1,21 @@
+//! The rules, pure: every function is a function of its arguments, and `now` is an argument.
+//! Must not know: clocks, databases, files, sockets, HTTP.
+
+pub mod access;
+pub mod cmk;
+pub mod content;
+pub mod crypto;
+pub mod envelope;
+pub mod error;
+pub mod identity;
+pub mod key;
+pub mod name;
+pub mod registry;
+pub mod role;
+pub mod time;
+pub mod token;
+pub mod vault;
+pub mod well_known;
+
+pub use error::{Error, Result};
+pub use time::Timestamp;

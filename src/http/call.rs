@@ -1,0 +1,134 @@
+//! A request as the front ends read it: path, query, headers, and a body not yet read.
+//! Must not know: any protocol's routes or errors.
+
+use std::net::IpAddr;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use crate::domain::Result;
+use crate::domain::error::RequestError;
+
+/// Bytes of JSON or form body that any front end reads at most, where it has no limit of its own.
+pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// One request.
+#[derive(Debug)]
+pub struct Call {
+    /// Method.
+    pub method: Method,
+    /// Path as sent, still percent-encoded.
+    pub path: String,
+    /// Query as sent, without `?`.
+    pub query: String,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Host asked for: lower case, no port.
+    pub host: String,
+    /// Host as sent, with its port if it has one.
+    pub authority: String,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// The body, not read yet.
+    pub body: Body,
+}
+
+impl Call {
+    /// Takes a request apart.
+    #[must_use]
+    pub fn new(request: Request, address: IpAddr) -> Self {
+        let (parts, body) = request.into_parts();
+        let host = parts.uri.authority().map(|a| a.as_str().to_owned());
+        let host = host.or_else(|| parts.headers.get(header::HOST).and_then(|h| h.to_str().ok()).map(str::to_owned));
+        let authority = host.unwrap_or_default().to_ascii_lowercase();
+        let host = match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host.to_owned(),
+            _ => authority.clone(),
+        };
+        Self {
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            host,
+            authority,
+            address,
+            body,
+        }
+    }
+
+    /// A header as text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The bearer token.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    }
+
+    /// The path's segments, decoded; empty ones left out.
+    #[must_use]
+    pub fn segments(&self) -> Vec<String> {
+        self.path.split('/').filter(|s| !s.is_empty()).map(decode).collect()
+    }
+
+    /// A query parameter, name in any case, decoded.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<String> {
+        pairs(&self.query).into_iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+    }
+
+    /// Reads the whole body, up to a limit in bytes.
+    pub async fn bytes(&mut self, limit: usize) -> Result<Bytes> {
+        let body = std::mem::take(&mut self.body);
+        match Limited::new(body, limit).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(RequestError::TooLarge { limit }.into()),
+            Err(_) => Err(RequestError::CutOff.into()),
+        }
+    }
+
+    /// Reads the body as JSON. An empty body is `null`.
+    pub async fn json(&mut self) -> Result<Value> {
+        let bytes = self.bytes(BODY_LIMIT).await?;
+        if bytes.is_empty() {
+            return Ok(Value::Null);
+        }
+        // Some clients begin with a byte-order mark.
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        serde_json::from_slice(text).map_err(|e| RequestError::Malformed(e.to_string()).into())
+    }
+
+    /// Reads the body as a form.
+    pub async fn form(&mut self) -> Result<Vec<(String, String)>> {
+        let bytes = self.bytes(BODY_LIMIT).await?;
+        let text = std::str::from_utf8(&bytes).map_err(|e| RequestError::Malformed(e.to_string()))?;
+        Ok(pairs(text))
+    }
+}
+
+/// Decodes percent-encoding.
+#[must_use]
+pub fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// `a=1&b=2`, decoded.
+#[must_use]
+pub fn pairs(text: &str) -> Vec<(String, String)> {
+    text.split('&')
+        .filter(|p| !p.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))
+        })
+        .collect()
+}

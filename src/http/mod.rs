@@ -1,0 +1,62 @@
+//! The protocol front ends: decode, call a verb, encode. Which host is which service is said here.
+//! Must not know: SQL, how a socket or a certificate works.
+
+pub mod arm;
+pub mod call;
+pub mod control;
+pub mod entra;
+pub mod graph;
+pub mod keyvault;
+pub mod registry;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use tower::service_fn;
+
+use crate::app::App;
+use call::Call;
+
+/// The service that answers for a host (lower case, no port), or `None` where the host is not emulated.
+#[must_use]
+pub fn service_for(host: &str, app: &Arc<App>) -> Option<Router> {
+    match host {
+        "management.azure.com" => Some(front_end(app, arm::answer)),
+        "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => {
+            Some(front_end(app, entra::answer))
+        }
+        "169.254.169.254" => Some(front_end(app, entra::managed_identity)),
+        "localhost" | "127.0.0.1" | "::1" | "[::1]" => Some(front_end(app, control::answer)),
+        "graph.microsoft.com" => Some(front_end(app, graph::answer)),
+        _ if is_below(host, "vault.azure.net") => Some(front_end(app, keyvault::answer)),
+        _ if is_below(host, "azurecr.io") => Some(front_end(app, registry::answer)),
+        _ => None,
+    }
+}
+
+fn is_below(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).and_then(|h| h.strip_suffix('.')).is_some_and(|name| !name.is_empty())
+}
+
+/// One front end as a router: every request becomes a [`Call`] and gets an answer; refusals are rendered
+/// inside, each in its own dialect, so nothing here can fail.
+fn front_end<F, A>(app: &Arc<App>, answer: F) -> Router
+where
+    F: Fn(Arc<App>, Call) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Response> + Send + 'static,
+{
+    let app = app.clone();
+    Router::new().fallback_service(service_fn(move |request: Request| {
+        let (app, answer) = (app.clone(), answer.clone());
+        async move {
+            let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+            let call = Call::new(request, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+            Ok::<_, Infallible>(answer(app, call).await)
+        }
+    }))
+}

@@ -1,0 +1,64 @@
+//! Resource groups.
+//! Must not know: what lies in them.
+
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Tx, json};
+use crate::domain::{Result, Timestamp};
+
+/// A resource group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// Name, in the case of the creating request.
+    pub name: String,
+    /// Region.
+    pub location: String,
+    /// Tags.
+    pub tags: Value,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+fn group(row: &SqliteRow) -> Group {
+    Group {
+        name: row.get("name"),
+        location: row.get("location"),
+        tags: json(row.get("tags")),
+        created_at: Timestamp(row.get("created_at")),
+    }
+}
+
+/// A group by name, case aside.
+pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Group>> {
+    let row = sqlx::query("SELECT * FROM resource_groups WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
+    Ok(row.as_ref().map(group))
+}
+
+/// All groups by name.
+pub async fn all(tx: &mut Tx) -> Result<Vec<Group>> {
+    let rows = sqlx::query("SELECT * FROM resource_groups ORDER BY name").fetch_all(tx.conn()).await?;
+    Ok(rows.iter().map(group).collect())
+}
+
+/// Creates or changes a group.
+pub async fn save(tx: &mut Tx, g: &Group) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO resource_groups (name, location, tags, created_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET tags = excluded.tags",
+    )
+    .bind(&g.name)
+    .bind(&g.location)
+    .bind(g.tags.to_string())
+    .bind(g.created_at.0)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Removes a group that was emptied before.
+pub async fn delete(tx: &mut Tx, name: &str) -> Result<()> {
+    sqlx::query("DELETE FROM resource_groups WHERE name = ?").bind(name).execute(tx.conn()).await?;
+    Ok(())
+}

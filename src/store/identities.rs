@@ -1,0 +1,73 @@
+//! User-assigned managed identities, as ARM resources.
+//! Must not know: their principals' rights.
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Tx, json};
+use crate::domain::identity::Identity;
+use crate::domain::{Result, Timestamp};
+
+fn identity(row: &SqliteRow) -> Identity {
+    Identity {
+        group: row.get("resource_group"),
+        name: row.get("name"),
+        location: row.get("location"),
+        tags: json(row.get("tags")),
+        properties: json(row.get("properties")),
+        principal_id: row.get("principal_id"),
+        client_id: row.get("client_id"),
+        created_by: row.get("created_by"),
+        created_at: Timestamp(row.get("created_at")),
+    }
+}
+
+/// An identity by group and name, case aside.
+pub async fn find(tx: &mut Tx, group: &str, name: &str) -> Result<Option<Identity>> {
+    let row = sqlx::query("SELECT * FROM identities WHERE resource_group = ? AND name = ?")
+        .bind(group)
+        .bind(name)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.as_ref().map(identity))
+}
+
+/// The identities of a group, or all.
+pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Identity>> {
+    let rows = sqlx::query("SELECT * FROM identities WHERE ?1 IS NULL OR resource_group = ?1 ORDER BY name")
+        .bind(group)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.iter().map(identity).collect())
+}
+
+/// Creates or changes an identity.
+pub async fn save(tx: &mut Tx, i: &Identity) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO identities (resource_group, name, location, tags, properties, principal_id, client_id, created_by, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (resource_group, name) DO UPDATE SET tags = excluded.tags, properties = excluded.properties",
+    )
+    .bind(&i.group)
+    .bind(&i.name)
+    .bind(&i.location)
+    .bind(i.tags.to_string())
+    .bind(i.properties.to_string())
+    .bind(&i.principal_id)
+    .bind(&i.client_id)
+    .bind(&i.created_by)
+    .bind(i.created_at.0)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Removes an identity.
+pub async fn delete(tx: &mut Tx, group: &str, name: &str) -> Result<()> {
+    sqlx::query("DELETE FROM identities WHERE resource_group = ? AND name = ?")
+        .bind(group)
+        .bind(name)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Registries, with their wrapped data keys.
+//! Must not know: how a data key is unwrapped, what lies in a registry.
+
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Tx, json};
+use crate::domain::cmk::{Cmk, KeyId, KeyIdentity};
+use crate::domain::registry::Registry;
+use crate::domain::{Result, Timestamp};
+
+fn registry(row: &SqliteRow) -> Registry {
+    let key: Option<String> = row.get("cmk_key");
+    let version: Option<String> = row.get("cmk_version");
+    let identity: Option<String> = row.get("cmk_identity");
+    let rotated_at: Option<i64> = row.get("cmk_rotated_at");
+    let cmk = key.as_deref().and_then(KeyId::parse).zip(version).zip(identity).map(|((key, version), identity)| Cmk {
+        key,
+        version,
+        identity: KeyIdentity::parse(&identity),
+        rotated_at: rotated_at.map(Timestamp),
+    });
+    Registry {
+        id: row.get("id"),
+        name: row.get("name"),
+        group: row.get("resource_group"),
+        location: row.get("location"),
+        sku: row.get("sku"),
+        tags: json(row.get("tags")),
+        properties: match json(row.get("properties")) {
+            Value::Object(map) => map,
+            _ => serde_json::Map::new(),
+        },
+        user_identities: serde_json::from_str(row.get("user_identities")).unwrap_or_default(),
+        system_principal: row.get("system_principal"),
+        cmk,
+        wrapped_dek: row.get("wrapped_dek"),
+        created_by: row.get("created_by"),
+        created_at: Timestamp(row.get("created_at")),
+        modified_by: row.get("modified_by"),
+        modified_at: Timestamp(row.get("modified_at")),
+    }
+}
+
+/// A registry by name, case aside.
+pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Registry>> {
+    let row = sqlx::query("SELECT * FROM registries WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
+    Ok(row.as_ref().map(registry))
+}
+
+/// Registries by name: those of a group, or all.
+pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Registry>> {
+    let rows = sqlx::query("SELECT * FROM registries WHERE ?1 IS NULL OR resource_group = ?1 ORDER BY name")
+        .bind(group)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.iter().map(registry).collect())
+}
+
+/// Adds a registry. Its row id is ignored.
+pub async fn insert(tx: &mut Tx, r: &Registry) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO registries (name, resource_group, location, sku, tags, properties, user_identities, system_principal,
+           cmk_key, cmk_version, cmk_identity, cmk_rotated_at, next_look, wrapped_dek, created_by, created_at, modified_by, modified_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&r.name)
+    .bind(&r.group)
+    .bind(&r.location)
+    .bind(&r.sku)
+    .bind(r.tags.to_string())
+    .bind(Value::Object(r.properties.clone()).to_string())
+    .bind(serde_json::json!(r.user_identities).to_string())
+    .bind(&r.system_principal)
+    .bind(r.cmk.as_ref().map(|c| c.key.to_string()))
+    .bind(r.cmk.as_ref().map(|c| c.version.clone()))
+    .bind(r.cmk.as_ref().map(|c| c.identity.as_str().to_owned()))
+    .bind(r.cmk.as_ref().and_then(|c| c.rotated_at).map(|t| t.0))
+    .bind(next_look_after(r.cmk.as_ref(), r.created_at))
+    .bind(&r.wrapped_dek)
+    .bind(&r.created_by)
+    .bind(r.created_at.0)
+    .bind(&r.modified_by)
+    .bind(r.modified_at.0)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Changes a registry, but for its key: see [`rewrap`].
+pub async fn update(tx: &mut Tx, r: &Registry) -> Result<()> {
+    sqlx::query(
+        "UPDATE registries SET sku = ?, tags = ?, properties = ?, user_identities = ?, system_principal = ?,
+           modified_by = ?, modified_at = ? WHERE id = ?",
+    )
+    .bind(&r.sku)
+    .bind(r.tags.to_string())
+    .bind(Value::Object(r.properties.clone()).to_string())
+    .bind(serde_json::json!(r.user_identities).to_string())
+    .bind(&r.system_principal)
+    .bind(&r.modified_by)
+    .bind(r.modified_at.0)
+    .bind(r.id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+fn next_look_after(cmk: Option<&Cmk>, now: Timestamp) -> Option<i64> {
+    cmk.filter(|c| c.follows_new_versions()).map(|_| now.plus(crate::domain::time::HOUR).0)
+}
+
+/// Puts a newly wrapped DEK and the key that wrapped it in place, if the DEK is still wrapped as it was
+/// when the work began. `false`: somebody else was first, nothing was changed.
+pub async fn rewrap(tx: &mut Tx, id: i64, before: &[u8], cmk: &Cmk, wrapped: &[u8], now: Timestamp) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE registries SET cmk_key = ?, cmk_version = ?, cmk_identity = ?, cmk_rotated_at = ?, wrapped_dek = ?, next_look = ?
+         WHERE id = ? AND wrapped_dek = ?",
+    )
+    .bind(cmk.key.to_string())
+    .bind(&cmk.version)
+    .bind(cmk.identity.as_str())
+    .bind(cmk.rotated_at.map(|t| t.0))
+    .bind(wrapped)
+    .bind(next_look_after(Some(cmk), now))
+    .bind(id)
+    .bind(before)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Removes a registry and all rows of its content.
+pub async fn delete(tx: &mut Tx, id: i64) -> Result<()> {
+    sqlx::query("DELETE FROM registries WHERE id = ?").bind(id).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// When the next registry looks for a new version of its key.
+pub async fn next_look(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT min(next_look) FROM registries").fetch_one(tx.conn()).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// When a registry looks for a new version of its key.
+pub async fn look_of(tx: &mut Tx, id: i64) -> Result<Option<Timestamp>> {
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT next_look FROM registries WHERE id = ?").bind(id).fetch_one(tx.conn()).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// Registries whose look is due, in the order of their instants.
+pub async fn looking(tx: &mut Tx, now: Timestamp) -> Result<Vec<Registry>> {
+    let rows = sqlx::query("SELECT * FROM registries WHERE next_look <= ? ORDER BY next_look, id")
+        .bind(now.0)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.iter().map(registry).collect())
+}
+
+/// Puts off all looks that are due by an hour.
+pub async fn put_off_looks(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE registries SET next_look = next_look + ? WHERE next_look <= ?")
+        .bind(crate::domain::time::HOUR)
+        .bind(now.0)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Bytes of a registry's blobs.
+pub async fn size(tx: &mut Tx, id: i64) -> Result<i64> {
+    let sum = sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM blobs WHERE registry = ?").bind(id);
+    Ok(sum.fetch_one(tx.conn()).await?)
+}

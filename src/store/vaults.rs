@@ -1,0 +1,103 @@
+//! Key vaults, living and soft-deleted.
+//! Must not know: what lies in them.
+
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Tx, json};
+use crate::domain::vault::{Deletion, Vault};
+use crate::domain::{Result, Timestamp};
+
+fn vault(row: &SqliteRow) -> Vault {
+    let deleted_at: Option<i64> = row.get("deleted_at");
+    let purge_at: Option<i64> = row.get("purge_at");
+    Vault {
+        id: row.get("id"),
+        name: row.get("name"),
+        group: row.get("resource_group"),
+        location: row.get("location"),
+        tags: json(row.get("tags")),
+        properties: match json(row.get("properties")) {
+            Value::Object(map) => map,
+            _ => serde_json::Map::new(),
+        },
+        created_by: row.get("created_by"),
+        created_at: Timestamp(row.get("created_at")),
+        modified_by: row.get("modified_by"),
+        modified_at: Timestamp(row.get("modified_at")),
+        deleted: deleted_at.zip(purge_at).map(|(at, purge)| Deletion { at: Timestamp(at), purge_at: Timestamp(purge) }),
+    }
+}
+
+/// A vault by name, living or deleted.
+pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Vault>> {
+    let row = sqlx::query("SELECT * FROM vaults WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
+    Ok(row.as_ref().map(vault))
+}
+
+/// Vaults by name: those of a group or all; the living or the deleted ones.
+pub async fn list(tx: &mut Tx, group: Option<&str>, deleted: bool) -> Result<Vec<Vault>> {
+    let rows = sqlx::query(
+        "SELECT * FROM vaults WHERE (?1 IS NULL OR resource_group = ?1) AND (deleted_at IS NOT NULL) = ?2 ORDER BY name",
+    )
+    .bind(group)
+    .bind(deleted)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.iter().map(vault).collect())
+}
+
+/// Adds a vault. Its row id is ignored.
+pub async fn insert(tx: &mut Tx, v: &Vault) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO vaults (name, resource_group, location, tags, properties, created_by, created_at, modified_by, modified_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&v.name)
+    .bind(&v.group)
+    .bind(&v.location)
+    .bind(v.tags.to_string())
+    .bind(Value::Object(v.properties.clone()).to_string())
+    .bind(&v.created_by)
+    .bind(v.created_at.0)
+    .bind(&v.modified_by)
+    .bind(v.modified_at.0)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Changes a vault: tags, properties, deletion.
+pub async fn update(tx: &mut Tx, v: &Vault) -> Result<()> {
+    sqlx::query(
+        "UPDATE vaults SET tags = ?, properties = ?, modified_by = ?, modified_at = ?, deleted_at = ?, purge_at = ? WHERE id = ?",
+    )
+    .bind(v.tags.to_string())
+    .bind(Value::Object(v.properties.clone()).to_string())
+    .bind(&v.modified_by)
+    .bind(v.modified_at.0)
+    .bind(v.deleted.map(|d| d.at.0))
+    .bind(v.deleted.map(|d| d.purge_at.0))
+    .bind(v.id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Removes a vault and all its keys for good.
+pub async fn purge(tx: &mut Tx, id: i64) -> Result<()> {
+    sqlx::query("DELETE FROM vaults WHERE id = ?").bind(id).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes deleted vaults whose time has come. Returns how many.
+pub async fn purge_due(tx: &mut Tx, now: Timestamp) -> Result<u64> {
+    Ok(sqlx::query("DELETE FROM vaults WHERE purge_at <= ?").bind(now.0).execute(tx.conn()).await?.rows_affected())
+}
+
+/// When the next deleted vault is due to go.
+pub async fn next_purge(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT min(purge_at) FROM vaults").fetch_one(tx.conn()).await?;
+    Ok(at.map(Timestamp))
+}
