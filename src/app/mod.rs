@@ -108,6 +108,12 @@ impl App {
         self.clock.now()
     }
 
+    /// The data folder.
+    #[must_use]
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.store.dir()
+    }
+
     /// Closes the database.
     pub async fn close(&self) {
         self.store.close().await;

@@ -95,7 +95,7 @@ mod tests {
         let clock = json!({"now": "2026-01-31T12:00:00Z", "rate": 60.0, "frozen": false, "machine": "2025-01-01T00:00:00Z", "next_due": null});
         assert_eq!(
             shown(&clock),
-            "now            2026-01-31T12:00:00Z  running at 60x\nnext key poll  -\nmachine time   2025-01-01T00:00:00Z\n"
+            "now           2026-01-31T12:00:00Z  running at 60x\nnext due      -\nmachine time  2025-01-01T00:00:00Z\n"
         );
     }
 }

@@ -17,6 +17,7 @@ mod trust;
 mod variables;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -120,8 +121,12 @@ fn log(usual: &str) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("ACRITE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     // A second subscriber in one process (in tests) is no reason to fail.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .try_init();
 }
 
 /// Why a command failed: one line for what happened, one for what to do about it.

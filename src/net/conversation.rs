@@ -282,7 +282,7 @@ pub(super) fn origin_form(uri: &Uri) -> Uri {
 }
 
 fn bad_gateway(Refusal(why): Refusal) -> Response {
-    tracing::warn!("{why}");
+    tracing::info!("{why}");
     text(StatusCode::BAD_GATEWAY, &why)
 }
 

@@ -120,6 +120,7 @@ fn http_settings() -> auto::Builder<TokioExecutor> {
     http.http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD_LIMIT as u32)
+        .max_frame_size(64 * 1024)
         .adaptive_window(false)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);

@@ -39,7 +39,7 @@ async fn dispatch(app: &Arc<App>, call: &mut Call) -> Result<Value> {
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (path.as_slice(), &call.method) {
         ([] | ["acrite", "v1", "health"], &Method::GET) => {
-            Ok(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+            Ok(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "data_dir": app.data_dir()}))
         }
         (["acrite", "v1", "clock"], &Method::GET) => clock::show(app).await.map(|s| shown_clock(&s)),
         (["acrite", "v1", "clock"], &Method::POST) => {
