@@ -2,6 +2,7 @@
 //! Must not know: HTTP, JSON dialects, SQL.
 
 pub mod access;
+pub mod cascade;
 pub mod clock;
 pub mod cmk;
 pub mod groups;
@@ -12,6 +13,7 @@ pub mod poller;
 pub mod registries;
 pub mod roles;
 pub mod status;
+pub mod timeline;
 pub mod tokens;
 pub mod vaults;
 

@@ -127,7 +127,10 @@ async fn rotation_to_another_key_vault_and_identity() {
     let other = me.make_key("vault2", "other").await;
     let (_, code, message) = refused(rotate(&me, "reg01", &other, "system").await).await;
     assert_eq!(code, "BadRequest");
-    assert!(message.starts_with(&format!("Failed to access KeyId '{other}'. Verify that identity 'system' has")), "{message}");
+    assert!(
+        message.starts_with(&format!("Failed to access KeyId '{other}'. Verify that identity 'system' has")),
+        "{message}"
+    );
     me.assign(&vault_path("vault2"), "e147488a-f6f5-4113-8e2d-b22465e65bf6", &system).await;
     good(rotate(&me, "reg01", &other, "system").await).await;
     let now = me.encryption("reg01").await;
@@ -151,7 +154,10 @@ async fn the_identity_in_use_cannot_be_removed() {
     whole["identity"] = json!({"type": "None"});
     let (status, _, message) = refused(me.arm(Method::PUT, &registry_path("reg01"), whole).await).await;
     assert_eq!(status, 400);
-    assert!(message.contains(&format!("does not have access to identity '{}' Try forcibly adding the identity to the registry reg01", s.client)));
+    assert!(message.contains(&format!(
+        "does not have access to identity '{}' Try forcibly adding the identity to the registry reg01",
+        s.client
+    )));
     let shown = good(me.arm(Method::GET, &registry_path("reg01"), Value::Null).await).await;
     assert_eq!(shown["identity"]["type"], "userAssigned", "a refused removal leaves it attached");
 
@@ -171,7 +177,8 @@ async fn refusals_at_creation() {
     let world = World::new();
     let me = world.developer().await;
     let s = stage(&me).await;
-    let put = async |registry: &str, body: Value| refused(me.arm(Method::PUT, &registry_path(registry), body).await).await;
+    let put =
+        async |registry: &str, body: Value| refused(me.arm(Method::PUT, &registry_path(registry), body).await).await;
 
     let mut basic = Person::cmk_body(&s.kid, "id1", &s.client);
     basic["sku"] = json!({"name": "Basic"});
@@ -184,7 +191,8 @@ async fn refusals_at_creation() {
     assert_eq!(code, "BadRequest");
     assert!(message.starts_with("Invalid encryption key vault property specified for registry reg01."), "{message}");
 
-    let (_, _, message) = put("reg01", Person::cmk_body("https://vault1.vault.azure.net/keys/missing", "id1", &s.client)).await;
+    let (_, _, message) =
+        put("reg01", Person::cmk_body("https://vault1.vault.azure.net/keys/missing", "id1", &s.client)).await;
     assert!(message.starts_with("Failed to access KeyId 'https://vault1.vault.azure.net/keys/missing'"), "{message}");
 
     let ec = me.vault(Method::POST, "vault1", "keys/curve/create", json!({"kty": "EC", "crv": "P-256"})).await;

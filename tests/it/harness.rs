@@ -225,7 +225,8 @@ impl Person<'_> {
 
     /// A call to Graph.
     pub async fn graph(&self, method: Method, path: &str, body: Value) -> Response {
-        self.send(method, &format!("https://graph.microsoft.com/v1.0/{path}"), "https://graph.microsoft.com", body).await
+        self.send(method, &format!("https://graph.microsoft.com/v1.0/{path}"), "https://graph.microsoft.com", body)
+            .await
     }
 
     /// A call to a vault.
@@ -254,7 +255,8 @@ impl Person<'_> {
     /// Gives a role (by GUID) at a scope. Returns the assignment's path.
     pub async fn assign(&self, scope: &str, role: &str, principal: &str) -> String {
         let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{}", uuid::Uuid::new_v4());
-        let definition = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role}");
+        let definition =
+            format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role}");
         let body = json!({"properties": {"roleDefinitionId": definition, "principalId": principal, "principalType": "ServicePrincipal"}});
         good(self.arm(Method::PUT, &path, body).await).await;
         path
@@ -262,7 +264,9 @@ impl Person<'_> {
 
     /// A new RSA key or key version. Returns its identifier.
     pub async fn make_key(&self, vault: &str, key: &str) -> String {
-        let made = self.vault(Method::POST, vault, &format!("keys/{key}/create"), json!({"kty": "RSA", "key_size": 2048})).await;
+        let made = self
+            .vault(Method::POST, vault, &format!("keys/{key}/create"), json!({"kty": "RSA", "key_size": 2048}))
+            .await;
         good(made).await["key"]["kid"].as_str().unwrap().to_owned()
     }
 
@@ -310,12 +314,15 @@ impl Person<'_> {
     pub async fn sign_in(&self, registry: &str, repository: &str) -> Docker<'_> {
         let server = format!("{registry}.azurecr.io");
         let access = self.token("https://management.azure.com").await;
-        let form = [("grant_type", "access_token"), ("service", &server), ("tenant", TENANT), ("access_token", &access)];
+        let form =
+            [("grant_type", "access_token"), ("service", &server), ("tenant", TENANT), ("access_token", &access)];
         let http = &self.world.http;
-        let answer = good(http.post(format!("https://{server}/oauth2/exchange")).form(&form).send().await.unwrap()).await;
+        let answer =
+            good(http.post(format!("https://{server}/oauth2/exchange")).form(&form).send().await.unwrap()).await;
         let refresh = answer["refresh_token"].as_str().unwrap();
         let scope = format!("repository:{repository}:pull,push,delete,metadata_read,metadata_write");
-        let form = [("grant_type", "refresh_token"), ("service", &server), ("scope", &scope), ("refresh_token", refresh)];
+        let form =
+            [("grant_type", "refresh_token"), ("service", &server), ("scope", &scope), ("refresh_token", refresh)];
         let answer = good(http.post(format!("https://{server}/oauth2/token")).form(&form).send().await.unwrap()).await;
         let token = answer["access_token"].as_str().unwrap().to_owned();
         Docker { http, server, repository: repository.to_owned(), token }
@@ -339,7 +346,9 @@ pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 impl Docker<'_> {
     /// A call below `/v2/{repository}/`.
     pub fn call(&self, method: Method, rest: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("https://{}/v2/{}/{rest}", self.server, self.repository)).bearer_auth(&self.token)
+        self.http
+            .request(method, format!("https://{}/v2/{}/{rest}", self.server, self.repository))
+            .bearer_auth(&self.token)
     }
 
     /// Pushes a blob in one piece.
@@ -368,7 +377,8 @@ impl Docker<'_> {
             "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer_digest, "size": layer.len()}],
         });
         let bytes = serde_json::to_vec(&manifest).unwrap();
-        let put = self.call(Method::PUT, &format!("manifests/{tag}")).header("content-type", MANIFEST).body(bytes.clone());
+        let put =
+            self.call(Method::PUT, &format!("manifests/{tag}")).header("content-type", MANIFEST).body(bytes.clone());
         let done = put.send().await.unwrap();
         if done.status() == StatusCode::CREATED { Ok(bytes) } else { Err(done) }
     }

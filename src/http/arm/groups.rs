@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::wire::{Answer, tags};
 use super::{Arm, subscriptions};
 use crate::app::groups::{self, Group};
-use crate::app::operations;
+use crate::app::{cascade, operations};
 use crate::domain::error::RequestError;
 use crate::domain::{Result, name};
 
@@ -59,7 +59,7 @@ pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
                 }
                 Method::DELETE => {
                     arm.require(&format!("{TYPE}/delete"), &scope).await?;
-                    groups::delete(&arm.app, caller.clone(), &group).await?;
+                    cascade::delete_group(&arm.app, caller.clone(), &group).await?;
                     let mut cx = arm.app.write(caller).await?;
                     let operation = operations::succeeded(&mut cx, "group").await?;
                     cx.commit().await?;

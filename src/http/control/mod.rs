@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::call::Call;
-use crate::app::clock::{self, Change, Shown};
+use crate::app::timeline::{self, Change, Shown};
 use crate::app::{App, status};
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
@@ -41,13 +41,13 @@ async fn dispatch(app: &Arc<App>, call: &mut Call) -> Result<Value> {
         ([] | ["acrite", "v1", "health"], &Method::GET) => {
             Ok(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "data_dir": app.data_dir()}))
         }
-        (["acrite", "v1", "clock"], &Method::GET) => clock::show(app).await.map(|s| shown_clock(&s)),
+        (["acrite", "v1", "clock"], &Method::GET) => timeline::show(app).await.map(|s| shown_clock(&s)),
         (["acrite", "v1", "clock"], &Method::POST) => {
             let change = clock_change(&call.json().await?)?;
-            clock::change(app, change).await.map(|s| shown_clock(&s))
+            timeline::change(app, change).await.map(|s| shown_clock(&s))
         }
         (["acrite", "v1", "status"], &Method::GET) => {
-            let clock = clock::show(app).await?;
+            let clock = timeline::show(app).await?;
             let mut cx = app.read(Caller::system()).await?;
             let registries = status::registries(&mut cx).await?;
             let vaults = status::vaults(&mut cx, &registries).await?;
