@@ -4,9 +4,11 @@
 pub mod access;
 pub mod clock;
 pub mod cmk;
+pub mod directory;
 pub mod identities;
 pub mod poller;
 pub mod registries;
+pub mod sign_in;
 pub mod tokens;
 pub mod vaults;
 
