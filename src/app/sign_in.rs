@@ -200,13 +200,7 @@ pub fn check_identity_header(app: &App, sent: Option<&str>) -> Result<()> {
     }
 }
 
-async fn grant(
-    app: &Arc<App>,
-    principal: &Principal,
-    resource: &str,
-    proof: Proof,
-    lifetime: i64,
-) -> Result<Granted> {
+async fn grant(app: &Arc<App>, principal: &Principal, resource: &str, proof: Proof, lifetime: i64) -> Result<Granted> {
     let now = clock::machine();
     let mut unique = [0; 16];
     rand::Rng::fill_bytes(&mut rand::rng(), &mut unique);
@@ -244,7 +238,8 @@ mod tests {
 
     #[test]
     fn only_emulated_services_are_resources() {
-        for resource in ["https://vault.azure.net", "https://vault.azure.net/", "https://management.core.windows.net//"] {
+        for resource in ["https://vault.azure.net", "https://vault.azure.net/", "https://management.core.windows.net//"]
+        {
             assert!(check_resource(resource).is_ok(), "{resource}");
         }
         assert!(check_resource("https://storage.azure.com").is_err());

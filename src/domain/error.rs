@@ -106,6 +106,8 @@ pub enum TokenError {
 /// No token from Entra ID or the managed identity endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SignInError {
+    /// No host of Entra ID.
+    InstanceUnknown(String),
     /// No such tenant.
     TenantUnknown(String),
     /// No such application in the tenant.

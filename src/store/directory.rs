@@ -181,16 +181,14 @@ fn application(row: &SqliteRow) -> Application {
 
 /// Adds an app registration.
 pub async fn insert_application(tx: &mut Tx, a: &Application) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO applications (object_id, app_id, display_name, created_at, doc) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(&a.object_id)
-    .bind(&a.app_id)
-    .bind(&a.display_name)
-    .bind(a.created_at.0)
-    .bind(a.doc.to_string())
-    .execute(tx.conn())
-    .await?;
+    sqlx::query("INSERT INTO applications (object_id, app_id, display_name, created_at, doc) VALUES (?, ?, ?, ?, ?)")
+        .bind(&a.object_id)
+        .bind(&a.app_id)
+        .bind(&a.display_name)
+        .bind(a.created_at.0)
+        .bind(a.doc.to_string())
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
