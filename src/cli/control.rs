@@ -67,6 +67,11 @@ impl Control {
         }
     }
 
+    /// What `IDENTITY_HEADER` must hold.
+    pub fn identity_header(&self) -> Option<&str> {
+        self.health["identity_header"].as_str()
+    }
+
     /// Asks; what is not a success is a failure with the instance's own words.
     pub async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.call(Method::GET, path, None).await

@@ -27,8 +27,10 @@ pub(super) enum Shell {
 }
 
 pub(super) async fn run(at: At, shell: Shell, identity_endpoint: bool) -> Result<ExitCode, Failure> {
-    let place = Control::find(&at).await?.place(&at)?;
-    let all = variables(&place, identity_endpoint, |name| std::env::var(name).ok());
+    let control = Control::find(&at).await?;
+    let place = control.place(&at)?;
+    let header = control.identity_header().filter(|_| identity_endpoint);
+    let all = variables(&place, header, |name| std::env::var(name).ok());
     let removed =
         REMOVED.into_iter().filter(|name| std::env::var_os(name).is_some() && !all.iter().any(|(set, _)| set == name));
     let mut text: String = removed.map(|name| unset(shell, name)).collect();

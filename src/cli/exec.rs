@@ -43,7 +43,8 @@ fn spawn(instance: &Instance, identity_endpoint: bool, command: &[OsString]) -> 
     for name in REMOVED {
         child.env_remove(name);
     }
-    child.envs(variables(&instance.place, identity_endpoint, |name| std::env::var(name).ok()));
+    let header = identity_endpoint.then(|| instance.identity_header());
+    child.envs(variables(&instance.place, header.as_deref(), |name| std::env::var(name).ok()));
     child.spawn().map_err(|error| {
         let name = program.to_string_lossy();
         // The codes that shells use.

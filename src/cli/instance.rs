@@ -154,6 +154,11 @@ impl Instance {
         Ok(Self { place, app, stop, running, _lock: lock, _temporary: temporary })
     }
 
+    /// What `IDENTITY_HEADER` must hold.
+    pub fn identity_header(&self) -> String {
+        app::sign_in::identity_header(&self.app)
+    }
+
     /// Lets running requests finish, then leaves nothing behind that says it runs.
     pub async fn stop(self) -> Result<(), Failure> {
         let _ = self.stop.send(());

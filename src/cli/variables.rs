@@ -6,6 +6,7 @@ use std::path::Path;
 use super::instance::Place;
 use super::trust::{BUNDLE, JAVA_PASSWORD, JAVA_STORE};
 use crate::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
+use crate::http::IDENTITY_PATH;
 
 /// Variables that would lead a client past what is set here: to another cloud, or to another credential.
 pub(super) const REMOVED: [&str; 14] = [
@@ -31,7 +32,7 @@ pub(super) const REMOVED: [&str; 14] = [
 /// for themselves and no longer ask the address that virtual machines use, and az's own identity login changes too.
 pub(super) fn variables(
     place: &Place,
-    identity: bool,
+    identity: Option<&str>,
     inherited: impl Fn(&str) -> Option<String>,
 ) -> Vec<(&'static str, String)> {
     let url = place.url.clone();
@@ -71,9 +72,9 @@ pub(super) fn variables(
         ("ARM_CLIENT_SECRET", DEVELOPER_SECRET.to_owned()),
         ("ARM_SUBSCRIPTION_ID", SUBSCRIPTION_ID.to_owned()),
     ];
-    if identity {
-        all.push(("IDENTITY_ENDPOINT", format!("{url}{}", "/acrite/v1/msi/token")));
-        all.push(("IDENTITY_HEADER", "acrite".to_owned()));
+    if let Some(header) = identity {
+        all.push(("IDENTITY_ENDPOINT", format!("{url}{IDENTITY_PATH}")));
+        all.push(("IDENTITY_HEADER", header.to_owned()));
     }
     if let Some(path) = own_folder_first(inherited("PATH")) {
         all.push(("PATH", path));
@@ -133,21 +134,21 @@ mod tests {
 
     #[test]
     fn clients_are_sent_through_the_proxy_and_trust_it() {
-        let all = variables(&place(), false, |_| None);
+        let all = variables(&place(), None, |_| None);
         for name in ["HTTPS_PROXY", "http_proxy", "ACRITE_URL"] {
             assert_eq!(get(&all, name).unwrap(), "http://127.0.0.1:4443");
         }
         assert_eq!(get(&all, "SSL_CERT_FILE").unwrap(), "/data/ca-bundle.pem");
         assert_eq!(get(&all, "NODE_EXTRA_CA_CERTS").unwrap(), "/data/ca.pem");
         assert_eq!(get(&all, "IDENTITY_ENDPOINT"), None);
-        let asked = variables(&place(), true, |_| None);
+        let asked = variables(&place(), Some("header"), |_| None);
         assert!(get(&asked, "IDENTITY_ENDPOINT").unwrap().starts_with("http://127.0.0.1:4443/"));
     }
 
     #[test]
     fn applying_twice_changes_nothing() {
-        let once = variables(&place(), false, |name| (name == "JAVA_TOOL_OPTIONS").then(|| "-Xmx1g".to_owned()));
-        let twice = variables(&place(), false, |name| get(&once, name));
+        let once = variables(&place(), None, |name| (name == "JAVA_TOOL_OPTIONS").then(|| "-Xmx1g".to_owned()));
+        let twice = variables(&place(), None, |name| get(&once, name));
         assert_eq!(get(&once, "PATH"), get(&twice, "PATH"));
         assert_eq!(get(&once, "JAVA_TOOL_OPTIONS"), get(&twice, "JAVA_TOOL_OPTIONS"));
         assert!(get(&twice, "JAVA_TOOL_OPTIONS").unwrap().starts_with("-Xmx1g -Djavax.net.ssl.trustStore=/data/"));

@@ -31,11 +31,23 @@ pub fn service_for(host: &str, app: &Arc<App>) -> Option<Router> {
             Some(front_end(app, entra::answer))
         }
         "169.254.169.254" => Some(front_end(app, entra::managed_identity)),
-        "localhost" | "127.0.0.1" | "::1" | "[::1]" => Some(front_end(app, control::answer)),
+        "localhost" | "127.0.0.1" | "::1" | "[::1]" => Some(front_end(app, local)),
         "graph.microsoft.com" => Some(front_end(app, graph::answer)),
         _ if is_below(host, "vault.azure.net") => Some(front_end(app, keyvault::answer)),
         _ if is_below(host, "azurecr.io") => Some(front_end(app, registry::answer)),
         _ => None,
+    }
+}
+
+/// The path of `IDENTITY_ENDPOINT` on the emulator's own host.
+pub const IDENTITY_PATH: &str = "/acrite/v1/msi/token";
+
+/// The emulator's own host: the control API, and App Service's managed identity endpoint.
+async fn local(app: Arc<App>, call: Call) -> Response {
+    if call.path == IDENTITY_PATH {
+        entra::app_service_token(app, call).await
+    } else {
+        control::answer(app, call).await
     }
 }
 

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{CONTENT_TYPE, HOST, HeaderValue};
-use axum::http::uri::{PathAndQuery, Scheme, Uri};
+use axum::http::uri::Scheme;
 use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::service::service_fn;
@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
 use super::outbound::Refusal;
-use super::site::{Site, is_loopback, same_certificate};
+use super::site::{Site, is_loopback, origin_form, same_certificate};
 use super::{FIRST_WORD, GRACE, Server};
 
 /// The first byte of every TLS connection: a record of type "handshake".
@@ -273,12 +273,6 @@ impl Conversation {
             None => Destination::Elsewhere,
         }
     }
-}
-
-/// The path and query of a URI alone, as an origin server is asked.
-pub(super) fn origin_form(uri: &Uri) -> Uri {
-    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::from(path)
 }
 
 fn bad_gateway(Refusal(why): Refusal) -> Response {

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use axum::http::uri::Authority;
+use axum::http::uri::{Authority, PathAndQuery, Uri};
 
 /// A host and, where one was written, a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,12 @@ pub(super) fn is_loopback(host: &str) -> bool {
 /// Whether a certificate for `a` is also one for `b`.
 pub(super) fn same_certificate(a: &str, b: &str) -> bool {
     a == b || (is_loopback(a) && is_loopback(b))
+}
+
+/// The path and query of a URI alone, as an origin server is asked.
+pub(super) fn origin_form(uri: &Uri) -> Uri {
+    let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Uri::from(path)
 }
 
 #[cfg(test)]

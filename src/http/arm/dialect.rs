@@ -105,6 +105,7 @@ fn say(error: &Error) -> Said {
         Error::SignIn(e) => sign_in(e),
         Error::Access(e) => access(e),
         Error::Resource(e) => resource(e),
+        Error::Directory(e) => said(S::BAD_REQUEST, "BadRequest", format!("{e:?}")),
         Error::Vault(e) => vault(e),
         Error::Key(e) => key(e),
         Error::Registry(e) => registry(e),

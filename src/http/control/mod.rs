@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use crate::app::timeline::{self, Change, Shown};
-use crate::app::{App, status};
+use crate::app::{App, sign_in, status};
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
 use crate::domain::{Error, Result, Timestamp};
@@ -38,9 +38,9 @@ async fn dispatch(app: &Arc<App>, call: &mut Call) -> Result<Value> {
     let segments = call.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (path.as_slice(), &call.method) {
-        ([] | ["acrite", "v1", "health"], &Method::GET) => {
-            Ok(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "data_dir": app.data_dir()}))
-        }
+        ([] | ["acrite", "v1", "health"], &Method::GET) => Ok(
+            json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "data_dir": app.data_dir(), "identity_header": sign_in::identity_header(app)}),
+        ),
         (["acrite", "v1", "clock"], &Method::GET) => timeline::show(app).await.map(|s| shown_clock(&s)),
         (["acrite", "v1", "clock"], &Method::POST) => {
             let change = clock_change(&call.json().await?)?;
@@ -144,6 +144,7 @@ fn refusal(error: &Error) -> (StatusCode, Value) {
         | Error::SignIn(_)
         | Error::Access(_)
         | Error::Resource(_)
+        | Error::Directory(_)
         | Error::Vault(_)
         | Error::Key(_)
         | Error::Registry(_)
