@@ -17,7 +17,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::call::Call;
-use crate::app::{App, access as gate, tokens};
+use crate::app::{App, access as gate, operations, tokens};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::well_known::SUBSCRIPTION_ID;
@@ -117,6 +117,10 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
         ["subscriptions"] | ["tenants"] | ["providers", ..] => subscriptions::answer(&mut arm, &path).await,
         ["subscriptions", _] | ["subscriptions", _, "locations" | "resources" | "tagnames"] => {
             subscriptions::answer(&mut arm, &path).await
+        }
+        ["subscriptions", _, "operationresults", operation] if arm.method == Method::GET => {
+            let mut cx = arm.app.read(arm.caller.clone()).await?;
+            operations::outcome(&mut cx, operation).await.map(Answer::ok)
         }
         ["subscriptions", _, "resourcegroups", ..]
             if path.len() <= 5 && path.get(4).is_none_or(|p| *p != "providers") =>

@@ -102,6 +102,8 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
                 Some(_) => json!({"nameAvailable": false, "reason": "AccountNameInvalid", "message": name_invalid()}),
             }))
         }
+        // Managed HSMs cannot be made here, so there are none; az lists them beside the vaults.
+        (["managedhsms" | "deletedmanagedhsms"], _) if arm.method == Method::GET => Ok(Answer::list(Vec::new())),
         (["deletedvaults"], None) if arm.method == Method::GET => {
             arm.require("Microsoft.KeyVault/deletedVaults/read", &name::subscription_id()).await?;
             let mut cx = arm.app.read(caller).await?;
