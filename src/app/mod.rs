@@ -5,8 +5,10 @@ pub mod access;
 pub mod clock;
 pub mod cmk;
 pub mod identities;
+pub mod keys;
 pub mod poller;
 pub mod registries;
+pub mod rotation;
 pub mod tokens;
 pub mod vaults;
 
@@ -45,6 +47,7 @@ pub struct App {
     clock: clock::Clock,
     signer: OnceCell<Signer>,
     poll: poller::Due,
+    parsed: keys::Parsed,
     revocation_delay: i64,
 }
 
@@ -60,6 +63,7 @@ impl App {
             clock,
             signer: OnceCell::new(),
             poll: poller::Due::default(),
+            parsed: keys::Parsed::default(),
             revocation_delay: options.revocation_delay,
         });
         seal_world(&app).await?;
