@@ -13,6 +13,7 @@ pub mod operations;
 pub mod poller;
 pub mod registries;
 pub mod roles;
+pub mod rotation;
 pub mod sign_in;
 pub mod status;
 pub mod timeline;
@@ -55,6 +56,7 @@ pub struct App {
     signer: OnceCell<Signer>,
     poll: poller::Due,
     unwrapped: cmk::Unwrapped,
+    parsed: keys::Parsed,
     revocation_delay: i64,
 }
 
@@ -71,6 +73,7 @@ impl App {
             signer: OnceCell::new(),
             poll: poller::Due::default(),
             unwrapped: cmk::Unwrapped::default(),
+            parsed: keys::Parsed::default(),
             revocation_delay: options.revocation_delay,
         });
         seal_world(&app).await?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::{App, cmk, vaults};
+use super::{App, cmk, rotation, vaults};
 use crate::domain::access::Caller;
 use crate::domain::{Result, Timestamp};
 
@@ -48,7 +48,7 @@ pub async fn catch_up(app: &Arc<App>) -> Result<()> {
     while !idle() {
         let generation = app.store.generation();
         let mut cx = app.read_now(Caller::system()).await?;
-        let jobs = [vaults::next_due(&mut cx).await?, cmk::next_look(&mut cx).await?];
+        let jobs = [vaults::next_due(&mut cx).await?, rotation::due(&mut cx.tx).await?, cmk::next_look(&mut cx).await?];
         let now = cx.now;
         drop(cx);
         let next = jobs.into_iter().flatten().min();
@@ -56,6 +56,7 @@ pub async fn catch_up(app: &Arc<App>) -> Result<()> {
             // Vaults before registries: a version made at this very instant is seen by a look at it.
             Some(at) => {
                 vaults::do_due(app, at).await?;
+                rotation::do_due(app, at).await?;
                 cmk::look_for_new_versions(app, at).await?;
             }
             None => {
