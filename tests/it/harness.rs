@@ -351,6 +351,11 @@ impl Docker<'_> {
             .bearer_auth(&self.token)
     }
 
+    /// A call to an absolute address, such as an upload's location.
+    pub fn absolute(&self, method: Method, url: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, url).bearer_auth(&self.token)
+    }
+
     /// Pushes a blob in one piece.
     pub async fn push_blob(&self, bytes: &[u8]) -> Result<String, Response> {
         let begun = self.call(Method::POST, "blobs/uploads/").header("content-length", "0").send().await.unwrap();

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod architecture;
+mod at_rest;
 mod cli;
 mod cmk_lifecycle;
 mod cmk_revocation;
+mod crash;
 mod harness;
 mod net;
+mod readme;
