@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::call::Call;
+use crate::http::call::Call;
 use crate::app::clock;
 use crate::domain::Result;
 use crate::domain::error::{Error, RequestError, SignInError};

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::super::call::Call;
+use crate::http::call::Call;
 use crate::app::{App, sign_in};
 use crate::domain::error::{Error, SignInError};
 use crate::domain::well_known::TENANT_ID;

@@ -7,7 +7,7 @@ use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::super::call::Call;
+use crate::http::call::Call;
 use crate::app::App;
 use crate::app::sign_in::{self, Granted, Select};
 use crate::domain::Result;
