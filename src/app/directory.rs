@@ -70,13 +70,8 @@ pub async fn application_by_app(cx: &mut Cx, app_id: &str) -> Result<Option<Appl
 pub async fn create_application(cx: &mut Cx, change: Change) -> Result<Application> {
     administer(cx, "applications/create")?;
     let display_name = named(&change)?;
-    let mut made = Application {
-        object_id: cx.guid(),
-        app_id: cx.guid(),
-        display_name,
-        created_at: cx.now,
-        doc: json!({}),
-    };
+    let mut made =
+        Application { object_id: cx.guid(), app_id: cx.guid(), display_name, created_at: cx.now, doc: json!({}) };
     merge(&mut made.doc, &change.doc);
     check_identifier_uris(cx, &made).await?;
     store::directory::insert_application(&mut cx.tx, &made).await?;

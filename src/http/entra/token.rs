@@ -9,11 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use serde_json::json;
 
-use crate::http::call::Call;
 use crate::app::App;
 use crate::app::sign_in::{self, Credential, Granted};
 use crate::domain::Result;
 use crate::domain::error::SignInError;
+use crate::http::call::Call;
 
 /// `POST /{tenant}/oauth2/token`: numbers are texts there [recorded].
 pub(super) async fn v1(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<Response> {
