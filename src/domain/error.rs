@@ -30,7 +30,7 @@ pub enum Error {
     /// A vault, as a resource, refuses.
     #[error("vault: {0:?}")]
     Vault(VaultError),
-    /// A key refuses.
+    /// A key or secret refuses.
     #[error("key: {0:?}")]
     Key(KeyError),
     /// A registry, as a resource, refuses.
@@ -361,7 +361,7 @@ pub enum VaultError {
     Invalid(String),
 }
 
-/// Refusals of keys.
+/// Refusals of keys and secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeyError {
     /// No such key or version; as addressed, `name` or `name/version`.
@@ -382,8 +382,18 @@ pub enum KeyError {
     PurgeProtected(VaultPlace),
     /// A parameter is wrong.
     BadParameter(String),
-    /// Something with that name exists already.
+    /// Something with that name exists already: the whole message.
     Conflict(String),
+    /// No such secret or version; as addressed, `name` or `name/version`.
+    SecretNotFound(String),
+    /// No such deleted secret.
+    DeletedSecretNotFound(String),
+    /// The name belongs to a deleted secret.
+    SecretDeletedButRecoverable(String),
+    /// The secret's version is disabled.
+    SecretDisabled(&'static str),
+    /// A certificate: none are emulated.
+    CertificateNotFound(String),
 }
 
 /// Refusals of registries as resources.

@@ -13,6 +13,8 @@ pub mod key;
 pub mod name;
 pub mod registry;
 pub mod role;
+pub mod rotation;
+pub mod secret;
 pub mod time;
 pub mod token;
 pub mod vault;

@@ -5,6 +5,7 @@ pub mod access;
 pub mod directory;
 pub mod groups;
 pub mod identities;
+pub mod keys;
 pub mod operations;
 pub mod registries;
 pub mod vaults;

@@ -1,1 +1,9 @@
-fn main() {}
+//! The integration tests: everything through real sockets and real processes.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod architecture;
+mod cli;
+mod cmk_lifecycle;
+mod cmk_revocation;
+mod harness;
+mod net;
