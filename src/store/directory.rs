@@ -169,6 +169,12 @@ pub async fn remove_owner(tx: &mut Tx, owned_id: &str, owner_id: &str) -> Result
     Ok(done.rows_affected() > 0)
 }
 
+/// Forgets who owned something.
+pub async fn remove_owners_of(tx: &mut Tx, owned_id: &str) -> Result<()> {
+    sqlx::query("DELETE FROM owners WHERE owned_id = ?").bind(owned_id).execute(tx.conn()).await?;
+    Ok(())
+}
+
 fn application(row: &SqliteRow) -> Application {
     Application {
         object_id: row.get("object_id"),

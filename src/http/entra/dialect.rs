@@ -8,11 +8,11 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::call::Call;
 use crate::app::clock;
 use crate::domain::Result;
 use crate::domain::error::{Error, RequestError, SignInError};
 use crate::domain::well_known::TENANT_ID;
+use crate::http::call::Call;
 
 /// What ties an answer to its request.
 pub(super) struct Trace {

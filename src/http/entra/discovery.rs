@@ -8,11 +8,11 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::super::call::Call;
 use crate::app::{App, sign_in};
 use crate::domain::error::{Error, SignInError};
 use crate::domain::well_known::TENANT_ID;
 use crate::domain::{Result, token};
+use crate::http::call::Call;
 
 /// The hosts of the public cloud, which are one instance [recorded].
 const HOSTS: [&str; 4] = ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"];

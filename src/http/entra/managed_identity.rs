@@ -7,11 +7,11 @@ use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::super::call::Call;
 use crate::app::App;
 use crate::app::sign_in::{self, Granted, Select};
 use crate::domain::Result;
 use crate::domain::error::{RequestError, SignInError};
+use crate::http::call::Call;
 
 /// What a managed identity endpoint is asked for.
 pub(super) struct Asked {

@@ -9,11 +9,11 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use serde_json::json;
 
-use super::super::call::Call;
 use crate::app::App;
 use crate::app::sign_in::{self, Credential, Granted};
 use crate::domain::Result;
 use crate::domain::error::SignInError;
+use crate::http::call::Call;
 
 /// `POST /{tenant}/oauth2/token`: numbers are texts there [recorded].
 pub(super) async fn v1(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<Response> {
@@ -115,6 +115,6 @@ fn basic(header: &str) -> Option<(String, String)> {
     let decoded = base64::engine::general_purpose::STANDARD.decode(value.trim()).ok()?;
     let decoded = String::from_utf8(decoded).ok()?;
     let (id, secret) = decoded.split_once(':')?;
-    let plain = |text: &str| super::super::call::decode(&text.replace('+', " "));
+    let plain = |text: &str| crate::http::call::decode(&text.replace('+', " "));
     Some((plain(id), plain(secret)))
 }
