@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod architecture;
+mod arm;
 mod at_rest;
 mod cli;
 mod cmk_lifecycle;
