@@ -601,3 +601,21 @@ fn unkept(doc: &Value, key: i64) -> Option<Version> {
         updated_at: Timestamp(doc["updated_at"].as_i64()?),
     })
 }
+
+// ---------------------------------------------------------------- the rest
+
+/// Refuses to release a key that is not exportable, after the gate. A release itself needs an attestation,
+/// which no local emulator can check.
+pub async fn refuse_release(cx: &mut Cx, vault: &str, name: &str, version: Option<&str>) -> Result<()> {
+    let (_, _, version) = find(cx, vault, name, version, Permission::KEY_RELEASE).await?;
+    if version.doc["exportable"] == true { Ok(()) } else { bad("The key is not exportable and cannot be released.") }
+}
+
+/// Random bytes, for whoever the vault's network lets in: no permission for it is known.
+pub async fn random(cx: &mut Cx, vault: &str, count: usize) -> Result<(Vault, Vec<u8>)> {
+    let vault = vaults::living(cx, vault).await?;
+    vault.admits(&cx.caller)?;
+    let mut bytes = vec![0; count];
+    rand::Rng::fill_bytes(&mut cx.rng(), &mut bytes);
+    Ok((vault, bytes))
+}
