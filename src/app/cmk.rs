@@ -5,10 +5,15 @@
 use super::Cx;
 use crate::domain::envelope::Dek;
 use crate::domain::registry::Registry;
-use crate::domain::{Error, Result};
+use crate::domain::Result;
 
 /// The registry's data key, if its identity may use the key that wraps it; else
 /// `ContentError::KeyForbidden`. Every read or write of content or its metadata begins here.
-pub async fn open(_cx: &mut Cx, _registry: &Registry) -> Result<Dek> {
-    Err(Error::Internal("not written yet".to_owned()))
+pub async fn open(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
+    // A stand-in that knows the platform key only.
+    if registry.cmk.is_some() {
+        return Err(crate::domain::error::ContentError::KeyForbidden.into());
+    }
+    let dek = crate::domain::crypto::open(&cx.app.master, b"dek", &registry.wrapped_dek)?;
+    Dek::from_unwrapped(&dek)
 }
