@@ -20,7 +20,7 @@ pub enum Error {
     SignIn(SignInError),
     /// The caller is known but may not.
     #[error("access: {0:?}")]
-    Access(AccessError),
+    Access(Box<AccessError>),
     /// Resource management refuses.
     #[error("resource: {0:?}")]
     Resource(ResourceError),
@@ -515,11 +515,16 @@ macro_rules! group {
     )*};
 }
 
+impl From<AccessError> for Error {
+    fn from(inner: AccessError) -> Self {
+        Self::Access(Box::new(inner))
+    }
+}
+
 group!(
     Request(RequestError),
     Token(TokenError),
     SignIn(SignInError),
-    Access(AccessError),
     Resource(ResourceError),
     Directory(DirectoryError),
     Vault(VaultError),
