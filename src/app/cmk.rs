@@ -3,9 +3,9 @@
 //! **Where a registry blocks when its key is revoked:** [`open`].
 
 use super::Cx;
+use crate::domain::Result;
 use crate::domain::envelope::Dek;
 use crate::domain::registry::Registry;
-use crate::domain::Result;
 
 /// The registry's data key, if its identity may use the key that wraps it; else
 /// `ContentError::KeyForbidden`. Every read or write of content or its metadata begins here.

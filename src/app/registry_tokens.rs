@@ -10,7 +10,7 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Value, json};
 
 use super::{App, Cx, access, clock, registries, tokens};
-use crate::domain::access::{Caller, Plane, allowed};
+use crate::domain::access::{Caller, Plane, address_in, allowed};
 use crate::domain::error::{ContentError, RequestError, TokenError};
 use crate::domain::registry::Registry;
 use crate::domain::well_known::TENANT_ID;
@@ -144,9 +144,9 @@ pub enum Access {
 impl Access {
     fn allows(&self, kind: &str, name: &str, action: &str) -> bool {
         match self {
-            Self::Token(scopes) => {
-                scopes.iter().any(|s| s.kind == kind && s.name == name && s.actions.iter().any(|a| a == action || a == "*"))
-            }
+            Self::Token(scopes) => scopes
+                .iter()
+                .any(|s| s.kind == kind && s.name == name && s.actions.iter().any(|a| a == action || a == "*")),
             Self::Direct(rights) => rights.allows(kind, action),
         }
     }
@@ -248,7 +248,13 @@ async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Cl
     let access = claims["access"].as_array().into_iter().flatten().map(|scope| Scope {
         kind: text(scope, "type"),
         name: text(scope, "name"),
-        actions: scope["actions"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+        actions: scope["actions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
     });
     Ok(Some(Claims {
         subject: text(&claims, "sub"),
@@ -308,9 +314,8 @@ impl Credential {
         let Some(principal) = store::directory::by_app(&mut cx.tx, user).await? else { return Ok(None) };
         let hash = crypto::sha256(password.as_bytes());
         let secrets = store::directory::passwords(&mut cx.tx, user).await?;
-        let good = secrets
-            .iter()
-            .any(|s| crypto::same_secret(&s.hash, &hash) && s.starts_at <= cx.now && cx.now < s.ends_at);
+        let good =
+            secrets.iter().any(|s| crypto::same_secret(&s.hash, &hash) && s.starts_at <= cx.now && cx.now < s.ends_at);
         if !good {
             return Ok(None);
         }
@@ -330,7 +335,8 @@ impl Credential {
         cx.act_as(before);
         let grants = grants?;
         let scope = registry.arm_id();
-        let abac = registry.properties.get("roleAssignmentMode").and_then(Value::as_str) == Some("AbacRepositoryPermissions");
+        let abac =
+            registry.properties.get("roleAssignmentMode").and_then(Value::as_str) == Some("AbacRepositoryPermissions");
         if abac {
             let may = |action: &str| {
                 allowed(&grants, Plane::Data, &format!("Microsoft.ContainerRegistry/registries/{action}"), &scope)
@@ -366,8 +372,29 @@ impl Credential {
     }
 }
 
+/// Lets an address through the registry's own firewall (acr.md C.1).
+pub fn admit(registry: &Registry, address: IpAddr) -> Result<()> {
+    let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    let rules = registry.properties.get("networkRuleSet");
+    let open = word(rules.and_then(|r| r.get("defaultAction"))) != "deny";
+    let named = || {
+        let listed = rules.and_then(|r| r["ipRules"].as_array()).into_iter().flatten();
+        listed.filter_map(|r| r["value"].as_str()).any(|rule| address_in(rule, address))
+    };
+    let public = word(registry.properties.get("publicNetworkAccess")) != "disabled";
+    if public && (open || named()) { Ok(()) } else { Err(ContentError::Address(address.to_string()).into()) }
+}
+
+/// `/v2/`: requires a good credential and no right.
+pub async fn knock(cx: &mut Cx, registry: &str, presented: &Presented) -> Result<()> {
+    let registry = registries::by_name(cx, registry).await?;
+    let need = Need { kind: "registry", name: "", challenge: "", any: &[] };
+    require(cx, &registry, presented, &need).await.map(|_| ())
+}
+
 /// Requires a right of what was shown. Without it: the challenge that tells clients what to ask for.
 pub async fn require(cx: &mut Cx, registry: &Registry, presented: &Presented, need: &Need<'_>) -> Result<Access> {
+    admit(registry, cx.caller.address)?;
     let access = access_of(cx, registry, presented).await?;
     if let Some(access) = access
         && (need.any.is_empty() || access.holds(need))
@@ -417,6 +444,7 @@ pub async fn exchange(app: &Arc<App>, registry: &str, entra: Option<&str>, addre
     let mut cx = app.read(Caller::system()).await?;
     let found = registries::by_name(&mut cx, registry).await?;
     drop(cx);
+    admit(&found, address)?;
     let mut audiences = tokens::REGISTRY.to_vec();
     if found.policy_enabled("azureADAuthenticationAsArmPolicy") {
         audiences.extend(tokens::ARM);
@@ -443,9 +471,16 @@ pub async fn exchange(app: &Arc<App>, registry: &str, entra: Option<&str>, addre
 
 /// Gives an access token for the scopes asked, narrowed to what is allowed. Nothing shown is an anonymous
 /// request, which registries with anonymous pull answer.
-pub async fn issue(app: &Arc<App>, registry: &str, presented: &Presented, scopes: &[Scope]) -> Result<String> {
-    let mut cx = app.read(Caller::system()).await?;
+pub async fn issue(
+    app: &Arc<App>,
+    registry: &str,
+    presented: &Presented,
+    scopes: &[Scope],
+    address: IpAddr,
+) -> Result<String> {
+    let mut cx = app.read(Caller { address, ..Caller::system() }).await?;
     let found = registries::by_name(&mut cx, registry).await?;
+    admit(&found, address)?;
     let (subject, access) = match presented {
         Presented::Wrong => return Err(TokenError::Malformed("not a token of this registry".to_owned()).into()),
         Presented::Nothing if found.flag("anonymousPullEnabled") => {
@@ -465,8 +500,7 @@ pub async fn issue(app: &Arc<App>, registry: &str, presented: &Presented, scopes
     };
     let access = access.ok_or(TokenError::Missing)?;
     let given = scopes.iter().filter_map(|asked| access.narrow(asked));
-    let given: Vec<Value> =
-        given.map(|s| json!({"type": s.kind, "name": s.name, "actions": s.actions})).collect();
+    let given: Vec<Value> = given.map(|s| json!({"type": s.kind, "name": s.name, "actions": s.actions})).collect();
     let extra = json!({"version": "1.0", "access": given, "roles": [], "grant_type": "access_token"});
     let claims = claims(&cx, &found, &subject, ACCESS_LIFETIME, &extra);
     drop(cx);

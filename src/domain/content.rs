@@ -115,7 +115,11 @@ impl Reference {
         if text.contains(':') {
             return Digest::parse(text).map(Self::Digest);
         }
-        if is_tag(text) { Ok(Self::Tag(text.to_owned())) } else { Err(ContentError::TagInvalid(text.to_owned()).into()) }
+        if is_tag(text) {
+            Ok(Self::Tag(text.to_owned()))
+        } else {
+            Err(ContentError::TagInvalid(text.to_owned()).into())
+        }
     }
 }
 
@@ -174,7 +178,10 @@ impl Manifest {
         if document["schemaVersion"].as_u64() != Some(2) {
             return Err(invalid("schemaVersion is not 2"));
         }
-        let said = content_type.and_then(|c| c.split(';').next()).map(str::trim).filter(|c| c.contains("manifest") || c.contains("index"));
+        let said = content_type
+            .and_then(|c| c.split(';').next())
+            .map(str::trim)
+            .filter(|c| c.contains("manifest") || c.contains("index"));
         let own = document["mediaType"].as_str();
         if let (Some(said), Some(own)) = (said, own)
             && said != own
@@ -329,7 +336,8 @@ mod tests {
         for good in ["a", "library/busybox", "a/b/c/d/e", "a.b", "a_b", "a__b", "a---b", "0/1"] {
             assert!(is_repository(good), "{good}");
         }
-        for bad in ["", "A", "a//b", "/a", "a/", "a..b", "a___b", "-a", "a-", "a._b", "..", "a/../b", "a b", "a\0", "ä"] {
+        for bad in ["", "A", "a//b", "/a", "a/", "a..b", "a___b", "-a", "a-", "a._b", "..", "a/../b", "a b", "a\0", "ä"]
+        {
             assert!(!is_repository(bad), "{bad}");
         }
         assert!(is_repository(&"a".repeat(255)) && !is_repository(&"a".repeat(256)));
@@ -377,7 +385,14 @@ mod tests {
 
     #[test]
     fn what_is_no_manifest_is_refused() {
-        for bad in ["", "{}", "[]", r#"{"schemaVersion":1}"#, r#"{"schemaVersion":2,"config":{}}"#, r#"{"schemaVersion":2,"config":{"digest":"x","size":1},"layers":[]}"#] {
+        for bad in [
+            "",
+            "{}",
+            "[]",
+            r#"{"schemaVersion":1}"#,
+            r#"{"schemaVersion":2,"config":{}}"#,
+            r#"{"schemaVersion":2,"config":{"digest":"x","size":1},"layers":[]}"#,
+        ] {
             assert!(Manifest::read(bad.as_bytes(), None).is_err(), "{bad}");
         }
         assert!(Manifest::read(br#"{"schemaVersion":2,"manifests":[]}"#, None).is_ok());

@@ -96,9 +96,9 @@ impl Bulk {
         let nonce = aead::Nonce::assume_unique_for_key(nonce);
         let opened = self.0.open_in_place(nonce, Aad::from(context), &mut out[start..]).map(|plain| plain.len());
         out.truncate(start + opened.as_ref().copied().unwrap_or(0));
-        opened.map(|_| ()).map_err(|_| {
-            Error::Internal("sealed data does not open: wrong key or changed on disk".to_owned())
-        })
+        opened
+            .map(|_| ())
+            .map_err(|_| Error::Internal("sealed data does not open: wrong key or changed on disk".to_owned()))
     }
 }
 

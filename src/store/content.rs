@@ -283,7 +283,10 @@ pub async fn add_blob(
     if let Some(id) = added {
         return Ok((id, true));
     }
-    sqlx::query("INSERT OR IGNORE INTO doomed_files (path) VALUES ('blobs/' || ?)").bind(file).execute(tx.conn()).await?;
+    sqlx::query("INSERT OR IGNORE INTO doomed_files (path) VALUES ('blobs/' || ?)")
+        .bind(file)
+        .execute(tx.conn())
+        .await?;
     let id = sqlx::query_scalar("SELECT id FROM blobs WHERE registry = ? AND digest = ?")
         .bind(registry)
         .bind(digest)
@@ -338,7 +341,12 @@ pub async fn missing_blob(tx: &mut Tx, registry: i64, repository: &str, digests:
 // Manifests.
 
 /// A manifest by digest.
-pub async fn manifest_by_digest(tx: &mut Tx, registry: i64, repository: &str, digest: &str) -> Result<Option<Manifest>> {
+pub async fn manifest_by_digest(
+    tx: &mut Tx,
+    registry: i64,
+    repository: &str,
+    digest: &str,
+) -> Result<Option<Manifest>> {
     let row = sqlx::query(
         "SELECT m.*, r.attributes AS repository_attributes FROM repositories r JOIN manifests m ON m.repository = r.id
          WHERE r.registry = ? AND r.name = ? AND m.digest = ?",

@@ -46,7 +46,12 @@ struct Reading {
 }
 
 impl Reading {
-    fn open(blobs: &store::blobs::Blobs, inside_dek: &crate::domain::envelope::Dek, blob: &Blob, wanted: Range<u64>) -> Result<Self> {
+    fn open(
+        blobs: &store::blobs::Blobs,
+        inside_dek: &crate::domain::envelope::Dek,
+        blob: &Blob,
+        wanted: Range<u64>,
+    ) -> Result<Self> {
         let file = blobs.read(&blob.file)?;
         let key = BlobKey::read(inside_dek, &blob.file, &file.read_at(0, HEADER)?)?;
         Ok(Self { key, file, size: blob.size, wanted })
@@ -136,7 +141,8 @@ pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &st
     let registry = inside.registry.id;
     let unknown = || ContentError::BlobUnknown(digest.to_string());
     let found = store::content::find_repository(&mut cx.tx, registry, repository).await?.ok_or_else(unknown)?;
-    let blob = store::content::find_blob(&mut cx.tx, registry, repository, digest.as_str()).await?.ok_or_else(unknown)?;
+    let blob =
+        store::content::find_blob(&mut cx.tx, registry, repository, digest.as_str()).await?.ok_or_else(unknown)?;
     if !found.attributes.delete {
         return Err(ContentError::Locked.into());
     }

@@ -61,12 +61,7 @@ pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Re
     if !found.attributes.read {
         return Err(ContentError::Locked.into());
     }
-    Ok(Found {
-        digest: found.digest.clone(),
-        media_type: found.media_type.clone(),
-        size: found.size,
-        sealed: found,
-    })
+    Ok(Found { digest: found.digest.clone(), media_type: found.media_type.clone(), size: found.size, sealed: found })
 }
 
 impl Found {
@@ -172,7 +167,8 @@ async fn check_references(cx: &mut Cx, inside: &Inside, repository: &str, read: 
         }
     }
     if !read.manifests.is_empty() {
-        let missing = store::content::missing_manifest(&mut cx.tx, registry, repository, &list(&read.manifests)).await?;
+        let missing =
+            store::content::missing_manifest(&mut cx.tx, registry, repository, &list(&read.manifests)).await?;
         if let Some(digest) = missing {
             return Err(ContentError::ManifestBlobUnknown(digest).into());
         }
@@ -188,7 +184,8 @@ pub async fn delete(cx: &mut Cx, inside: &Inside, repository: &str, reference: &
         Reference::Tag(tag) => return super::repositories::untag(cx, inside, repository, tag).await,
         Reference::Digest(digest) => digest.as_str(),
     };
-    let manifest = store::content::find_manifest(&mut cx.tx, there.id, digest).await?.ok_or_else(|| unknown(reference))?;
+    let manifest =
+        store::content::find_manifest(&mut cx.tx, there.id, digest).await?.ok_or_else(|| unknown(reference))?;
     let locked = !there.attributes.delete || !manifest.attributes.delete;
     if locked || store::content::has_undeletable_tag(&mut cx.tx, manifest.id).await? {
         return Err(ContentError::Locked.into());
