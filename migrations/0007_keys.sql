@@ -6,8 +6,11 @@ CREATE TABLE keys (
     deleted_at      INTEGER,                   -- soft-deleted when not NULL
     purge_at        INTEGER,
     rotation_policy TEXT,                      -- JSON as Key Vault answers it, without "id"
+    rotate_at       INTEGER,                   -- when the policy makes the next version by itself
     UNIQUE (vault, name)
 ) STRICT;
+CREATE INDEX keys_by_purge ON keys (purge_at) WHERE purge_at IS NOT NULL;
+CREATE INDEX keys_by_rotation ON keys (rotate_at) WHERE rotate_at IS NOT NULL;
 
 -- Versions: 32 lower-case hex digits. The newest by (created_at, id) is the current one.
 CREATE TABLE key_versions (
@@ -27,3 +30,4 @@ CREATE TABLE key_versions (
     updated_at  INTEGER NOT NULL,
     UNIQUE (key, version)
 ) STRICT;
+CREATE INDEX key_versions_by_age ON key_versions (key, created_at, id);

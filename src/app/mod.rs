@@ -2,13 +2,23 @@
 //! Must not know: HTTP, JSON dialects, SQL.
 
 pub mod access;
+pub mod cascade;
 pub mod clock;
 pub mod cmk;
 pub mod content;
+pub mod directory;
+pub mod groups;
 pub mod identities;
+pub mod keys;
+pub mod operations;
 pub mod poller;
 pub mod registries;
 pub mod registry_tokens;
+pub mod roles;
+pub mod rotation;
+pub mod sign_in;
+pub mod status;
+pub mod timeline;
 pub mod tokens;
 pub mod vaults;
 
@@ -47,6 +57,8 @@ pub struct App {
     clock: clock::Clock,
     signer: OnceCell<Signer>,
     poll: poller::Due,
+    unwrapped: cmk::Unwrapped,
+    parsed: keys::Parsed,
     revocation_delay: i64,
     blobs: store::blobs::Blobs,
     uploads: content::uploads::Sessions,
@@ -65,6 +77,8 @@ impl App {
             clock,
             signer: OnceCell::new(),
             poll: poller::Due::default(),
+            unwrapped: cmk::Unwrapped::default(),
+            parsed: keys::Parsed::default(),
             revocation_delay: options.revocation_delay,
             blobs,
             uploads: content::uploads::Sessions::default(),
@@ -107,6 +121,12 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.store.dir()
     }
 
     /// Closes the database.

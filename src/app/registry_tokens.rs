@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::{App, Cx, access, clock, registries, tokens};
 use crate::domain::access::{Caller, Plane, address_in, allowed};
 use crate::domain::error::{ContentError, RequestError, TokenError};
+use crate::domain::identity::Principal;
 use crate::domain::registry::Registry;
 use crate::domain::well_known::TENANT_ID;
-use crate::domain::{Error, Result, crypto};
+use crate::domain::{Error, Result, crypto, directory};
 use crate::store;
 
 /// The user name that says: the password is a token [recorded].
@@ -263,6 +264,10 @@ async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Cl
     }))
 }
 
+fn disabled(principal: &Principal) -> bool {
+    principal.doc["accountEnabled"] == false
+}
+
 /// Who stands behind what was shown.
 enum Credential {
     /// A principal of the directory.
@@ -292,6 +297,9 @@ impl Credential {
             return Ok(registry.flag("adminUserEnabled").then_some(Self::Admin));
         }
         let Some(principal) = store::directory::by_object(&mut cx.tx, subject).await? else { return Ok(None) };
+        if disabled(&principal) {
+            return Ok(None);
+        }
         let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
         Ok(Some(Self::Principal(tokens::caller(&principal, groups, cx.caller.address))))
     }
@@ -312,11 +320,9 @@ impl Credential {
             return Ok(None);
         }
         let Some(principal) = store::directory::by_app(&mut cx.tx, user).await? else { return Ok(None) };
-        let hash = crypto::sha256(password.as_bytes());
         let secrets = store::directory::passwords(&mut cx.tx, user).await?;
-        let good =
-            secrets.iter().any(|s| crypto::same_secret(&s.hash, &hash) && s.starts_at <= cx.now && cx.now < s.ends_at);
-        if !good {
+        if directory::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() || disabled(&principal)
+        {
             return Ok(None);
         }
         let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::Value;
 
 use super::identity::PrincipalKind;
+pub use super::role::Plane;
 use super::role::Role;
 
 /// Who asks: the claims of a verified token, or a registry acting as its own identity.
@@ -63,15 +64,6 @@ pub struct Grant {
     pub scope: String,
     /// The role.
     pub role: Role,
-}
-
-/// Which of a role's lists counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plane {
-    /// `actions`: resource management, and the registry's older rights.
-    Control,
-    /// `dataActions`.
-    Data,
 }
 
 /// Whether any grant allows `action` at `scope`: the union over all grants at the scope or above it.
@@ -150,6 +142,26 @@ permissions! {
     ROTATION_POLICY_SET = "keys" "setrotationpolicy" "keyrotationpolicies/write";
     /// Secure key release.
     KEY_RELEASE = "keys" "release" "keys/release/action";
+    /// Read a secret's value.
+    SECRET_GET = "secrets" "get" "secrets/getSecret/action";
+    /// List secrets or versions; read a deleted one's properties.
+    SECRET_LIST = "secrets" "list" "secrets/readMetadata/action";
+    /// Set a secret.
+    SECRET_SET = "secrets" "set" "secrets/setSecret/action";
+    /// Change a secret's attributes.
+    SECRET_UPDATE = "secrets" "set" "secrets/update/action";
+    /// Soft-delete a secret.
+    SECRET_DELETE = "secrets" "delete" "secrets/delete";
+    /// Read a deleted secret.
+    SECRET_GET_DELETED = "secrets" "get" "secrets/readMetadata/action";
+    /// Recover a deleted secret.
+    SECRET_RECOVER = "secrets" "recover" "secrets/recover/action";
+    /// Purge a deleted secret.
+    SECRET_PURGE = "secrets" "purge" "secrets/purge/action";
+    /// Back a secret up.
+    SECRET_BACKUP = "secrets" "backup" "secrets/backup/action";
+    /// Restore a backup.
+    SECRET_RESTORE = "secrets" "restore" "secrets/restore/action";
 }
 
 /// What `all` in an access policy leaves out [recorded for purge; inferred for the others].

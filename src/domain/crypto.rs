@@ -1,14 +1,19 @@
-//! The only face over the cryptographic crates: AES-256-GCM, RSA, SHA-256, random bytes' shapes.
+//! The only face over the cryptographic crates: AES-256-GCM, RSA, elliptic curves, SHA-256, random bytes' shapes.
 //! `rsa` makes and describes keys; `aws-lc-rs` does the hot private-key operations (9x quicker, see benches).
 //! Must not know: what is being protected, or why.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use aws_lc_rs::aead::{self, AES_256_GCM, Aad, LessSafeKey, UnboundKey};
+use aws_lc_rs::digest::{self, Digest as AwsDigest};
 use aws_lc_rs::hkdf;
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
     Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey,
+};
+use aws_lc_rs::signature::{
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, KeyPair as _, RsaEncoding, RsaKeyPair,
+    RsaParameters, UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -225,9 +230,31 @@ impl RsaAlgorithm {
 /// seconds for 4096: call it outside of transactions and off the request threads.
 pub fn generate_rsa(bits: usize, rng: &mut impl CryptoRng) -> Result<(Zeroizing<Vec<u8>>, Value)> {
     let key = rsa::PrivateKey::new(rng, bits).map_err(Error::internal)?;
+    described(&key)
+}
+
+/// PKCS#8 DER of an RSA key, and its public half as JWK members.
+fn described(key: &rsa::PrivateKey) -> Result<(Zeroizing<Vec<u8>>, Value)> {
     let der = key.to_pkcs8_der().map_err(Error::internal)?;
     let jwk = json!({"n": base64url(&key.n().to_be_bytes_trimmed_vartime()), "e": base64url(&key.e().to_be_bytes_trimmed_vartime())});
     Ok((Zeroizing::new(der.as_bytes().to_vec()), jwk))
+}
+
+/// An RSA key from the members of a JWK (`n`, `e`, `d`, and the primes `p`, `q` where they are given).
+/// `None` when they do not make a key.
+pub fn import_rsa(jwk: &Value) -> Option<(Zeroizing<Vec<u8>>, Value)> {
+    let number = |name: &str| {
+        let bytes = Zeroizing::new(from_base64url(jwk[name].as_str()?)?);
+        let bits = u32::try_from(bytes.len() * 8).ok()?;
+        rsa::BoxedUint::from_be_slice(&bytes, bits).ok()
+    };
+    let primes = match (number("p"), number("q")) {
+        (Some(p), Some(q)) => vec![p, q],
+        _ => Vec::new(),
+    };
+    let key = rsa::PrivateKey::from_components(number("n")?, number("e")?, number("d")?, primes).ok()?;
+    key.validate().ok()?;
+    described(&key).ok()
 }
 
 /// A new RSA key for signing tokens: PKCS#1 DER and JWK members.
@@ -238,8 +265,235 @@ pub fn generate_signing_key(rng: &mut impl CryptoRng) -> Result<(Zeroizing<Vec<u
     Ok((Zeroizing::new(der.as_bytes().to_vec()), jwk))
 }
 
+/// A named curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Curve {
+    /// NIST P-256.
+    P256,
+    /// secp256k1.
+    P256K,
+    /// NIST P-384.
+    P384,
+    /// NIST P-521.
+    P521,
+}
+
+impl Curve {
+    /// As JWK and Key Vault call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P256K => "P-256K",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// From its name. `SECP256K1` is its name in api-version 2016-10-01 [unverified].
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "SECP256K1" => Some(Self::P256K),
+            _ => [Self::P256, Self::P256K, Self::P384, Self::P521].into_iter().find(|c| c.as_str() == name),
+        }
+    }
+
+    /// Bytes of a coordinate.
+    fn size(self) -> usize {
+        match self {
+            Self::P256 | Self::P256K => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    fn signing(self) -> &'static EcdsaSigningAlgorithm {
+        match self {
+            Self::P256 => &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+            Self::P256K => &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
+            Self::P384 => &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+            Self::P521 => &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
+        }
+    }
+
+    fn verifying(self) -> &'static EcdsaVerificationAlgorithm {
+        match self {
+            Self::P256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Self::P256K => &signature::ECDSA_P256K1_SHA256_FIXED,
+            Self::P384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Self::P521 => &signature::ECDSA_P521_SHA512_FIXED,
+        }
+    }
+}
+
+/// A new key on a curve: PKCS#8 DER, and its public half as JWK members.
+pub fn generate_ec(curve: Curve) -> Result<(Zeroizing<Vec<u8>>, Value)> {
+    described_ec(curve, &EcdsaKeyPair::generate(curve.signing()).map_err(Error::internal)?)
+}
+
+fn described_ec(curve: Curve, key: &EcdsaKeyPair) -> Result<(Zeroizing<Vec<u8>>, Value)> {
+    let der = key.to_pkcs8v1().map_err(Error::internal)?;
+    // The public key is an uncompressed point: 0x04, x, y.
+    let point = key.public_key().as_ref();
+    let (x, y) = point.get(1..).unwrap_or_default().split_at(curve.size());
+    let jwk = json!({"crv": curve.as_str(), "x": base64url(x), "y": base64url(y)});
+    Ok((Zeroizing::new(der.as_ref().to_vec()), jwk))
+}
+
+/// A key on a curve from the members of a JWK (`crv`, `x`, `y`, `d`). `None` when they do not make a key.
+#[must_use]
+pub fn import_ec(jwk: &Value) -> Option<(Zeroizing<Vec<u8>>, Value)> {
+    let curve = Curve::parse(jwk["crv"].as_str()?)?;
+    // JWK writes full-length numbers; some clients leave leading zeros out.
+    let number = |name: &str| {
+        let bytes = Zeroizing::new(from_base64url(jwk[name].as_str()?)?);
+        let missing = curve.size().checked_sub(bytes.len())?;
+        let mut full = Zeroizing::new(vec![0; missing]);
+        full.extend_from_slice(&bytes);
+        Some(full)
+    };
+    let point = [&[4][..], &number("x")?, &number("y")?].concat();
+    let key = EcdsaKeyPair::from_private_key_and_public_key(curve.signing(), &number("d")?, &point).ok()?;
+    described_ec(curve, &key).ok()
+}
+
+/// What a signature is made over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Hash {
+    fn digest(self, bytes: &[u8]) -> Option<AwsDigest> {
+        let algorithm = match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        };
+        AwsDigest::import_less_safe(bytes, algorithm).ok()
+    }
+}
+
+/// How a digest is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignAlgorithm {
+    /// RSASSA-PKCS1-v1_5.
+    Rsa(Hash),
+    /// RSASSA-PSS, with a salt as long as the digest.
+    RsaPss(Hash),
+    /// ECDSA on a curve, with the hash that belongs to it. Signatures are r and s, one after the other.
+    Ecdsa(Curve),
+}
+
+impl SignAlgorithm {
+    /// From the JWA name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "RS256" => Self::Rsa(Hash::Sha256),
+            "RS384" => Self::Rsa(Hash::Sha384),
+            "RS512" => Self::Rsa(Hash::Sha512),
+            "PS256" => Self::RsaPss(Hash::Sha256),
+            "PS384" => Self::RsaPss(Hash::Sha384),
+            "PS512" => Self::RsaPss(Hash::Sha512),
+            "ES256" => Self::Ecdsa(Curve::P256),
+            // `ECDSA256` is its name in api-version 2016-10-01 [unverified].
+            "ES256K" | "ECDSA256" => Self::Ecdsa(Curve::P256K),
+            "ES384" => Self::Ecdsa(Curve::P384),
+            "ES512" => Self::Ecdsa(Curve::P521),
+            _ => return None,
+        })
+    }
+
+    /// The hash whose digest is signed.
+    #[must_use]
+    pub fn hash(self) -> Hash {
+        match self {
+            Self::Rsa(hash) | Self::RsaPss(hash) => hash,
+            Self::Ecdsa(Curve::P256 | Curve::P256K) => Hash::Sha256,
+            Self::Ecdsa(Curve::P384) => Hash::Sha384,
+            Self::Ecdsa(Curve::P521) => Hash::Sha512,
+        }
+    }
+
+    fn rsa(self) -> Option<(&'static dyn RsaEncoding, &'static RsaParameters)> {
+        Some(match self {
+            Self::Rsa(Hash::Sha256) => (&signature::RSA_PKCS1_SHA256, &signature::RSA_PKCS1_2048_8192_SHA256),
+            Self::Rsa(Hash::Sha384) => (&signature::RSA_PKCS1_SHA384, &signature::RSA_PKCS1_2048_8192_SHA384),
+            Self::Rsa(Hash::Sha512) => (&signature::RSA_PKCS1_SHA512, &signature::RSA_PKCS1_2048_8192_SHA512),
+            Self::RsaPss(Hash::Sha256) => (&signature::RSA_PSS_SHA256, &signature::RSA_PSS_2048_8192_SHA256),
+            Self::RsaPss(Hash::Sha384) => (&signature::RSA_PSS_SHA384, &signature::RSA_PSS_2048_8192_SHA384),
+            Self::RsaPss(Hash::Sha512) => (&signature::RSA_PSS_SHA512, &signature::RSA_PSS_2048_8192_SHA512),
+            Self::Ecdsa(_) => return None,
+        })
+    }
+}
+
+/// A private key of either kind, ready for use.
+#[derive(Debug)]
+pub enum PrivateKey {
+    /// RSA.
+    Rsa(Box<RsaPrivate>),
+    /// On a curve.
+    Ec(Curve, EcdsaKeyPair),
+}
+
+impl PrivateKey {
+    /// From PKCS#8 DER. `curve`: of which curve, or RSA.
+    pub fn from_pkcs8(der: &[u8], curve: Option<Curve>) -> Result<Self> {
+        Ok(match curve {
+            None => Self::Rsa(Box::new(RsaPrivate::from_pkcs8(der)?)),
+            Some(curve) => Self::Ec(curve, EcdsaKeyPair::from_pkcs8(curve.signing(), der).map_err(Error::internal)?),
+        })
+    }
+
+    /// Signs a digest. `None` when key, algorithm and the digest's length do not go together.
+    #[must_use]
+    pub fn sign(&self, algorithm: SignAlgorithm, digest: &[u8]) -> Option<Vec<u8>> {
+        let digest = algorithm.hash().digest(digest)?;
+        match (self, algorithm) {
+            (Self::Rsa(key), SignAlgorithm::Rsa(_) | SignAlgorithm::RsaPss(_)) => {
+                let (encoding, _) = algorithm.rsa()?;
+                let mut out = vec![0; key.signing.public_modulus_len()];
+                key.signing.sign_digest(encoding, &digest, &mut out).ok()?;
+                Some(out)
+            }
+            (Self::Ec(curve, key), SignAlgorithm::Ecdsa(wanted)) if *curve == wanted => {
+                Some(key.sign_digest(&digest).ok()?.as_ref().to_vec())
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a signature over a digest is this key's. `None` when key, algorithm and the digest's length
+    /// do not go together.
+    #[must_use]
+    pub fn verify(&self, algorithm: SignAlgorithm, digest: &[u8], signature: &[u8]) -> Option<bool> {
+        let digest = algorithm.hash().digest(digest)?;
+        match (self, algorithm) {
+            (Self::Rsa(key), SignAlgorithm::Rsa(_) | SignAlgorithm::RsaPss(_)) => {
+                let (_, parameters) = algorithm.rsa()?;
+                let public = UnparsedPublicKey::new(parameters, key.signing.public_key().as_ref());
+                Some(public.verify_digest(&digest, signature).is_ok())
+            }
+            (Self::Ec(curve, key), SignAlgorithm::Ecdsa(wanted)) if *curve == wanted => {
+                let public = UnparsedPublicKey::new(curve.verifying(), key.public_key().as_ref());
+                Some(public.verify_digest(&digest, signature).is_ok())
+            }
+            _ => None,
+        }
+    }
+}
+
 /// An RSA private key, ready for use.
 pub struct RsaPrivate {
+    signing: RsaKeyPair,
     oaep: OaepPrivateDecryptingKey,
     oaep_public: OaepPublicEncryptingKey,
     pkcs1: Pkcs1PrivateDecryptingKey,
@@ -258,6 +512,7 @@ impl RsaPrivate {
         let key = PrivateDecryptingKey::from_pkcs8(der).map_err(Error::internal)?;
         let public = key.public_key();
         Ok(Self {
+            signing: RsaKeyPair::from_pkcs8(der).map_err(Error::internal)?,
             oaep: OaepPrivateDecryptingKey::new(key.clone()).map_err(Error::internal)?,
             oaep_public: OaepPublicEncryptingKey::new(public.clone()).map_err(Error::internal)?,
             pkcs1: Pkcs1PrivateDecryptingKey::new(key).map_err(Error::internal)?,
@@ -340,5 +595,59 @@ mod tests {
             assert!(key.decrypt(algorithm, &wrapped[1..]).is_none());
         }
         assert!(key.encrypt(RsaAlgorithm::Oaep256, &[0; 256]).is_none());
+    }
+
+    #[test]
+    fn each_algorithm_signs_and_only_its_signature_verifies() {
+        let digest = [7u8; 64];
+        let length = |a: SignAlgorithm| match a.hash() {
+            Hash::Sha256 => 32,
+            Hash::Sha384 => 48,
+            Hash::Sha512 => 64,
+        };
+        let check = |key: &PrivateKey, name: &str| {
+            let algorithm = SignAlgorithm::parse(name).unwrap();
+            let digest = &digest[..length(algorithm)];
+            let signature = key.sign(algorithm, digest).unwrap();
+            assert_eq!(key.verify(algorithm, digest, &signature), Some(true), "{name}");
+            let other = vec![8u8; digest.len()];
+            assert_eq!(key.verify(algorithm, &other, &signature), Some(false), "{name}");
+            assert!(key.sign(algorithm, &digest[1..]).is_none(), "{name}: a digest of another length");
+        };
+        let rsa = PrivateKey::from_pkcs8(&generate_rsa(2048, &mut rand::rng()).unwrap().0, None).unwrap();
+        for name in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] {
+            check(&rsa, name);
+        }
+        for (curve, name) in
+            [(Curve::P256, "ES256"), (Curve::P256K, "ES256K"), (Curve::P384, "ES384"), (Curve::P521, "ES512")]
+        {
+            let key = PrivateKey::from_pkcs8(&generate_ec(curve).unwrap().0, Some(curve)).unwrap();
+            check(&key, name);
+            assert!(rsa.sign(SignAlgorithm::Ecdsa(curve), &digest[..32]).is_none());
+        }
+    }
+
+    #[test]
+    fn a_jwk_becomes_the_same_key() {
+        use rsa::pkcs8::DecodePrivateKey as _;
+        use rsa::traits::PrivateKeyParts as _;
+        let (der, public) = generate_rsa(2048, &mut rand::rng()).unwrap();
+        let key = rsa::PrivateKey::from_pkcs8_der(&der).unwrap();
+        let number = |n: &rsa::BoxedUint| json!(base64url(&n.to_be_bytes()));
+        let mut jwk = public.clone();
+        jwk["d"] = number(key.d());
+        let (_, without_primes) = import_rsa(&jwk).unwrap();
+        assert_eq!(without_primes, public);
+        jwk["d"] = json!("AQAB");
+        assert!(import_rsa(&jwk).is_none(), "an exponent of another key");
+
+        // RFC 7515 A.3.
+        let jwk = json!({"crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0", "d": "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"});
+        let (_, public) = import_ec(&jwk).unwrap();
+        assert_eq!((&public["x"], &public["y"]), (&jwk["x"], &jwk["y"]));
+        let mut wrong = jwk.clone();
+        wrong["x"] = jwk["y"].clone();
+        assert!(import_ec(&wrong).is_none());
     }
 }

@@ -47,9 +47,12 @@ pub fn refusal(error: &Error, correlation: &str) -> Response {
             said(StatusCode::NOT_FOUND, "NAME_UNKNOWN", &message, None)
         }
         // Refusals of other protocols, which no route here leads to.
-        Error::Access(_) | Error::Resource(_) | Error::Vault(_) | Error::Key(_) | Error::Registry(_) => {
-            said(StatusCode::FORBIDDEN, "DENIED", &error.to_string(), None)
-        }
+        Error::Access(_)
+        | Error::Resource(_)
+        | Error::Directory(_)
+        | Error::Vault(_)
+        | Error::Key(_)
+        | Error::Registry(_) => said(StatusCode::FORBIDDEN, "DENIED", &error.to_string(), None),
         Error::Internal(text) => said(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", text, None),
     }
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::{enter, in_repository, not_allowed, reads, wire, write};
 use crate::app::App;
-use crate::app::content::manifests;
+use crate::app::content::{manifests, repositories};
 use crate::domain::content::{MANIFEST_LIMIT, Reference};
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::{Error, Result};
@@ -42,7 +42,11 @@ pub async fn answer(app: &Arc<App>, mut call: Call, repository: &str, reference:
         drop(cx);
         let reference = named(reference)?;
         let mut cx = write(app, &mut call).await?;
-        manifests::delete(&mut cx, &inside, repository, &reference).await?;
+        match &reference {
+            // By a tag, only the tag goes (OCI distribution 1.1).
+            Reference::Tag(tag) => repositories::untag(&mut cx, &inside, repository, tag).await?,
+            Reference::Digest(digest) => manifests::delete(&mut cx, &inside, repository, digest).await?,
+        }
         cx.commit().await?;
         return Ok(wire::empty(StatusCode::ACCEPTED));
     }

@@ -1,0 +1,119 @@
+//! Key rotation: on demand, by policy, and all else that time does to keys by itself.
+//! Must not know: registries exist (they notice new versions themselves); HTTP.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::keys::{Found, Made};
+use super::{App, Cx, keys};
+use crate::domain::access::{Caller, Permission};
+use crate::domain::key::{Attributes, Change, Key, Version};
+use crate::domain::vault::Vault;
+use crate::domain::{Result, Timestamp, rotation};
+use crate::store::{self, Tx};
+
+/// A key's rotation policy; the default one where none was set.
+pub async fn policy(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, Key, Value)> {
+    let (vault, key, _) = keys::find(cx, vault, name, None, Permission::ROTATION_POLICY_GET).await?;
+    let policy = key.rotation_policy.clone().unwrap_or_else(rotation::default_policy);
+    Ok((vault, key, policy))
+}
+
+/// Sets a key's rotation policy.
+pub async fn set_policy(cx: &mut Cx, vault: &str, name: &str, asked: &Value) -> Result<(Vault, Key, Value)> {
+    let (vault, mut key, newest) = keys::find(cx, vault, name, None, Permission::ROTATION_POLICY_SET).await?;
+    let settled = rotation::settle(asked, key.rotation_policy.as_ref(), cx.now)?;
+    key.rotation_policy = Some(settled.clone());
+    keys::plan(cx, &mut key, &newest).await?;
+    Ok((vault, key, settled))
+}
+
+/// Makes a new version of a key now. The private key is made outside of any transaction.
+pub async fn rotate(app: &Arc<App>, caller: &Caller, vault: &str, name: &str) -> Result<Found> {
+    let mut cx = app.read(caller.clone()).await?;
+    let (_, _, before) = keys::find(&mut cx, vault, name, None, Permission::KEY_ROTATE).await?;
+    drop(cx);
+    let (private, public) = keys::generate(before.material()).await?;
+    let mut cx = app.write(caller.clone()).await?;
+    let (vault, mut key, newest) = keys::find(&mut cx, vault, name, None, Permission::KEY_ROTATE).await?;
+    // Between the two looks the key may have got a version of another type: what was made is what counts.
+    let version = add_like(&mut cx, &mut key, &before, &newest, &private, public).await?;
+    cx.commit().await?;
+    Ok((vault, key, version))
+}
+
+/// Adds a version made as `model` was, with the newest one's operations and tags, and the expiry that the
+/// policy gives [recorded for type, size and `exp`; inferred for tags].
+async fn add_like(
+    cx: &mut Cx,
+    key: &mut Key,
+    model: &Version,
+    newest: &Version,
+    private: &[u8],
+    public: Value,
+) -> Result<Version> {
+    let expires = key.rotation_policy.as_ref().and_then(|p| rotation::expiry(p, cx.now));
+    let release_policy = newest.doc.get("release_policy").cloned();
+    let exportable = newest.doc["exportable"].as_bool();
+    let made = Made {
+        kty: &model.kty,
+        private,
+        public,
+        key_ops: newest.key_ops.clone(),
+        change: Change {
+            attributes: Attributes { expires, exportable, ..Attributes::default() },
+            tags: newest.tags.clone(),
+            release_policy,
+            ..Change::default()
+        },
+    };
+    keys::add_version(cx, key, made).await
+}
+
+/// When the next thing is due that happens to keys by themselves: a purge or a rotation.
+pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    let purge = store::keys::next_purge(tx).await?;
+    let rotation = store::keys::next_rotation(tx).await?.and_then(|k| k.rotate_at);
+    Ok([purge, rotation].into_iter().flatten().min())
+}
+
+/// Does what is due at `at` or before, each at its own instant and in order. Called by the poller.
+pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
+    loop {
+        let mut tx = app.store.read().await?;
+        let purge = store::keys::next_purge(&mut tx).await?.filter(|t| *t <= at);
+        let rotation = store::keys::next_rotation(&mut tx).await?;
+        let rotation = rotation.and_then(|k| k.rotate_at.filter(|t| *t <= at).map(|t| (t, k)));
+        match (purge, rotation) {
+            (Some(purge), rotation) if rotation.as_ref().is_none_or(|(t, _)| purge <= *t) => {
+                drop(tx);
+                let mut tx = app.store.write().await?;
+                store::keys::purge_due(&mut tx, purge).await?;
+                tx.commit().await?;
+                app.parsed.forget();
+            }
+            (_, Some((due, key))) => {
+                let Some(before) = store::keys::find_version(&mut tx, key.id, None).await? else { return Ok(()) };
+                drop(tx);
+                rotate_due(app, due, key, &before).await?;
+            }
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Makes the version that `key`'s policy is due to make at `due`, as of that instant.
+async fn rotate_due(app: &Arc<App>, due: Timestamp, key: Key, before: &Version) -> Result<()> {
+    let (private, public) = keys::generate(before.material()).await?;
+    let mut cx = app.write_now(Caller::system()).await?;
+    cx.now = due;
+    // Somebody may have been here meanwhile: deleted the key, changed its policy, rotated it.
+    let Some(mut key) = store::keys::find_by_id(&mut cx.tx, key.id).await? else { return Ok(()) };
+    if key.deleted.is_some() || key.rotate_at != Some(due) {
+        return Ok(());
+    }
+    let Some(newest) = store::keys::find_version(&mut cx.tx, key.id, None).await? else { return Ok(()) };
+    add_like(&mut cx, &mut key, before, &newest, &private, public).await?;
+    cx.commit().await
+}

@@ -1,0 +1,87 @@
+//! Secrets and their versions.
+//! Must not know: who is calling, how values are sealed.
+
+use serde_json::Value;
+
+use super::error::{KeyError, Result};
+use super::time::Timestamp;
+use super::vault::Deletion;
+
+/// A secret: a name, and what holds for all its versions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Secret {
+    /// Row id.
+    pub id: i64,
+    /// Row id of its vault.
+    pub vault: i64,
+    /// Name.
+    pub name: String,
+    /// Set while soft-deleted.
+    pub deleted: Option<Deletion>,
+}
+
+impl Secret {
+    /// Its soft deletion, or the refusal of a secret that is not deleted.
+    pub fn deletion(&self) -> Result<Deletion> {
+        self.deleted.ok_or_else(|| KeyError::DeletedSecretNotFound(self.name.clone()).into())
+    }
+}
+
+/// A secret's version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecretVersion {
+    /// Row id.
+    pub id: i64,
+    /// Row id of its secret.
+    pub secret: i64,
+    /// 32 hex digits.
+    pub version: String,
+    /// The value, sealed.
+    pub sealed: Vec<u8>,
+    /// `contentType`.
+    pub content_type: Option<String>,
+    /// `attributes.enabled`.
+    pub enabled: bool,
+    /// `attributes.nbf`, seconds. It informs; nothing is refused for it [docs].
+    pub not_before: Option<i64>,
+    /// `attributes.exp`, seconds. It informs; nothing is refused for it [docs].
+    pub expires: Option<i64>,
+    /// Tags; `None` when never set.
+    pub tags: Option<Value>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+}
+
+/// What a write says beside the value. What is `None` was not sent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Change {
+    /// `contentType`.
+    pub content_type: Option<String>,
+    /// `attributes.enabled`.
+    pub enabled: Option<bool>,
+    /// `attributes.nbf`, seconds.
+    pub not_before: Option<i64>,
+    /// `attributes.exp`, seconds.
+    pub expires: Option<i64>,
+    /// Tags, replaced whole.
+    pub tags: Option<Value>,
+}
+
+impl SecretVersion {
+    /// Applies an update.
+    pub fn change(&mut self, change: Change, now: Timestamp) {
+        self.content_type = change.content_type.or_else(|| self.content_type.take());
+        self.enabled = change.enabled.unwrap_or(self.enabled);
+        self.not_before = change.not_before.or(self.not_before);
+        self.expires = change.expires.or(self.expires);
+        self.tags = change.tags.or_else(|| self.tags.take());
+        self.updated_at = now;
+    }
+
+    /// Whether its value may be read [recorded: a disabled secret is refused, unlike a disabled key].
+    pub fn readable(&self) -> Result<()> {
+        if self.enabled { Ok(()) } else { Err(KeyError::SecretDisabled("get").into()) }
+    }
+}

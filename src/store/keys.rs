@@ -1,0 +1,192 @@
+//! Keys and their versions, with private keys sealed.
+//! Must not know: what a sealed private key holds, what a key may do.
+
+use serde_json::{Value, json as value};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Tx, json};
+use crate::domain::key::{Key, Version};
+use crate::domain::vault::Deletion;
+use crate::domain::{Result, Timestamp};
+
+fn key(row: &SqliteRow) -> Key {
+    let deleted_at: Option<i64> = row.get("deleted_at");
+    let purge_at: Option<i64> = row.get("purge_at");
+    let rotate_at: Option<i64> = row.get("rotate_at");
+    Key {
+        id: row.get("id"),
+        vault: row.get("vault"),
+        name: row.get("name"),
+        deleted: deleted_at.zip(purge_at).map(|(at, purge)| Deletion { at: Timestamp(at), purge_at: Timestamp(purge) }),
+        rotation_policy: row.get::<Option<&str>, _>("rotation_policy").map(json),
+        rotate_at: rotate_at.map(Timestamp),
+    }
+}
+
+fn version(row: &SqliteRow) -> Version {
+    Version {
+        id: row.get("id"),
+        key: row.get("key"),
+        version: row.get("version"),
+        kty: row.get("kty"),
+        public_jwk: json(row.get("public_jwk")),
+        private_key: row.get("private_key"),
+        key_ops: serde_json::from_str(row.get("key_ops")).unwrap_or_default(),
+        enabled: row.get("enabled"),
+        not_before: row.get("not_before"),
+        expires: row.get("expires"),
+        tags: row.get::<Option<&str>, _>("tags").map(json),
+        doc: json(row.get("doc")),
+        created_at: Timestamp(row.get("created_at")),
+        updated_at: Timestamp(row.get("updated_at")),
+    }
+}
+
+/// A key by name, living or deleted.
+pub async fn find(tx: &mut Tx, vault: i64, name: &str) -> Result<Option<Key>> {
+    let row = sqlx::query("SELECT * FROM keys WHERE vault = ? AND name = ?")
+        .bind(vault)
+        .bind(name)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.as_ref().map(key))
+}
+
+/// A key by row id.
+pub async fn find_by_id(tx: &mut Tx, id: i64) -> Result<Option<Key>> {
+    let row = sqlx::query("SELECT * FROM keys WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.as_ref().map(key))
+}
+
+/// Adds a key; gives its row id.
+pub async fn insert(tx: &mut Tx, vault: i64, name: &str) -> Result<i64> {
+    let done = sqlx::query("INSERT INTO keys (vault, name) VALUES (?, ?)").bind(vault).bind(name).execute(tx.conn());
+    Ok(done.await?.last_insert_rowid())
+}
+
+/// Changes a key: deletion, rotation policy and time.
+pub async fn update(tx: &mut Tx, k: &Key) -> Result<()> {
+    sqlx::query("UPDATE keys SET deleted_at = ?, purge_at = ?, rotation_policy = ?, rotate_at = ? WHERE id = ?")
+        .bind(k.deleted.map(|d| d.at.0))
+        .bind(k.deleted.map(|d| d.purge_at.0))
+        .bind(k.rotation_policy.as_ref().map(Value::to_string))
+        .bind(k.rotate_at.map(|t| t.0))
+        .bind(k.id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Removes a key and its versions for good.
+pub async fn purge(tx: &mut Tx, id: i64) -> Result<()> {
+    sqlx::query("DELETE FROM keys WHERE id = ?").bind(id).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Adds a version. Its row id is ignored.
+pub async fn insert_version(tx: &mut Tx, v: &Version) -> Result<i64> {
+    let done = sqlx::query(
+        "INSERT INTO key_versions (key, version, kty, public_jwk, private_key, key_ops, enabled, not_before, expires,
+           tags, doc, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(v.key)
+    .bind(&v.version)
+    .bind(&v.kty)
+    .bind(v.public_jwk.to_string())
+    .bind(&v.private_key)
+    .bind(value!(v.key_ops).to_string())
+    .bind(v.enabled)
+    .bind(v.not_before)
+    .bind(v.expires)
+    .bind(v.tags.as_ref().map(Value::to_string))
+    .bind(v.doc.to_string())
+    .bind(v.created_at.0)
+    .bind(v.updated_at.0)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.last_insert_rowid())
+}
+
+/// Changes a version's attributes. What it is made of never changes.
+pub async fn update_version(tx: &mut Tx, v: &Version) -> Result<()> {
+    sqlx::query(
+        "UPDATE key_versions SET key_ops = ?, enabled = ?, not_before = ?, expires = ?, tags = ?, doc = ?, updated_at = ?
+         WHERE id = ?",
+    )
+    .bind(value!(v.key_ops).to_string())
+    .bind(v.enabled)
+    .bind(v.not_before)
+    .bind(v.expires)
+    .bind(v.tags.as_ref().map(Value::to_string))
+    .bind(v.doc.to_string())
+    .bind(v.updated_at.0)
+    .bind(v.id)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A version of a key; `None`: the newest.
+pub async fn find_version(tx: &mut Tx, key: i64, wanted: Option<&str>) -> Result<Option<Version>> {
+    let query = match wanted {
+        Some(wanted) => sqlx::query("SELECT * FROM key_versions WHERE key = ? AND version = ?")
+            .bind(key)
+            .bind(wanted.to_ascii_lowercase()),
+        None => {
+            sqlx::query("SELECT * FROM key_versions WHERE key = ? ORDER BY created_at DESC, id DESC LIMIT 1").bind(key)
+        }
+    };
+    Ok(query.fetch_optional(tx.conn()).await?.as_ref().map(version))
+}
+
+/// A vault's keys by name, the living or the deleted ones, from the name `from` on.
+pub async fn list(tx: &mut Tx, vault: i64, deleted: bool, from: &str, limit: i64) -> Result<Vec<Key>> {
+    let rows = sqlx::query(
+        "SELECT * FROM keys WHERE vault = ? AND (deleted_at IS NOT NULL) = ? AND name >= ? ORDER BY name LIMIT ?",
+    )
+    .bind(vault)
+    .bind(deleted)
+    .bind(from)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.iter().map(key).collect())
+}
+
+/// A key's versions by version id, as Azure sorts them [recorded], from `from` on.
+pub async fn versions(tx: &mut Tx, key: i64, from: &str, limit: i64) -> Result<Vec<Version>> {
+    let rows = sqlx::query("SELECT * FROM key_versions WHERE key = ? AND version >= ? ORDER BY version LIMIT ?")
+        .bind(key)
+        .bind(from)
+        .bind(limit)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.iter().map(version).collect())
+}
+
+/// Removes deleted keys whose time has come.
+pub async fn purge_due(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    sqlx::query("DELETE FROM keys WHERE purge_at <= ?").bind(now.0).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// When the next deleted key is due to go.
+pub async fn next_purge(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT min(purge_at) FROM keys WHERE purge_at IS NOT NULL").fetch_one(tx.conn()).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// The living key of a living vault whose rotation policy is next to act.
+pub async fn next_rotation(tx: &mut Tx) -> Result<Option<Key>> {
+    let row = sqlx::query(
+        "SELECT keys.* FROM keys JOIN vaults ON vaults.id = keys.vault
+         WHERE keys.rotate_at IS NOT NULL AND keys.deleted_at IS NULL AND vaults.deleted_at IS NULL
+         ORDER BY keys.rotate_at, keys.id LIMIT 1",
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.as_ref().map(key))
+}
