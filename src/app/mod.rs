@@ -9,6 +9,9 @@ pub mod keys;
 pub mod poller;
 pub mod registries;
 pub mod rotation;
+pub mod secrets;
+#[cfg(test)]
+pub(crate) mod testbed;
 pub mod tokens;
 pub mod vaults;
 

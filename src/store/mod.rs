@@ -8,6 +8,7 @@ pub mod identities;
 pub mod keys;
 pub mod operations;
 pub mod registries;
+pub mod secrets;
 pub mod vaults;
 pub mod world;
 
