@@ -189,7 +189,9 @@ const BACKUP: &str = "AzureKeyVaultSecretBackupV1";
 pub async fn backup(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, String)> {
     let vault = admit(cx, vault, Permission::SECRET_BACKUP, Some(name)).await?;
     let (secret, _) = lookup(cx, &vault, name, None).await?;
-    let versions = store::secrets::versions(&mut cx.tx, secret.id, "", i64::MAX).await?;
+    let mut versions = store::secrets::versions(&mut cx.tx, secret.id, "", i64::MAX).await?;
+    // In the order of their making, so that the newest is the newest again even where the clock stood still.
+    versions.sort_by_key(|v| (v.created_at, v.id));
     let versions: Vec<Value> = versions.iter().map(kept).collect();
     let backup = seal_backup(cx, BACKUP, &json!({"name": secret.name, "versions": versions}))?;
     Ok((vault, backup))
