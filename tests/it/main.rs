@@ -5,5 +5,7 @@ mod architecture;
 mod cli;
 mod cmk_lifecycle;
 mod cmk_revocation;
+mod entra;
+mod graph;
 mod harness;
 mod net;
