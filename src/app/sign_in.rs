@@ -122,7 +122,7 @@ async fn check_assertion(
     assertion: &str,
 ) -> Result<()> {
     let invalid = |why: &str| SignInError::AssertionInvalid(why.to_owned());
-    let (_, claims) = token::peek(assertion).ok_or_else(|| invalid("it is not a JWT"))?;
+    let (_, claims) = token::peek(assertion).ok_or(SignInError::AssertionMalformed)?;
     let issuer = claims["iss"].as_str().unwrap_or_default();
     let subject = claims["sub"].as_str().unwrap_or_default();
     directory::check_federated(credentials, issuer, subject, &token::texts(&claims["aud"]))?;

@@ -145,7 +145,9 @@ pub enum SignInError {
     },
     /// Neither a secret nor an assertion came with the request.
     CredentialMissing,
-    /// A client assertion that is no JWT, or whose signature or claims do not hold.
+    /// A client assertion that is no JWT.
+    AssertionMalformed,
+    /// A client assertion whose signature does not hold.
     AssertionInvalid(String),
     /// A client assertion whose time is not now.
     AssertionTime,

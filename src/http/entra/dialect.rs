@@ -180,6 +180,9 @@ fn say_sign_in(error: &SignInError) -> Refusal {
             7_000_216,
             "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
         ),
+        SignInError::AssertionMalformed => {
+            refusal(UNAUTHORIZED, "invalid_client", 50_027, "JWT token is invalid or malformed.")
+        }
         SignInError::AssertionInvalid(why) => {
             refusal(UNAUTHORIZED, "invalid_client", 50_013, format!("Assertion failed signature validation: {why}."))
         }
