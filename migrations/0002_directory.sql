@@ -27,10 +27,18 @@ CREATE TABLE applications (
     doc          TEXT NOT NULL DEFAULT '{}'
 ) STRICT;
 
+-- Who owns an application, a service principal or a group.
+CREATE TABLE owners (
+    owned_id TEXT NOT NULL,
+    owner_id TEXT NOT NULL REFERENCES principals (object_id) ON DELETE CASCADE,
+    PRIMARY KEY (owned_id, owner_id)
+) STRICT, WITHOUT ROWID;
+
 -- Client secrets. Only a SHA-256 of the secret is kept: secrets are long and random.
 CREATE TABLE passwords (
     key_id       TEXT PRIMARY KEY,
-    app_id       TEXT NOT NULL,
+    app_id       TEXT NOT NULL,                -- which client it opens
+    holder       TEXT NOT NULL,                -- object id of the application or service principal that shows it
     display_name TEXT,
     hint         TEXT NOT NULL,
     hash         BLOB NOT NULL,
@@ -38,3 +46,16 @@ CREATE TABLE passwords (
     ends_at      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX passwords_by_app ON passwords (app_id);
+
+-- Federated identity credentials ("workload identity"): whose tokens an application or a user-assigned
+-- identity takes in place of a secret.
+CREATE TABLE federated_credentials (
+    id          TEXT PRIMARY KEY,
+    app_id      TEXT NOT NULL,                 -- application id or the identity's client id
+    name        TEXT NOT NULL COLLATE NOCASE,
+    issuer      TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    audiences   TEXT NOT NULL,                 -- JSON array of one
+    description TEXT,
+    UNIQUE (app_id, name)
+) STRICT;

@@ -15,9 +15,11 @@ CREATE TABLE registries (
     cmk_identity     TEXT,                     -- client id of a user-assigned identity, or 'system'
     cmk_rotated_at   INTEGER,
     wrapped_dek      BLOB NOT NULL,
+    next_look        INTEGER,                  -- when the registry looks for a new key version; NULL: never
     created_by       TEXT NOT NULL,
     created_at       INTEGER NOT NULL,
     modified_by      TEXT NOT NULL,
     modified_at      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX registries_by_group ON registries (resource_group);
+CREATE INDEX registries_by_next_look ON registries (next_look);

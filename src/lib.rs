@@ -2,6 +2,8 @@
 //! This file only names the rooms; ARCHITECTURE.md says what each may know of the others.
 
 pub mod app;
+pub mod cli;
 pub mod domain;
 pub mod http;
+pub mod net;
 pub mod store;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{App, Cx};
 use crate::domain::access::Caller;
+use crate::domain::directory::{Application, Password};
 use crate::domain::identity::{Identity, Principal, PrincipalKind};
 use crate::domain::well_known::{
     DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, ROLE_OWNER,
@@ -15,7 +16,6 @@ use crate::domain::well_known::{
 use crate::domain::{Result, Timestamp, crypto, name};
 use crate::store;
 use crate::store::access::Assignment;
-use crate::store::directory::Password;
 
 /// Puts the developer into a new world: a service principal, Owner of the subscription.
 pub(super) async fn settle_in(app: &Arc<App>) -> Result<()> {
@@ -36,9 +36,18 @@ pub(super) async fn settle_in(app: &Arc<App>) -> Result<()> {
         doc: json!({}),
     };
     store::directory::insert(&mut cx.tx, &developer).await?;
+    let application = Application {
+        object_id: cx.guid(),
+        app_id: DEVELOPER_CLIENT_ID.to_owned(),
+        display_name: DEVELOPER_NAME.to_owned(),
+        created_at: cx.now,
+        doc: json!({}),
+    };
+    store::directory::insert_application(&mut cx.tx, &application).await?;
     let password = Password {
         key_id: cx.guid(),
         app_id: DEVELOPER_CLIENT_ID.to_owned(),
+        holder: application.object_id,
         display_name: None,
         hint: DEVELOPER_SECRET[..3].to_owned(),
         hash: crypto::sha256(DEVELOPER_SECRET.as_bytes()).to_vec(),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::clock::{self, Change};
-use super::{App, Options, rotation, secrets};
+use super::timeline::{self, Change};
+use super::{App, Options, clock};
 use crate::domain::access::Caller;
 use crate::domain::identity::{Principal, PrincipalKind};
 use crate::domain::time::{DAY, Timestamp};
@@ -130,9 +130,7 @@ impl Bed {
 
     /// Lets days pass, and all that is due with them.
     pub async fn pass(&self, days: i64) {
-        clock::change(&self.app, Change::Advance(days * DAY)).await.unwrap();
-        rotation::do_due(&self.app, self.app.now()).await.unwrap();
-        secrets::do_due(&self.app, self.app.now()).await.unwrap();
+        timeline::change(&self.app, Change::Advance(days * DAY)).await.unwrap();
     }
 
     /// A vault's ARM id.

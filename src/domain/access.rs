@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::Value;
 
 use super::identity::PrincipalKind;
+pub use super::role::Plane;
 use super::role::Role;
 
 /// Who asks: the claims of a verified token, or a registry acting as its own identity.
@@ -63,15 +64,6 @@ pub struct Grant {
     pub scope: String,
     /// The role.
     pub role: Role,
-}
-
-/// Which of a role's lists counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plane {
-    /// `actions`: resource management, and the registry's older rights.
-    Control,
-    /// `dataActions`.
-    Data,
 }
 
 /// Whether any grant allows `action` at `scope`: the union over all grants at the scope or above it.

@@ -126,7 +126,7 @@ impl KeyIdentity {
 /// What a write asks of a registry's encryption.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Asked {
-    /// Nothing, or what is already so.
+    /// Nothing.
     Unchanged,
     /// This key, through this identity.
     Key {
@@ -159,15 +159,6 @@ pub fn asked(registry: &str, existing: Option<Option<&Cmk>>, encryption: Option<
     };
     let key_id = KeyId::parse(key).ok_or_else(|| RegistryError::KeyIdentifier(key.to_owned()))?;
     let identity = KeyIdentity::parse(identity);
-    if let Some(Some(cmk)) = existing
-        && cmk.key == key_id
-        && cmk.identity == identity
-        // Asking again for a key without version is the article's cure for a vault that was closed for a
-        // while: it must look at the vault. Asking again for the very version changes nothing.
-        && !cmk.follows_new_versions()
-    {
-        return Ok(Asked::Unchanged);
-    }
     Ok(Asked::Key { key: key_id, identity })
 }
 

@@ -20,10 +20,13 @@ pub enum Error {
     SignIn(SignInError),
     /// The caller is known but may not.
     #[error("access: {0:?}")]
-    Access(AccessError),
+    Access(Box<AccessError>),
     /// Resource management refuses.
     #[error("resource: {0:?}")]
     Resource(ResourceError),
+    /// The directory refuses.
+    #[error("directory: {0:?}")]
+    Directory(DirectoryError),
     /// A vault, as a resource, refuses.
     #[error("vault: {0:?}")]
     Vault(VaultError),
@@ -103,6 +106,8 @@ pub enum TokenError {
 /// No token from Entra ID or the managed identity endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SignInError {
+    /// No host of Entra ID.
+    InstanceUnknown(String),
     /// No such tenant.
     TenantUnknown(String),
     /// No such application in the tenant.
@@ -112,11 +117,51 @@ pub enum SignInError {
         /// The tenant asked.
         tenant: String,
     },
-    /// Wrong or expired client secret.
+    /// The tenant has to be named: `common` and `organizations` name none.
+    TenantMissing,
+    /// The application is there, its service principal is not.
+    PrincipalMissing {
+        /// The application id.
+        client_id: String,
+        /// The tenant asked.
+        tenant: String,
+    },
+    /// The service principal's account is disabled.
+    PrincipalDisabled {
+        /// The application id.
+        client_id: String,
+        /// Its name.
+        name: String,
+    },
+    /// Wrong client secret.
     SecretWrong {
         /// The application id.
         client_id: String,
     },
+    /// The right client secret, too old.
+    SecretExpired {
+        /// The application id.
+        client_id: String,
+    },
+    /// Neither a secret nor an assertion came with the request.
+    CredentialMissing,
+    /// A client assertion that is no JWT, or whose signature or claims do not hold.
+    AssertionInvalid(String),
+    /// A client assertion whose time is not now.
+    AssertionTime,
+    /// No federated credential of the application fits the assertion. Which claim is the first not to.
+    AssertionUnmatched {
+        /// `issuer`, `subject` or `audience`.
+        claim: &'static str,
+        /// What the assertion says.
+        value: String,
+    },
+    /// The keys of an assertion's issuer cannot be had.
+    IssuerUnreachable(String),
+    /// The scope is not `RESOURCE/.default`.
+    ScopeInvalid(String),
+    /// A parameter is missing.
+    ParameterMissing(&'static str),
     /// The grant type is unknown or not emulated.
     GrantUnsupported(String),
     /// A parameter is missing or wrong.
@@ -127,8 +172,38 @@ pub enum SignInError {
     GrantInvalid(String),
     /// The managed identity endpoint knows no such identity.
     IdentityUnknown,
+    /// The managed identity endpoint knows several and was told none.
+    IdentityAmbiguous,
     /// The managed identity endpoint wants the header `Metadata: true`.
     MetadataHeaderMissing,
+    /// `IDENTITY_ENDPOINT` wants the header `X-IDENTITY-HEADER` with the instance's secret.
+    IdentityHeaderWrong,
+}
+
+/// Refusals of the directory, as Microsoft Graph meets them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DirectoryError {
+    /// No such object.
+    NotFound(String),
+    /// The query uses what the directory does not answer.
+    QueryUnsupported(String),
+    /// Asks for the signed-in user, and the caller is an application.
+    NoUser,
+    /// A service principal for an application that is not there.
+    ApplicationUnknown(String),
+    /// The application has its service principal already.
+    ServicePrincipalExists(String),
+    /// Another object has this value in this property.
+    ValueTaken {
+        /// Which property.
+        property: &'static str,
+    },
+    /// The reference is there already.
+    ReferenceExists(&'static str),
+    /// No password with this id.
+    PasswordNotFound(String),
+    /// More federated credentials than an application may have.
+    TooManyCredentials,
 }
 
 /// Known callers who may not.
@@ -440,12 +515,18 @@ macro_rules! group {
     )*};
 }
 
+impl From<AccessError> for Error {
+    fn from(inner: AccessError) -> Self {
+        Self::Access(Box::new(inner))
+    }
+}
+
 group!(
     Request(RequestError),
     Token(TokenError),
     SignIn(SignInError),
-    Access(AccessError),
     Resource(ResourceError),
+    Directory(DirectoryError),
     Vault(VaultError),
     Key(KeyError),
     Registry(RegistryError),

@@ -5,6 +5,7 @@ pub mod access;
 pub mod cmk;
 pub mod content;
 pub mod crypto;
+pub mod directory;
 pub mod envelope;
 pub mod error;
 pub mod identity;

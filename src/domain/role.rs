@@ -5,7 +5,14 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::access::Plane;
+/// Which of a role's lists counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plane {
+    /// `actions`: resource management, and the registry's older rights.
+    Control,
+    /// `dataActions`.
+    Data,
+}
 
 /// A role definition. Custom roles have the same shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,9 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 
 use super::crypto;
+use super::directory::EXCHANGE_APP_ID;
 use super::error::{Error, Result, TokenError};
+use super::identity::Principal;
 use super::time::Timestamp;
 use super::well_known::TENANT_ID;
 
@@ -87,4 +89,107 @@ pub fn check_entra(claims: &Value, accepted: &[&str]) -> Result<()> {
         return Err(TokenError::Issuer { expected: issuer(), found: found.to_owned() }.into());
     }
     Ok(())
+}
+
+/// Seconds for which an access token is good: what Azure says of an ordinary one [recorded].
+pub const LIFETIME: i64 = 3599;
+/// Seconds for which a token of the managed identity endpoint is good (keyvault.md F.4).
+pub const MANAGED_LIFETIME: i64 = 86_399;
+
+/// With what a client proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A client secret.
+    Secret,
+    /// A certificate, another issuer's token, or being the resource that holds a managed identity.
+    Key,
+}
+
+/// For what a token is, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Purpose<'a> {
+    /// `aud`, as it was asked for.
+    pub audience: &'a str,
+    /// How the client proved itself.
+    pub proof: Proof,
+    /// Machine time.
+    pub now: Timestamp,
+    /// Seconds for which it is good.
+    pub lifetime: i64,
+    /// Makes it unlike every other token.
+    pub unique: &'a [u8; 16],
+}
+
+/// Claims of a v1 access token for a service principal (keyvault.md F.3).
+#[must_use]
+pub fn access_claims(principal: &Principal, purpose: &Purpose<'_>) -> Value {
+    let unique = crypto::base64url(purpose.unique);
+    let issued = purpose.now.seconds();
+    let mut claims = json!({
+        "aud": purpose.audience,
+        "iss": issuer(),
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + purpose.lifetime,
+        "aio": crypto::base64url(&crypto::sha256(purpose.unique)),
+        "appid": principal.app_id,
+        "appidacr": match purpose.proof {
+            Proof::Secret => "1",
+            Proof::Key => "2",
+        },
+        "idp": issuer(),
+        "idtyp": "app",
+        "oid": principal.object_id,
+        "rh": format!("1.{unique}."),
+        "sub": principal.object_id,
+        "tid": TENANT_ID,
+        "uti": unique,
+        "ver": "1.0",
+    });
+    if let Some(id) = &principal.resource_id {
+        claims["xms_mirid"] = json!(id);
+    }
+    claims
+}
+
+/// The issuer of v2 tokens: that of a managed identity's token to be exchanged, and of the discovery document.
+#[must_use]
+pub fn issuer_v2() -> String {
+    format!("https://login.microsoftonline.com/{TENANT_ID}/v2.0")
+}
+
+/// Claims of a token that is to be exchanged for another application's, by a federated credential: a v2
+/// token, whose subject is the principal's object id [docs: "managed identity as federated credential"].
+#[must_use]
+pub fn exchange_claims(principal: &Principal, purpose: &Purpose<'_>) -> Value {
+    let mut claims = access_claims(principal, purpose);
+    claims["aud"] = json!(EXCHANGE_APP_ID);
+    claims["iss"] = json!(issuer_v2());
+    claims["azp"] = json!(principal.app_id);
+    claims["azpacr"] = claims["appidacr"].take();
+    claims["ver"] = json!("2.0");
+    if let Some(claims) = claims.as_object_mut() {
+        claims.remove("appid");
+        claims.remove("appidacr");
+    }
+    claims
+}
+
+/// What a JWT says, believed by nobody yet: header and claims.
+#[must_use]
+pub fn peek(token: &str) -> Option<(Value, Value)> {
+    let mut parts = token.split('.');
+    let mut part = || serde_json::from_slice::<Value>(&crypto::from_base64url(parts.next()?)?).ok();
+    let (header, claims) = (part()?, part()?);
+    (parts.count() == 1 && header.is_object() && claims.is_object()).then_some((header, claims))
+}
+
+/// A claim that may be one text or several: `aud`.
+#[must_use]
+pub fn texts(claim: &Value) -> Vec<String> {
+    match claim {
+        Value::String(one) => vec![one.clone()],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    }
 }

@@ -1,7 +1,9 @@
 //! The protocol front ends: decode, call a verb, encode. Which host is which service is said here.
 //! Must not know: SQL, how a socket or a certificate works.
 
+pub mod arm;
 pub mod call;
+pub mod control;
 pub mod entra;
 pub mod graph;
 pub mod keyvault;
@@ -24,14 +26,28 @@ use call::Call;
 #[must_use]
 pub fn service_for(host: &str, app: &Arc<App>) -> Option<Router> {
     match host {
+        "management.azure.com" => Some(front_end(app, arm::answer)),
         "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => {
             Some(front_end(app, entra::answer))
         }
         "169.254.169.254" => Some(front_end(app, entra::managed_identity)),
+        "localhost" | "127.0.0.1" | "::1" | "[::1]" => Some(front_end(app, local)),
         "graph.microsoft.com" => Some(front_end(app, graph::answer)),
         _ if is_below(host, "vault.azure.net") => Some(front_end(app, keyvault::answer)),
         _ if is_below(host, "azurecr.io") => Some(front_end(app, registry::answer)),
         _ => None,
+    }
+}
+
+/// The path of `IDENTITY_ENDPOINT` on the emulator's own host.
+pub const IDENTITY_PATH: &str = "/acrite/v1/msi/token";
+
+/// The emulator's own host: the control API, and App Service's managed identity endpoint.
+async fn local(app: Arc<App>, call: Call) -> Response {
+    if call.path == IDENTITY_PATH {
+        entra::app_service_token(app, call).await
+    } else {
+        control::answer(app, call).await
     }
 }
 

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Tx, json};
+use crate::domain::directory::{Application, FederatedCredential, Password};
 use crate::domain::identity::{Principal, PrincipalKind};
 use crate::domain::{Result, Timestamp};
 
@@ -62,6 +63,26 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<Principal>> {
     Ok(rows.iter().map(principal).collect())
 }
 
+/// The principals of one kind, oldest first.
+pub async fn of_kind(tx: &mut Tx, kind: PrincipalKind) -> Result<Vec<Principal>> {
+    let rows = sqlx::query("SELECT * FROM principals WHERE kind = ? ORDER BY created_at, object_id")
+        .bind(kind.as_str())
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.iter().map(principal).collect())
+}
+
+/// Keeps a principal's new name and document.
+pub async fn update(tx: &mut Tx, p: &Principal) -> Result<()> {
+    sqlx::query("UPDATE principals SET display_name = ?, doc = ? WHERE object_id = ?")
+        .bind(&p.display_name)
+        .bind(p.doc.to_string())
+        .bind(&p.object_id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Removes a principal. Its tokens stop working at once.
 pub async fn delete(tx: &mut Tx, object_id: &str) -> Result<bool> {
     let done = sqlx::query("DELETE FROM principals WHERE object_id = ?")
@@ -71,40 +92,162 @@ pub async fn delete(tx: &mut Tx, object_id: &str) -> Result<bool> {
     Ok(done.rows_affected() > 0)
 }
 
-/// Ids of the groups a principal is in.
+/// Ids of the groups a principal is in, by itself or through groups that are in groups.
 pub async fn groups_of(tx: &mut Tx, object_id: &str) -> Result<Vec<String>> {
-    Ok(sqlx::query_scalar("SELECT group_id FROM group_members WHERE member_id = ?")
-        .bind(object_id)
-        .fetch_all(tx.conn())
-        .await?)
+    Ok(sqlx::query_scalar(
+        "WITH RECURSIVE up (id) AS (
+           SELECT group_id FROM group_members WHERE member_id = ?
+           UNION SELECT g.group_id FROM group_members g JOIN up ON g.member_id = up.id)
+         SELECT id FROM up",
+    )
+    .bind(object_id)
+    .fetch_all(tx.conn())
+    .await?)
 }
 
-/// A client secret's digest and time, as kept.
-#[derive(Debug, Clone)]
-pub struct Password {
-    /// GUID.
-    pub key_id: String,
-    /// The application it belongs to.
-    pub app_id: String,
-    /// Its name.
-    pub display_name: Option<String>,
-    /// Its first three characters.
-    pub hint: String,
-    /// SHA-256 of the secret.
-    pub hash: Vec<u8>,
-    /// Good from.
-    pub starts_at: Timestamp,
-    /// Good until.
-    pub ends_at: Timestamp,
+/// The direct members of a group.
+pub async fn members(tx: &mut Tx, group_id: &str) -> Result<Vec<Principal>> {
+    let rows = sqlx::query(
+        "SELECT p.* FROM principals p JOIN group_members m ON m.member_id = p.object_id WHERE m.group_id = ?
+         ORDER BY p.created_at, p.object_id",
+    )
+    .bind(group_id)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.iter().map(principal).collect())
+}
+
+/// Puts a principal into a group. `false`: it was there.
+pub async fn add_member(tx: &mut Tx, group_id: &str, member_id: &str) -> Result<bool> {
+    let done = sqlx::query("INSERT OR IGNORE INTO group_members (group_id, member_id) VALUES (?, ?)")
+        .bind(group_id)
+        .bind(member_id)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Takes a principal out of a group. `false`: it was not there.
+pub async fn remove_member(tx: &mut Tx, group_id: &str, member_id: &str) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM group_members WHERE group_id = ? AND member_id = ?")
+        .bind(group_id)
+        .bind(member_id.to_ascii_lowercase())
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The owners of an application, service principal or group.
+pub async fn owners(tx: &mut Tx, owned_id: &str) -> Result<Vec<Principal>> {
+    let rows = sqlx::query(
+        "SELECT p.* FROM principals p JOIN owners o ON o.owner_id = p.object_id WHERE o.owned_id = ?
+         ORDER BY p.created_at, p.object_id",
+    )
+    .bind(owned_id)
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(rows.iter().map(principal).collect())
+}
+
+/// Adds an owner. `false`: it was one.
+pub async fn add_owner(tx: &mut Tx, owned_id: &str, owner_id: &str) -> Result<bool> {
+    let done = sqlx::query("INSERT OR IGNORE INTO owners (owned_id, owner_id) VALUES (?, ?)")
+        .bind(owned_id)
+        .bind(owner_id)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Removes an owner. `false`: it was none.
+pub async fn remove_owner(tx: &mut Tx, owned_id: &str, owner_id: &str) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM owners WHERE owned_id = ? AND owner_id = ?")
+        .bind(owned_id)
+        .bind(owner_id.to_ascii_lowercase())
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Forgets who owned something.
+pub async fn remove_owners_of(tx: &mut Tx, owned_id: &str) -> Result<()> {
+    sqlx::query("DELETE FROM owners WHERE owned_id = ?").bind(owned_id).execute(tx.conn()).await?;
+    Ok(())
+}
+
+fn application(row: &SqliteRow) -> Application {
+    Application {
+        object_id: row.get("object_id"),
+        app_id: row.get("app_id"),
+        display_name: row.get("display_name"),
+        created_at: Timestamp(row.get("created_at")),
+        doc: json(row.get("doc")),
+    }
+}
+
+/// Adds an app registration.
+pub async fn insert_application(tx: &mut Tx, a: &Application) -> Result<()> {
+    sqlx::query("INSERT INTO applications (object_id, app_id, display_name, created_at, doc) VALUES (?, ?, ?, ?, ?)")
+        .bind(&a.object_id)
+        .bind(&a.app_id)
+        .bind(&a.display_name)
+        .bind(a.created_at.0)
+        .bind(a.doc.to_string())
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Keeps an app registration's new name and document.
+pub async fn update_application(tx: &mut Tx, a: &Application) -> Result<()> {
+    sqlx::query("UPDATE applications SET display_name = ?, doc = ? WHERE object_id = ?")
+        .bind(&a.display_name)
+        .bind(a.doc.to_string())
+        .bind(&a.object_id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// An app registration by object id.
+pub async fn application_by_object(tx: &mut Tx, object_id: &str) -> Result<Option<Application>> {
+    let row = sqlx::query("SELECT * FROM applications WHERE object_id = ?")
+        .bind(object_id.to_ascii_lowercase())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.as_ref().map(application))
+}
+
+/// An app registration by application id.
+pub async fn application_by_app(tx: &mut Tx, app_id: &str) -> Result<Option<Application>> {
+    let row = sqlx::query("SELECT * FROM applications WHERE app_id = ?")
+        .bind(app_id.to_ascii_lowercase())
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.as_ref().map(application))
+}
+
+/// All app registrations, oldest first.
+pub async fn applications(tx: &mut Tx) -> Result<Vec<Application>> {
+    let rows = sqlx::query("SELECT * FROM applications ORDER BY created_at, object_id").fetch_all(tx.conn()).await?;
+    Ok(rows.iter().map(application).collect())
+}
+
+/// Removes an app registration.
+pub async fn delete_application(tx: &mut Tx, object_id: &str) -> Result<()> {
+    sqlx::query("DELETE FROM applications WHERE object_id = ?").bind(object_id).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// Adds a client secret.
 pub async fn add_password(tx: &mut Tx, p: &Password) -> Result<()> {
     sqlx::query(
-        "INSERT INTO passwords (key_id, app_id, display_name, hint, hash, starts_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO passwords (key_id, app_id, holder, display_name, hint, hash, starts_at, ends_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&p.key_id)
     .bind(&p.app_id)
+    .bind(&p.holder)
     .bind(&p.display_name)
     .bind(&p.hint)
     .bind(&p.hash)
@@ -115,32 +258,97 @@ pub async fn add_password(tx: &mut Tx, p: &Password) -> Result<()> {
     Ok(())
 }
 
-/// The client secrets of an application.
+fn password(row: &SqliteRow) -> Password {
+    Password {
+        key_id: row.get("key_id"),
+        app_id: row.get("app_id"),
+        holder: row.get("holder"),
+        display_name: row.get("display_name"),
+        hint: row.get("hint"),
+        hash: row.get("hash"),
+        starts_at: Timestamp(row.get("starts_at")),
+        ends_at: Timestamp(row.get("ends_at")),
+    }
+}
+
+/// The client secrets that open an application, whether it or its service principal shows them.
 pub async fn passwords(tx: &mut Tx, app_id: &str) -> Result<Vec<Password>> {
-    let rows = sqlx::query("SELECT * FROM passwords WHERE app_id = ? ORDER BY starts_at")
+    let rows = sqlx::query("SELECT * FROM passwords WHERE app_id = ? ORDER BY starts_at, key_id")
         .bind(app_id.to_ascii_lowercase())
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows
-        .iter()
-        .map(|row| Password {
-            key_id: row.get("key_id"),
-            app_id: row.get("app_id"),
-            display_name: row.get("display_name"),
-            hint: row.get("hint"),
-            hash: row.get("hash"),
-            starts_at: Timestamp(row.get("starts_at")),
-            ends_at: Timestamp(row.get("ends_at")),
-        })
-        .collect())
+    Ok(rows.iter().map(password).collect())
 }
 
 /// Removes a client secret.
-pub async fn remove_password(tx: &mut Tx, app_id: &str, key_id: &str) -> Result<bool> {
-    let done = sqlx::query("DELETE FROM passwords WHERE app_id = ? AND key_id = ?")
-        .bind(app_id)
+pub async fn remove_password(tx: &mut Tx, holder: &str, key_id: &str) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM passwords WHERE holder = ? AND key_id = ?")
+        .bind(holder)
         .bind(key_id.to_ascii_lowercase())
         .execute(tx.conn())
         .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Removes all client secrets that an application or service principal shows.
+pub async fn remove_passwords_of(tx: &mut Tx, holder: &str) -> Result<()> {
+    sqlx::query("DELETE FROM passwords WHERE holder = ?").bind(holder).execute(tx.conn()).await?;
+    Ok(())
+}
+
+fn federated_credential(row: &SqliteRow) -> FederatedCredential {
+    FederatedCredential {
+        id: row.get("id"),
+        app_id: row.get("app_id"),
+        name: row.get("name"),
+        issuer: row.get("issuer"),
+        subject: row.get("subject"),
+        audiences: serde_json::from_str(row.get("audiences")).unwrap_or_default(),
+        description: row.get("description"),
+    }
+}
+
+/// The federated credentials of an application or user-assigned identity, by name.
+pub async fn federated_credentials(tx: &mut Tx, app_id: &str) -> Result<Vec<FederatedCredential>> {
+    let rows = sqlx::query("SELECT * FROM federated_credentials WHERE app_id = ? ORDER BY name")
+        .bind(app_id.to_ascii_lowercase())
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.iter().map(federated_credential).collect())
+}
+
+/// Adds a federated credential, or replaces the one of this name.
+pub async fn save_federated_credential(tx: &mut Tx, c: &FederatedCredential) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO federated_credentials (id, app_id, name, issuer, subject, audiences, description)
+         VALUES (?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (app_id, name) DO UPDATE SET issuer = excluded.issuer, subject = excluded.subject,
+           audiences = excluded.audiences, description = excluded.description",
+    )
+    .bind(&c.id)
+    .bind(&c.app_id)
+    .bind(&c.name)
+    .bind(&c.issuer)
+    .bind(&c.subject)
+    .bind(serde_json::json!(c.audiences).to_string())
+    .bind(&c.description)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Removes a federated credential. `false`: there was none.
+pub async fn delete_federated_credential(tx: &mut Tx, app_id: &str, name: &str) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM federated_credentials WHERE app_id = ? AND name = ?")
+        .bind(app_id)
+        .bind(name)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Removes all federated credentials of an application or identity.
+pub async fn delete_federated_credentials(tx: &mut Tx, app_id: &str) -> Result<()> {
+    sqlx::query("DELETE FROM federated_credentials WHERE app_id = ?").bind(app_id).execute(tx.conn()).await?;
+    Ok(())
 }

@@ -2,6 +2,8 @@
 //! Must not know: who asks, what is allowed, what time it is.
 
 pub mod access;
+pub mod blobs;
+pub mod content;
 pub mod directory;
 pub mod groups;
 pub mod identities;

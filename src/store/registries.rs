@@ -62,8 +62,8 @@ pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Registry>> {
 pub async fn insert(tx: &mut Tx, r: &Registry) -> Result<()> {
     sqlx::query(
         "INSERT INTO registries (name, resource_group, location, sku, tags, properties, user_identities, system_principal,
-           cmk_key, cmk_version, cmk_identity, cmk_rotated_at, wrapped_dek, created_by, created_at, modified_by, modified_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+           cmk_key, cmk_version, cmk_identity, cmk_rotated_at, next_look, wrapped_dek, created_by, created_at, modified_by, modified_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&r.name)
     .bind(&r.group)
@@ -77,6 +77,7 @@ pub async fn insert(tx: &mut Tx, r: &Registry) -> Result<()> {
     .bind(r.cmk.as_ref().map(|c| c.version.clone()))
     .bind(r.cmk.as_ref().map(|c| c.identity.as_str().to_owned()))
     .bind(r.cmk.as_ref().and_then(|c| c.rotated_at).map(|t| t.0))
+    .bind(next_look_after(r.cmk.as_ref(), r.created_at))
     .bind(&r.wrapped_dek)
     .bind(&r.created_by)
     .bind(r.created_at.0)
@@ -106,11 +107,15 @@ pub async fn update(tx: &mut Tx, r: &Registry) -> Result<()> {
     Ok(())
 }
 
+fn next_look_after(cmk: Option<&Cmk>, now: Timestamp) -> Option<i64> {
+    cmk.filter(|c| c.follows_new_versions()).map(|_| now.plus(crate::domain::time::HOUR).0)
+}
+
 /// Puts a newly wrapped DEK and the key that wrapped it in place, if the DEK is still wrapped as it was
 /// when the work began. `false`: somebody else was first, nothing was changed.
-pub async fn rewrap(tx: &mut Tx, id: i64, before: &[u8], cmk: &Cmk, wrapped: &[u8]) -> Result<bool> {
+pub async fn rewrap(tx: &mut Tx, id: i64, before: &[u8], cmk: &Cmk, wrapped: &[u8], now: Timestamp) -> Result<bool> {
     let done = sqlx::query(
-        "UPDATE registries SET cmk_key = ?, cmk_version = ?, cmk_identity = ?, cmk_rotated_at = ?, wrapped_dek = ?
+        "UPDATE registries SET cmk_key = ?, cmk_version = ?, cmk_identity = ?, cmk_rotated_at = ?, wrapped_dek = ?, next_look = ?
          WHERE id = ? AND wrapped_dek = ?",
     )
     .bind(cmk.key.to_string())
@@ -118,6 +123,7 @@ pub async fn rewrap(tx: &mut Tx, id: i64, before: &[u8], cmk: &Cmk, wrapped: &[u
     .bind(cmk.identity.as_str())
     .bind(cmk.rotated_at.map(|t| t.0))
     .bind(wrapped)
+    .bind(next_look_after(Some(cmk), now))
     .bind(id)
     .bind(before)
     .execute(tx.conn())
@@ -131,13 +137,40 @@ pub async fn delete(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Registries that follow new versions of their key.
-pub async fn following(tx: &mut Tx) -> Result<Vec<Registry>> {
-    // A key identifier without version has five slash-separated parts: https: // vault / keys / name.
-    let rows = sqlx::query(
-        "SELECT * FROM registries WHERE cmk_key IS NOT NULL AND length(cmk_key) - length(replace(cmk_key, '/', '')) = 4",
-    )
-    .fetch_all(tx.conn())
-    .await?;
+/// When the next registry looks for a new version of its key.
+pub async fn next_look(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT min(next_look) FROM registries").fetch_one(tx.conn()).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// When a registry looks for a new version of its key.
+pub async fn look_of(tx: &mut Tx, id: i64) -> Result<Option<Timestamp>> {
+    let at: Option<i64> =
+        sqlx::query_scalar("SELECT next_look FROM registries WHERE id = ?").bind(id).fetch_one(tx.conn()).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// Registries whose look is due, in the order of their instants.
+pub async fn looking(tx: &mut Tx, now: Timestamp) -> Result<Vec<Registry>> {
+    let rows = sqlx::query("SELECT * FROM registries WHERE next_look <= ? ORDER BY next_look, id")
+        .bind(now.0)
+        .fetch_all(tx.conn())
+        .await?;
     Ok(rows.iter().map(registry).collect())
+}
+
+/// Puts off all looks that are due by an hour.
+pub async fn put_off_looks(tx: &mut Tx, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE registries SET next_look = next_look + ? WHERE next_look <= ?")
+        .bind(crate::domain::time::HOUR)
+        .bind(now.0)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Bytes of a registry's blobs.
+pub async fn size(tx: &mut Tx, id: i64) -> Result<i64> {
+    let sum = sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM blobs WHERE registry = ?").bind(id);
+    Ok(sum.fetch_one(tx.conn()).await?)
 }

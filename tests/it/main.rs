@@ -1,1 +1,13 @@
-fn main() {}
+//! The integration tests: everything through real sockets and real processes.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod architecture;
+mod arm;
+mod at_rest;
+mod cli;
+mod cmk_lifecycle;
+mod cmk_revocation;
+mod crash;
+mod harness;
+mod net;
+mod readme;

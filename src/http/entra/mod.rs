@@ -1,18 +1,92 @@
-//! To be written.
+//! Entra ID as clients meet it: discovery, keys, tokens, and the managed identity endpoints.
+//! Must not know: who is in the directory, how a proof is checked (see app::sign_in).
+
+mod dialect;
+mod discovery;
+mod managed_identity;
+mod token;
 
 use std::sync::Arc;
 
+use axum::http::Method;
 use axum::response::Response;
 
 use super::call::Call;
 use crate::app::App;
+use crate::app::sign_in::{self, Granted};
+use crate::domain::Result;
+use crate::domain::error::{RequestError, SignInError};
+use managed_identity::Asked;
 
-/// Answers a call.
-pub async fn answer(_app: Arc<App>, _call: Call) -> Response {
-    Response::default()
+/// Answers a call to the sign-in hosts.
+pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
+    let trace = dialect::Trace::of(&call);
+    let answer = route(&app, &mut call).await;
+    dialect::oauth(answer, &trace)
 }
 
-/// Answers the managed identity endpoint.
-pub async fn managed_identity(_app: Arc<App>, _call: Call) -> Response {
-    Response::default()
+/// Answers the managed identity endpoint of virtual machines (IMDS).
+pub async fn managed_identity(app: Arc<App>, call: Call) -> Response {
+    let trace = dialect::Trace::of(&call);
+    let granted = grant(&app, managed_identity::imds(&call)).await;
+    dialect::imds(granted.map(|g| managed_identity::imds_answer(&g)), &trace)
+}
+
+/// Answers `IDENTITY_ENDPOINT`, the managed identity endpoint of App Service. It lies on the control host,
+/// whose front end sends the call here.
+pub async fn app_service_token(app: Arc<App>, call: Call) -> Response {
+    let trace = dialect::Trace::of(&call);
+    let granted = grant(&app, managed_identity::app_service(&app, &call)).await;
+    dialect::app_service(granted.map(|g| managed_identity::app_service_answer(&g)), &trace)
+}
+
+async fn grant(app: &Arc<App>, asked: Result<Asked>) -> Result<Granted> {
+    let asked = asked?;
+    sign_in::managed_identity(app, &asked.select, &asked.resource).await
+}
+
+async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
+    let segments = call.segments();
+    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        [_, "discovery", "instance"] => {
+            only(call, &Method::GET)?;
+            discovery::instance(call)
+        }
+        [tenant, ".well-known", "openid-configuration"] => {
+            only(call, &Method::GET)?;
+            discovery::configuration(call, tenant, discovery::Version::One)
+        }
+        [tenant, "v2.0", ".well-known", "openid-configuration"] => {
+            only(call, &Method::GET)?;
+            discovery::configuration(call, tenant, discovery::Version::Two)
+        }
+        [tenant, "discovery", "keys"] | [tenant, "discovery", "v2.0", "keys"] => {
+            only(call, &Method::GET)?;
+            discovery::keys(app, tenant).await
+        }
+        [tenant, "oauth2", "token"] => {
+            only(call, &Method::POST)?;
+            token::v1(app, call, tenant).await
+        }
+        [tenant, "oauth2", "v2.0", "token"] => {
+            only(call, &Method::POST)?;
+            token::v2(app, call, tenant).await
+        }
+        // Signing in as a person is not emulated (see the README's limits): there is nobody to ask.
+        [_, "oauth2", "authorize"] | [_, "oauth2", "v2.0", "authorize"] => {
+            Err(RequestError::NotEmulated("code".to_owned()).into())
+        }
+        [_, "oauth2", "devicecode"] | [_, "oauth2", "v2.0", "devicecode"] => {
+            Err(SignInError::GrantUnsupported("device_code".to_owned()).into())
+        }
+        _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
+    }
+}
+
+fn only(call: &Call, method: &Method) -> Result<()> {
+    if call.method == *method || (method == Method::GET && call.method == Method::HEAD) {
+        return Ok(());
+    }
+    Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
 }

@@ -1,0 +1,18 @@
+# Builds and packs the emulator. Data lives in /data, the port is 4443.
+FROM rust:1-slim-bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ make cmake && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked
+
+FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 acrite && install -d -o acrite /data
+COPY --from=build /src/target/release/acrite /usr/local/bin/acrite
+USER acrite
+ENV ACRITE_DATA_DIR=/data
+VOLUME /data
+EXPOSE 4443
+HEALTHCHECK --interval=5s --timeout=2s CMD ["acrite", "status"]
+ENTRYPOINT ["acrite"]
+CMD ["serve", "--listen", "0.0.0.0:4443"]

@@ -1,0 +1,157 @@
+//! Role definitions and assignments.
+//! Must not know: what the roles open.
+
+use serde_json::{Map, Value};
+
+use super::{Cx, access};
+use crate::domain::error::ResourceError;
+use crate::domain::role::{self, Role};
+use crate::domain::{Result, access::covers, name};
+use crate::store;
+pub use crate::store::access::{Assignment, CustomRole};
+
+/// What a PUT of a role assignment asks for.
+#[derive(Debug)]
+pub struct Asked {
+    /// Scope, as sent; empty for the root.
+    pub scope: String,
+    /// The assignment's GUID.
+    pub name: String,
+    /// The role definition: its ARM id or GUID.
+    pub role: String,
+    /// Who.
+    pub principal_id: String,
+    /// `principalType`, if sent. Then the directory is not asked.
+    pub principal_type: Option<String>,
+    /// Condition, description, …
+    pub doc: Map<String, Value>,
+}
+
+/// The GUID at the end of a role definition's id.
+#[must_use]
+pub fn guid_of(role_definition_id: &str) -> String {
+    role_definition_id.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// Assigns a role. `true`: it is new (keyvault.md E.2).
+pub async fn assign(cx: &mut Cx, asked: Asked) -> Result<(Assignment, bool)> {
+    let role_id = guid_of(&asked.role);
+    if access::role_by_id(cx, &role_id).await?.is_none() {
+        return Err(ResourceError::RoleNotFound(role_id).into());
+    }
+    let principal_id = asked.principal_id.to_ascii_lowercase();
+    let principal = store::directory::by_object(&mut cx.tx, &principal_id).await?;
+    let principal_type = match (asked.principal_type, &principal) {
+        (Some(given), _) => given,
+        (None, Some(found)) => found.kind.principal_type().to_owned(),
+        (None, None) => return Err(ResourceError::PrincipalNotFound(principal_id).into()),
+    };
+    let scope = asked.scope.trim_end_matches('/').to_owned();
+    if let Some(existing) = store::access::find(&mut cx.tx, &scope, &asked.name).await? {
+        if existing.role_id != role_id || existing.principal_id != principal_id {
+            return Err(ResourceError::RoleAssignmentFixed.into());
+        }
+        let changed = Assignment { doc: Value::Object(asked.doc), updated_at: cx.now, ..existing };
+        store::access::save(&mut cx.tx, &changed).await?;
+        return Ok((changed, false));
+    }
+    let twin = store::access::of_principal(&mut cx.tx, &principal_id).await?;
+    if let Some(twin) = twin.into_iter().find(|a| a.role_id == role_id && a.scope.eq_ignore_ascii_case(&scope)) {
+        return Err(ResourceError::RoleAssignmentExists { name: twin.name }.into());
+    }
+    let made = Assignment {
+        name: asked.name.to_ascii_lowercase(),
+        scope,
+        role_id,
+        principal_id,
+        principal_type,
+        created_by: cx.caller.object_id.clone(),
+        created_at: cx.now,
+        updated_at: cx.now,
+        doc: Value::Object(asked.doc),
+    };
+    store::access::save(&mut cx.tx, &made).await?;
+    Ok((made, true))
+}
+
+/// An assignment by scope and name.
+pub async fn find(cx: &mut Cx, scope: &str, name: &str) -> Result<Option<Assignment>> {
+    store::access::find(&mut cx.tx, scope, name).await
+}
+
+/// Takes a role away. The assignment that was, if it was.
+pub async fn unassign(cx: &mut Cx, scope: &str, name: &str) -> Result<Option<Assignment>> {
+    let found = find(cx, scope, name).await?;
+    store::access::delete(&mut cx.tx, scope, name).await?;
+    Ok(found)
+}
+
+/// Which assignments a list is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filter {
+    /// At the scope, above and below it.
+    All,
+    /// At the scope and above it: `atScope()`.
+    AtScope,
+    /// Of a principal: `principalId eq '…'`.
+    Principal(String),
+    /// Of a principal, itself or by its groups: `assignedTo('…')`.
+    AssignedTo(String),
+    /// Both of the last with `atScope()`.
+    AtScopeAssignedTo(String),
+}
+
+/// Lists assignments as seen from a scope (keyvault.md E.2).
+pub async fn list(cx: &mut Cx, scope: &str, filter: &Filter) -> Result<Vec<Assignment>> {
+    let mut principals = Vec::new();
+    if let Filter::Principal(id) | Filter::AssignedTo(id) | Filter::AtScopeAssignedTo(id) = filter {
+        principals.push(id.to_ascii_lowercase());
+    }
+    if let Filter::AssignedTo(id) | Filter::AtScopeAssignedTo(id) = filter {
+        principals.extend(store::directory::groups_of(&mut cx.tx, &id.to_ascii_lowercase()).await?);
+    }
+    let above_only = matches!(filter, Filter::AtScope | Filter::AtScopeAssignedTo(_));
+    let all = store::access::all(&mut cx.tx).await?;
+    Ok(all
+        .into_iter()
+        .filter(|a| covers(&a.scope, scope) || (!above_only && covers(scope, &a.scope)))
+        .filter(|a| principals.is_empty() || principals.contains(&a.principal_id))
+        .collect())
+}
+
+/// A role definition as ARM shows it.
+#[derive(Debug, Clone)]
+pub enum Definition {
+    /// Built in.
+    BuiltIn(&'static Role),
+    /// Custom.
+    Custom(Box<CustomRole>),
+}
+
+/// All role definitions, built in ones first.
+pub async fn definitions(cx: &mut Cx) -> Result<Vec<Definition>> {
+    let mut all: Vec<Definition> = role::BUILT_IN.iter().map(Definition::BuiltIn).collect();
+    all.extend(store::access::custom_roles(&mut cx.tx).await?.into_iter().map(|c| Definition::Custom(Box::new(c))));
+    Ok(all)
+}
+
+/// Creates or changes a custom role.
+pub async fn define(cx: &mut Cx, role: Role, scopes: Vec<String>) -> Result<CustomRole> {
+    let existing = store::access::custom_role_by_id(&mut cx.tx, &role.id).await?;
+    let made = CustomRole {
+        role,
+        scopes: if scopes.is_empty() { vec![name::subscription_id()] } else { scopes },
+        created_by: existing.as_ref().map_or_else(|| cx.caller.object_id.clone(), |e| e.created_by.clone()),
+        created_at: existing.as_ref().map_or(cx.now, |e| e.created_at),
+        updated_at: cx.now,
+    };
+    store::access::save_custom_role(&mut cx.tx, &made).await?;
+    Ok(made)
+}
+
+/// Removes a custom role. What was removed, if anything.
+pub async fn undefine(cx: &mut Cx, id: &str) -> Result<Option<CustomRole>> {
+    let found = store::access::custom_role_by_id(&mut cx.tx, id).await?;
+    store::access::delete_custom_role(&mut cx.tx, id).await?;
+    Ok(found)
+}

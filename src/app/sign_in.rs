@@ -1,0 +1,247 @@
+//! Signing in: a client's proof becomes an access token. Client secrets, federated tokens, certificates,
+//! and the managed identity endpoint, where being the caller is the proof.
+//! Must not know: which of Entra ID's endpoints asked, how refusals are worded.
+
+use std::sync::Arc;
+
+use super::{App, clock, poller, tokens};
+use crate::domain::directory::{self, EXCHANGE_AUDIENCE};
+use crate::domain::error::SignInError;
+use crate::domain::identity::{Principal, PrincipalKind};
+use crate::domain::name::{IDENTITIES, ResourceId};
+use crate::domain::token::{self, LIFETIME, MANAGED_LIFETIME, Proof, Purpose};
+use crate::domain::well_known::{TENANT_DOMAIN, TENANT_ID};
+use crate::domain::{Error, Result, crypto};
+use crate::store;
+
+/// How a client says who it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Credential<'a> {
+    /// A client secret.
+    Secret(&'a str),
+    /// A JWT: of an issuer that the application trusts, or signed with the application's certificate.
+    Assertion(&'a str),
+}
+
+/// A token given.
+#[derive(Debug, Clone)]
+pub struct Granted {
+    /// The token.
+    pub token: String,
+    /// The client's application id.
+    pub client_id: String,
+    /// The audience, as asked for.
+    pub resource: String,
+    /// Seconds since 1970, machine time, from which it is good.
+    pub not_before: i64,
+    /// Seconds for which it is good.
+    pub lifetime: i64,
+}
+
+/// Whether a path names the tenant: by id or by domain.
+pub fn check_tenant(tenant: &str) -> Result<()> {
+    if tenant.eq_ignore_ascii_case(TENANT_ID) || tenant.eq_ignore_ascii_case(TENANT_DOMAIN) {
+        return Ok(());
+    }
+    Err(if ["common", "organizations", "consumers"].contains(&tenant) {
+        SignInError::TenantMissing
+    } else {
+        SignInError::TenantUnknown(tenant.to_owned())
+    }
+    .into())
+}
+
+/// The resource that a v2 scope names: `RESOURCE/.default`. az asks ARM with a slash more, which stays in
+/// the audience (keyvault.md F.2). OpenID's own scopes name none and are passed over.
+pub fn resource_of_scope(scope: &str) -> Result<String> {
+    let mut named = scope.split_whitespace().filter(|s| !["openid", "profile", "email", "offline_access"].contains(s));
+    let first = named.next().ok_or(SignInError::ParameterMissing("scope"))?;
+    match (first.strip_suffix("/.default"), named.next()) {
+        (Some(resource), None) if !resource.is_empty() => Ok(resource.to_owned()),
+        _ => Err(SignInError::ScopeInvalid(scope.to_owned()).into()),
+    }
+}
+
+/// Whether a token can be had for a resource: one of the emulated services, or the exchange.
+fn check_resource(resource: &str) -> Result<()> {
+    let asked = resource.trim_end_matches('/');
+    let known = [tokens::ARM, tokens::VAULT, tokens::GRAPH, tokens::REGISTRY, &[EXCHANGE_AUDIENCE]];
+    if known.concat().iter().any(|k| k.trim_end_matches('/').eq_ignore_ascii_case(asked)) {
+        return Ok(());
+    }
+    Err(SignInError::ResourceUnknown(resource.to_owned()).into())
+}
+
+/// Client credentials: a token for an application or, with an assertion, a user-assigned identity.
+pub async fn client_credentials(
+    app: &Arc<App>,
+    tenant: &str,
+    client_id: &str,
+    credential: Credential<'_>,
+    resource: &str,
+) -> Result<Granted> {
+    check_tenant(tenant)?;
+    poller::catch_up(app).await?;
+    let mut tx = app.store.read().await?;
+    let unknown = || SignInError::ClientUnknown { client_id: client_id.to_owned(), tenant: tenant.to_owned() };
+    let Some(principal) = store::directory::by_app(&mut tx, client_id).await? else {
+        return Err(match store::directory::application_by_app(&mut tx, client_id).await? {
+            Some(_) => {
+                SignInError::PrincipalMissing { client_id: client_id.to_owned(), tenant: TENANT_ID.to_owned() }.into()
+            }
+            None => unknown().into(),
+        });
+    };
+    let proof = match credential {
+        Credential::Secret(secret) => {
+            // A managed identity has no secrets, so every one is wrong.
+            let passwords = store::directory::passwords(&mut tx, client_id).await?;
+            directory::check_secret(client_id, &passwords, secret, app.now(), clock::machine())?;
+            Proof::Secret
+        }
+        Credential::Assertion(assertion) => {
+            let credentials = store::directory::federated_credentials(&mut tx, client_id).await?;
+            check_assertion(app, &credentials, assertion).await?;
+            Proof::Key
+        }
+    };
+    drop(tx);
+    if principal.doc["accountEnabled"] == false {
+        let name = principal.display_name;
+        return Err(SignInError::PrincipalDisabled { client_id: client_id.to_owned(), name }.into());
+    }
+    check_resource(resource)?;
+    grant(app, &principal, resource, proof, LIFETIME).await
+}
+
+/// A federated token in place of a secret. Its signature can be checked where its issuer is this tenant;
+/// the keys of issuers elsewhere cannot be had, and what cannot be checked is refused.
+async fn check_assertion(
+    app: &Arc<App>,
+    credentials: &[directory::FederatedCredential],
+    assertion: &str,
+) -> Result<()> {
+    let invalid = |why: &str| SignInError::AssertionInvalid(why.to_owned());
+    let (_, claims) = token::peek(assertion).ok_or_else(|| invalid("it is not a JWT"))?;
+    let issuer = claims["iss"].as_str().unwrap_or_default();
+    let subject = claims["sub"].as_str().unwrap_or_default();
+    directory::check_federated(credentials, issuer, subject, &token::texts(&claims["aud"]))?;
+    if issuer != token::issuer() && issuer != token::issuer_v2() {
+        return Err(SignInError::IssuerUnreachable(issuer.to_owned()).into());
+    }
+    match app.signer().await?.verify(assertion, clock::machine()) {
+        Ok(_) => Ok(()),
+        Err(Error::Token(crate::domain::error::TokenError::Expired)) => Err(SignInError::AssertionTime.into()),
+        Err(Error::Token(_)) => Err(invalid("its signature does not hold").into()),
+        Err(other) => Err(other),
+    }
+}
+
+/// Which managed identity is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Select {
+    /// The only one there is.
+    Only,
+    /// By client id.
+    Client(String),
+    /// By object id.
+    Object(String),
+    /// By ARM id.
+    Resource(String),
+}
+
+/// A token for a managed identity, as Azure's own endpoints give it to whoever runs on the resource that
+/// holds the identity. Every process that reaches the emulator runs, in that sense, on a resource that holds
+/// every user-assigned identity. Without a choice there must be exactly one.
+pub async fn managed_identity(app: &Arc<App>, select: &Select, resource: &str) -> Result<Granted> {
+    poller::catch_up(app).await?;
+    check_resource(resource)?;
+    let mut tx = app.store.read().await?;
+    let found = match select {
+        Select::Client(id) => store::directory::by_app(&mut tx, id).await?,
+        Select::Object(id) => store::directory::by_object(&mut tx, id).await?,
+        Select::Resource(id) => {
+            let id = ResourceId::parse(id).filter(|id| id.is(IDENTITIES)).ok_or(SignInError::IdentityUnknown)?;
+            match store::identities::find(&mut tx, &id.group, &id.name).await? {
+                Some(identity) => store::directory::by_object(&mut tx, &identity.principal_id).await?,
+                None => None,
+            }
+        }
+        Select::Only => match store::identities::list(&mut tx, None).await?.as_slice() {
+            [] => None,
+            [only] => store::directory::by_object(&mut tx, &only.principal_id).await?,
+            _ => return Err(SignInError::IdentityAmbiguous.into()),
+        },
+    };
+    drop(tx);
+    // A registry's system-assigned identity is for the registry alone.
+    let user_assigned = |p: &Principal| {
+        p.kind == PrincipalKind::ManagedIdentity
+            && p.resource_id.as_deref().and_then(ResourceId::parse).is_some_and(|id| id.is(IDENTITIES))
+    };
+    let principal = found.filter(user_assigned).ok_or(SignInError::IdentityUnknown)?;
+    grant(app, &principal, resource, Proof::Key, MANAGED_LIFETIME).await
+}
+
+/// What `X-IDENTITY-HEADER` must hold at `IDENTITY_ENDPOINT`: made from the master key, so that it is this
+/// instance's own, outlives a restart, and need not be kept.
+#[must_use]
+pub fn identity_header(app: &App) -> String {
+    let mut material = b"identity-header".to_vec();
+    material.extend_from_slice(app.master.as_slice());
+    crypto::hex(&crypto::sha256(&material)[..16])
+}
+
+/// Whether `X-IDENTITY-HEADER` is this instance's.
+pub fn check_identity_header(app: &App, sent: Option<&str>) -> Result<()> {
+    match sent {
+        Some(sent) if crypto::same_secret(sent.as_bytes(), identity_header(app).as_bytes()) => Ok(()),
+        _ => Err(SignInError::IdentityHeaderWrong.into()),
+    }
+}
+
+async fn grant(app: &Arc<App>, principal: &Principal, resource: &str, proof: Proof, lifetime: i64) -> Result<Granted> {
+    let now = clock::machine();
+    let mut unique = [0; 16];
+    rand::Rng::fill_bytes(&mut rand::rng(), &mut unique);
+    let purpose = Purpose { audience: resource, proof, now, lifetime, unique: &unique };
+    let claims = if resource.eq_ignore_ascii_case(EXCHANGE_AUDIENCE) {
+        token::exchange_claims(principal, &purpose)
+    } else {
+        token::access_claims(principal, &purpose)
+    };
+    Ok(Granted {
+        token: app.signer().await?.sign(&claims)?,
+        client_id: principal.app_id.clone().unwrap_or_default(),
+        resource: resource.to_owned(),
+        not_before: now.seconds(),
+        lifetime,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_name_one_resource() {
+        let arm = "https://management.core.windows.net//.default";
+        assert_eq!(resource_of_scope(arm).unwrap(), "https://management.core.windows.net/");
+        assert_eq!(
+            resource_of_scope("https://vault.azure.net/.default openid offline_access").unwrap(),
+            "https://vault.azure.net"
+        );
+        for wrong in ["https://vault.azure.net", "/.default", "a/.default b/.default", "openid"] {
+            assert!(resource_of_scope(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_emulated_services_are_resources() {
+        for resource in ["https://vault.azure.net", "https://vault.azure.net/", "https://management.core.windows.net//"]
+        {
+            assert!(check_resource(resource).is_ok(), "{resource}");
+        }
+        assert!(check_resource("https://storage.azure.com").is_err());
+    }
+}

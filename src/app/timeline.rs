@@ -1,0 +1,84 @@
+//! The user moves time: reads and changes the clock, and has done what that makes due.
+//! Must not know: what becomes due.
+
+use std::sync::Arc;
+
+use super::{App, clock, poller};
+use crate::domain::error::RequestError;
+use crate::domain::time::ClockSetting;
+use crate::domain::{Error, Result, Timestamp};
+
+/// A change the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Change {
+    /// Forward by microseconds.
+    Advance(i64),
+    /// To a point in time.
+    Set(Timestamp),
+    /// Stand still.
+    Freeze,
+    /// Run again.
+    Resume,
+    /// Simulated seconds for each second.
+    Rate(f64),
+}
+
+/// What the clock shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown {
+    /// Simulated time.
+    pub now: Timestamp,
+    /// Machine time.
+    pub machine: Timestamp,
+    /// Simulated seconds for each second.
+    pub rate: f64,
+    /// Whether it stands still.
+    pub frozen: bool,
+    /// When something is next due by itself.
+    pub next_due: Option<Timestamp>,
+}
+
+/// Reads the clock.
+pub async fn show(app: &Arc<App>) -> Result<Shown> {
+    poller::catch_up(app).await?;
+    let setting = app.clock.setting();
+    let machine = clock::machine();
+    Ok(Shown {
+        now: setting.at(machine),
+        machine,
+        rate: setting.rate,
+        frozen: setting.frozen,
+        next_due: app.poll.next(),
+    })
+}
+
+/// Changes the clock, then does all that has become due, in order. Time never goes back: what was
+/// decided at a later time would have to be undone.
+pub async fn change(app: &Arc<App>, change: Change) -> Result<Shown> {
+    poller::catch_up(app).await?;
+    let machine = clock::machine();
+    let before = app.clock.setting();
+    let now = before.at(machine);
+    let invalid = |message: &str| {
+        Error::from(RequestError::InvalidValue { property: "clock".to_owned(), message: message.to_owned() })
+    };
+    let shown = before.showing(now, machine);
+    let after = match change {
+        Change::Advance(by) if by < 0 => {
+            return Err(invalid("time does not go back; start a new instance for an earlier time"));
+        }
+        Change::Advance(by) => before.showing(now.plus(by), machine),
+        Change::Set(to) if to < now => {
+            return Err(invalid("time does not go back; start a new instance for an earlier time"));
+        }
+        Change::Set(to) => before.showing(to, machine),
+        Change::Freeze => ClockSetting { frozen: true, ..shown },
+        Change::Resume => ClockSetting { frozen: false, ..shown },
+        Change::Rate(rate) if !rate.is_finite() || !(0.0..=1_000_000.0).contains(&rate) || rate == 0.0 => {
+            return Err(invalid("the rate must be above 0 and at most 1000000; to stop the clock, freeze it"));
+        }
+        Change::Rate(rate) => ClockSetting { rate, ..shown },
+    };
+    app.clock.set(&app.store, after).await?;
+    show(app).await
+}

@@ -1,0 +1,114 @@
+//! `acrite env`: the variables of a running instance, written for a shell.
+//! Owns quoting; must not know what the variables mean.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use super::control::Control;
+use super::output::print;
+use super::variables::{REMOVED, variables};
+use super::{At, Failure};
+
+/// Who reads the variables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shell {
+    /// sh, bash, zsh: eval "$(acrite env)"
+    #[default]
+    Sh,
+    /// acrite env --shell fish | source
+    Fish,
+    /// acrite env --shell powershell | Out-String | Invoke-Expression
+    Powershell,
+    /// A .env file
+    Dotenv,
+    /// acrite env --shell github >> "$GITHUB_ENV"
+    Github,
+}
+
+pub(super) async fn run(at: At, shell: Shell, identity_endpoint: bool) -> Result<ExitCode, Failure> {
+    let control = Control::find(&at).await?;
+    let place = control.place(&at)?;
+    let header = control.identity_header().filter(|_| identity_endpoint);
+    let all = variables(&place, header, |name| std::env::var(name).ok());
+    let removed =
+        REMOVED.into_iter().filter(|name| std::env::var_os(name).is_some() && !all.iter().any(|(set, _)| set == name));
+    let mut text: String = removed.map(|name| unset(shell, name)).collect();
+    text.extend(all.iter().filter(|(name, _)| is_for(shell, name)).map(|(name, value)| set(shell, name, value)));
+    print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A file is read on other machines and in containers, where this one's `PATH` would do harm.
+fn is_for(shell: Shell, name: &str) -> bool {
+    shell != Shell::Dotenv || name != "PATH"
+}
+
+fn set(shell: Shell, name: &str, value: &str) -> String {
+    match shell {
+        Shell::Sh => format!("export {name}={}\n", sh_word(value)),
+        Shell::Fish => {
+            let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+            format!("set -gx {name} '{value}';\n")
+        }
+        Shell::Powershell => format!("$env:{name} = '{}'\n", value.replace('\'', "''")),
+        Shell::Dotenv => format!("{name}={}\n", dotenv_value(value)),
+        Shell::Github => format!("{name}={value}\n"),
+    }
+}
+
+fn unset(shell: Shell, name: &str) -> String {
+    match shell {
+        Shell::Sh => format!("unset {name}\n"),
+        Shell::Fish => format!("set -e {name};\n"),
+        Shell::Powershell => format!("Remove-Item Env:{name}\n"),
+        // Files can only add; an empty value comes nearest.
+        Shell::Dotenv | Shell::Github => format!("{name}=\n"),
+    }
+}
+
+/// One word for a POSIX shell.
+pub(super) fn sh_word(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Readers of such files agree on plain values, mostly on single quotes, and on little else.
+fn dotenv_value(value: &str) -> String {
+    if is_plain(value) {
+        value.to_owned()
+    } else if value.contains('\'') {
+        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$"))
+    } else {
+        format!("'{value}'")
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shell_reads_back_what_was_meant() {
+        let value = r#"it's "a" $HOME\x"#;
+        assert_eq!(set(Shell::Sh, "A", value), "export A='it'\\''s \"a\" $HOME\\x'\n");
+        assert_eq!(set(Shell::Fish, "A", value), "set -gx A 'it\\'s \"a\" $HOME\\\\x';\n");
+        assert_eq!(set(Shell::Powershell, "A", value), "$env:A = 'it''s \"a\" $HOME\\x'\n");
+        assert_eq!(set(Shell::Dotenv, "A", value), "A=\"it's \\\"a\\\" \\$HOME\\\\x\"\n");
+        assert_eq!(set(Shell::Dotenv, "A", "b c"), "A='b c'\n");
+        assert_eq!(set(Shell::Github, "A", "b c"), "A=b c\n");
+        assert_eq!(set(Shell::Sh, "A", "http://127.0.0.1:4443"), "export A=http://127.0.0.1:4443\n");
+        assert_eq!(sh_word(""), "''");
+    }
+
+    #[test]
+    fn a_real_shell_agrees() {
+        let value = "a'b\"c$d\\e `f` {g} *";
+        let script = format!("{}printf %s \"$A\"", set(Shell::Sh, "A", value));
+        let ran = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), value);
+    }
+}

@@ -1,0 +1,46 @@
+//! Writing files whole or not at all, with the rights they should have from their first moment.
+//! Must not know what is in them.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::Failure;
+
+/// For anything that holds a secret.
+pub(super) const PRIVATE: u32 = 0o600;
+/// For what every process of the machine may read.
+pub(super) const PUBLIC: u32 = 0o644;
+
+/// Writes `bytes` to `path` so that a reader sees the old file or the new one.
+/// Not forced to disk: everything written here is made anew at the next start.
+pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+    let save = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    save().map_err(|error| unwritable(path, &error))
+}
+
+/// Makes a folder and those above it.
+pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
+}
+
+/// Makes a folder for this user alone.
+pub(super) fn make_private_folder(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| unwritable(path, &error))
+}
+
+pub(super) fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        format!("{} cannot be written: {error}", path.display()),
+        "make it writable, or choose another folder with --data-dir",
+    )
+}

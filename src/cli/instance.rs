@@ -1,0 +1,272 @@
+//! One running emulator inside this process: its folder, lock, certificates, listener and end.
+//! The only place of the command line that composes the other rooms; must not know their insides.
+
+use std::fs::{File, Permissions, TryLockError};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::moment::{self, ClockStart};
+use super::{Failure, az, files, trust};
+use crate::app::clock::Start;
+use crate::app::{self, App};
+use crate::domain::{Error, Timestamp};
+use crate::http;
+use crate::net::{self, Certificates, Config, Outbound, Services};
+
+/// Where an instance listens unless told otherwise.
+pub(super) const DEFAULT_PORT: u16 = 4443;
+/// The data folder unless told otherwise.
+pub(super) const DEFAULT_FOLDER: &str = ".acrite";
+
+/// How an instance is to run.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Address and port [default: 127.0.0.1:4443; for exec a free port]
+    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
+    pub listen: Option<SocketAddr>,
+    /// Folder that keeps everything [default: $ACRITE_DATA_DIR, else .acrite; for exec a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Keep everything in a temporary folder, removed at the end
+    #[arg(long, conflicts_with = "data_dir")]
+    pub ephemeral: bool,
+    /// Refuse hosts that are not emulated instead of connecting to them
+    #[arg(long)]
+    pub offline: bool,
+    /// How long a registry may go on using a key that was revoked, as Azure does
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = moment::duration)]
+    pub revocation_delay: Duration,
+    /// Start of the emulator's clock: an RFC 3339 time, `frozen`, a rate such as `60x`, or a time and one of those
+    #[arg(long, value_name = "SPEC", default_value = "", hide_default_value = true, value_parser = moment::clock_start)]
+    pub clock: ClockStart,
+}
+
+/// Opens the state in the folder and says who answers for which host.
+async fn services(folder: &Path, options: &Options) -> Result<(Services, Arc<App>), Failure> {
+    let failed = |error: Error| {
+        let what = match error {
+            Error::Internal(text) => text,
+            other => other.to_string(),
+        };
+        Failure::new(
+            format!("cannot open the data folder {}: {what}", folder.display()),
+            "or choose another folder with --data-dir",
+        )
+    };
+    let asked = &options.clock;
+    let clock = (*asked != ClockStart::default()).then(|| Start {
+        at: asked.start.map(|t| Timestamp(t.as_microsecond())),
+        rate: asked.rate.unwrap_or(1.0),
+        frozen: asked.frozen,
+    });
+    let app = App::open(app::Options {
+        data_dir: folder.to_owned(),
+        ephemeral: options.ephemeral,
+        revocation_delay: i64::try_from(options.revocation_delay.as_micros()).unwrap_or(i64::MAX),
+        clock,
+    })
+    .await
+    .map_err(failed)?;
+    let answering = app.clone();
+    Ok((Services::new(move |host| http::service_for(host, &answering)), app))
+}
+
+/// A running emulator.
+pub(super) struct Instance {
+    pub place: Place,
+    app: Arc<App>,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<std::io::Result<()>>,
+    // Held, not read: the first until the last file is written, the second removes them all.
+    _lock: File,
+    _temporary: Option<TempDir>,
+}
+
+/// What a client must know to reach an instance.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// `http://address:port`
+    pub url: String,
+    /// The data folder, absolute.
+    pub folder: PathBuf,
+}
+
+impl Place {
+    /// The profile folder for az.
+    pub fn az_folder(&self) -> PathBuf {
+        self.folder.join("azure")
+    }
+}
+
+/// What an instance leaves in its data folder for other commands to find it by.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Notice {
+    pub url: String,
+    pub pid: u32,
+}
+
+impl Notice {
+    fn path(folder: &Path) -> PathBuf {
+        folder.join("instance.json")
+    }
+
+    /// The notice in a folder, if an instance left one. It may have died since.
+    pub fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(Self::path(folder)).ok()?).ok()
+    }
+}
+
+impl Instance {
+    /// Starts an instance; when this returns, it answers.
+    pub async fn start(options: &Options) -> Result<Self, Failure> {
+        let (folder, temporary) = open_folder(options)?;
+        let lock = lock(&folder)?;
+        let listener = listen(options).await?;
+        let port = listener.local_addr().map_err(|error| unbindable(&error))?;
+        let place = Place { url: url(port), folder };
+
+        let certificates = Certificates::open(&place.folder)
+            .map_err(|error| Failure::new(error.to_string(), "or choose another folder with --data-dir"))?;
+        trust::write_stores(&place.folder, certificates.authority_der())?;
+        az::sign_in(&place.az_folder())?;
+        let (services, app) = services(&place.folder, options).await?;
+        let outbound = if options.offline { Outbound::Offline } else { Outbound::from_environment() };
+
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            // An error means that the instance was dropped: a stop as well.
+            let _ = stopped.await;
+        };
+        let running = tokio::spawn(net::run(listener, Config { services, certificates, outbound }, shutdown));
+        let notice = Notice { url: place.url.clone(), pid: std::process::id() };
+        let notice = serde_json::to_vec(&notice).unwrap_or_default();
+        files::write(&Notice::path(&place.folder), &notice, files::PUBLIC)?;
+        Ok(Self { place, app, stop, running, _lock: lock, _temporary: temporary })
+    }
+
+    /// What `IDENTITY_HEADER` must hold.
+    pub fn identity_header(&self) -> String {
+        app::sign_in::identity_header(&self.app)
+    }
+
+    /// Lets running requests finish, then leaves nothing behind that says it runs.
+    pub async fn stop(self) -> Result<(), Failure> {
+        let _ = self.stop.send(());
+        let ended = self.running.await;
+        self.app.close().await;
+        let _ = std::fs::remove_file(Notice::path(&self.place.folder));
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(unbindable(&error)),
+            Err(error) => Err(Failure::new(format!("the server failed: {error}"), "please report this")),
+        }
+    }
+}
+
+/// The data folder to look in when nobody named one.
+pub(super) fn default_folder() -> PathBuf {
+    std::env::var_os("ACRITE_DATA_DIR").filter(|dir| !dir.is_empty()).map_or(DEFAULT_FOLDER.into(), PathBuf::from)
+}
+
+fn open_folder(options: &Options) -> Result<(PathBuf, Option<TempDir>), Failure> {
+    if options.ephemeral {
+        let mode = Permissions::from_mode(0o700);
+        let made = tempfile::Builder::new().prefix("acrite-").permissions(mode).tempdir();
+        let temporary = made.map_err(|error| files::unwritable(&std::env::temp_dir(), &error))?;
+        return Ok((temporary.path().to_owned(), Some(temporary)));
+    }
+    let folder = options.data_dir.clone().unwrap_or_else(default_folder);
+    files::make_folder(&folder)?;
+    let folder = folder.canonicalize().map_err(|error| files::unwritable(&folder, &error))?;
+    Ok((folder, None))
+}
+
+/// Takes the folder for this process. The system gives it back when the process ends, however it ends.
+fn lock(folder: &Path) -> Result<File, Failure> {
+    let path = folder.join("lock");
+    let opened = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = opened.map_err(|error| files::unwritable(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let by = Notice::read(folder)
+                .map_or(String::new(), |notice| format!(" at {} (process {})", notice.url, notice.pid));
+            Err(Failure::new(
+                format!("the data folder {} is in use by another acrite{by}", folder.display()),
+                "stop that one, or give this one its own with --data-dir DIR or --ephemeral",
+            ))
+        }
+        Err(TryLockError::Error(error)) => Err(files::unwritable(&path, &error)),
+    }
+}
+
+async fn listen(options: &Options) -> Result<TcpListener, Failure> {
+    let address = options.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)));
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(
+            format!("cannot listen on {address}: {error}"),
+            "choose another address with --listen, for example --listen 127.0.0.1:0 for any free port",
+        )
+    })
+}
+
+fn unbindable(error: &std::io::Error) -> Failure {
+    Failure::new(format!("the listener failed: {error}"), "choose another address with --listen")
+}
+
+/// The address as clients on this machine use it.
+fn url(bound: SocketAddr) -> String {
+    let ip = match bound.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, bound.port()))
+}
+
+/// `127.0.0.1:4443`, `localhost:4443`, `:4443` or `4443`; the last three mean the loopback interface.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
+    let address = match port.parse::<u16>() {
+        Ok(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Err(_) => text.parse().ok(),
+    };
+    address.ok_or_else(|| format!("`{text}` is not an address such as 127.0.0.1:4443"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_as_people_write_them() {
+        for (text, address) in [
+            ("127.0.0.1:4443", "127.0.0.1:4443"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+            ("[::1]:80", "[::1]:80"),
+            (":0", "127.0.0.1:0"),
+            ("5000", "127.0.0.1:5000"),
+            ("localhost:5000", "127.0.0.1:5000"),
+        ] {
+            assert_eq!(listen_address(text).unwrap().to_string(), address, "{text}");
+        }
+        for bad in ["", "host:1", "127.0.0.1", "70000"] {
+            assert!(listen_address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn everywhere_is_reached_by_loopback() {
+        assert_eq!(url("0.0.0.0:4443".parse().unwrap()), "http://127.0.0.1:4443");
+        assert_eq!(url("[::1]:4443".parse().unwrap()), "http://[::1]:4443");
+    }
+}

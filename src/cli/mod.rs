@@ -1,0 +1,176 @@
+//! The command line: what each command takes, and how its end is told to people and to shells.
+//! One file per command; this one owns the arguments, the errors and the runtime.
+//! Must not know about SQL, HTTP routes or the rules of Azure.
+
+mod az;
+mod clock;
+mod control;
+mod env;
+mod exec;
+mod files;
+mod instance;
+mod moment;
+mod output;
+mod serve;
+mod status;
+mod trust;
+mod variables;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use instance::Options;
+
+/// A local Azure Container Registry with customer-managed keys, Key Vault, ARM and Entra ID.
+#[derive(Parser)]
+#[command(name = "acrite", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run until Ctrl-C (what `acrite` alone does too)
+    Serve(Options),
+    /// Run COMMAND against a private instance with everything set, then stop it
+    #[command(override_usage = "acrite exec [OPTIONS] -- COMMAND...")]
+    Exec {
+        #[command(flatten)]
+        options: Options,
+        /// Also set IDENTITY_ENDPOINT and IDENTITY_HEADER, as inside an Azure service with a managed identity
+        #[arg(long)]
+        identity_endpoint: bool,
+        /// The command and its arguments
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// Print the variables that point a shell at the running instance
+    Env {
+        #[command(flatten)]
+        at: At,
+        /// How to write them
+        #[arg(long, value_enum, default_value_t)]
+        shell: env::Shell,
+        /// Also set IDENTITY_ENDPOINT and IDENTITY_HEADER
+        #[arg(long)]
+        identity_endpoint: bool,
+    },
+    /// Show registries and keys: what protects what, locked or open, and why
+    Status {
+        #[command(flatten)]
+        at: At,
+        /// Print the JSON that the instance answered
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show or move the emulator's time
+    Clock {
+        #[command(subcommand)]
+        change: Option<clock::Change>,
+        #[command(flatten)]
+        at: At,
+        /// Print the JSON that the instance answered
+        #[arg(long, global = true)]
+        json: bool,
+    },
+}
+
+/// Which instance a command is for.
+#[derive(Args)]
+struct At {
+    /// The data folder of the instance [default: the one ACRITE_URL names, else .acrite]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+}
+
+/// Parses the arguments, runs the command, and says what went wrong if something did.
+pub fn main() -> ExitCode {
+    // For bad usage clap prints what is wrong and leaves with 2, for --help and --version with 0.
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return Failure::new(format!("the runtime could not start: {error}"), "free some memory or threads").tell();
+        }
+    };
+    let code = runtime.block_on(run(cli)).unwrap_or_else(|failure| failure.tell());
+    // Nothing is left to wait for; a blocking task that hangs must not hold up the exit.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(options) => serve::run(options).await,
+        Command::Exec { options, identity_endpoint, command } => exec::run(options, identity_endpoint, command).await,
+        Command::Env { at, shell, identity_endpoint } => env::run(at, shell, identity_endpoint).await,
+        Command::Status { at, json } => status::run(at, json).await,
+        Command::Clock { change, at, json } => clock::run(change.unwrap_or(clock::Change::Show), at, json).await,
+    }
+}
+
+/// Logs to standard error what `ACRITE_LOG` asks for, or else `usual`.
+fn log(usual: &str) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("ACRITE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    // A second subscriber in one process (in tests) is no reason to fail.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .try_init();
+}
+
+/// Why a command failed: one line for what happened, one for what to do about it.
+#[derive(Debug)]
+struct Failure {
+    what: String,
+    next: String,
+    code: u8,
+}
+
+impl Failure {
+    fn new(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { what: what.into(), next: next.into(), code: 1 }
+    }
+
+    fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
+    fn tell(self) -> ExitCode {
+        eprintln!("acrite: {}", self.what);
+        eprintln!("        {}", self.next);
+        ExitCode::from(self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_make_sense() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn everything_after_the_dashes_belongs_to_the_command() {
+        let cli = Cli::try_parse_from(["acrite", "exec", "--offline", "--", "az", "--version"]).unwrap();
+        let Some(Command::Exec { options, command, .. }) = cli.command else { panic!() };
+        assert!(options.offline);
+        assert_eq!(command, ["az", "--version"]);
+        assert!(Cli::try_parse_from(["acrite", "exec"]).is_err());
+        assert!(Cli::try_parse_from(["acrite", "--offline"]).unwrap().command.is_none());
+    }
+}

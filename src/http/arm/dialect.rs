@@ -1,0 +1,435 @@
+//! How resource management says no. Texts and codes: acr.md A.0, A.4; keyvault.md C.7.
+//! Must not know: routes.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::wire::Answer;
+use crate::domain::Error;
+use crate::domain::error::{
+    AccessError, KeyError, RegistryError, RequestError, ResourceError, SignInError, TokenError, VaultError,
+};
+use crate::domain::well_known::TENANT_ID;
+
+/// Whose errors they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// The container registry provider adds a top-level `"status":"Failed"` [recorded].
+    ContainerRegistry,
+    /// ARM itself and the others.
+    Other,
+}
+
+struct Said {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    /// Said by ARM's own front, before the provider saw the call.
+    gateway: bool,
+}
+
+fn said(status: StatusCode, code: &'static str, message: impl Into<String>) -> Said {
+    Said { status, code, message: message.into(), gateway: false }
+}
+
+fn gateway(status: StatusCode, code: &'static str, message: impl Into<String>) -> Said {
+    Said { gateway: true, ..said(status, code, message) }
+}
+
+/// Renders a refusal.
+pub fn refusal(error: &Error, provider: Provider) -> Answer {
+    let said = say(error);
+    if said.status.is_server_error() {
+        tracing::error!(%error, "resource management failed");
+    }
+    let mut body = json!({"error": {"code": said.code, "message": said.message}});
+    if provider == Provider::ContainerRegistry && !said.gateway {
+        body["status"] = json!("Failed");
+    }
+    let answer = Answer::new(said.status, body);
+    match error {
+        Error::Token(_) => answer.with("www-authenticate", challenge(error)),
+        _ if said.gateway => answer.with("x-ms-failure-cause", "gateway".to_owned()),
+        _ => answer,
+    }
+}
+
+/// Error code and message, for answers that carry them inside (deployments, operations).
+#[must_use]
+pub fn code_and_message(error: &Error) -> Value {
+    let said = say(error);
+    json!({"code": said.code, "message": said.message})
+}
+
+fn challenge(error: &Error) -> String {
+    let text = match error {
+        Error::Token(TokenError::Missing) => "The authentication failed because of missing 'Authorization' header.",
+        _ => "The access token is invalid.",
+    };
+    format!(
+        "Bearer authorization_uri=\"https://login.microsoftonline.com/{TENANT_ID}\", error=\"invalid_token\", error_description=\"{text}\""
+    )
+}
+
+fn say(error: &Error) -> Said {
+    use StatusCode as S;
+    match error {
+        Error::Request(e) => request(e),
+        Error::Token(e) => match e {
+            TokenError::Missing => gateway(
+                S::UNAUTHORIZED,
+                "AuthenticationFailed",
+                "Authentication failed. The 'Authorization' header is missing.",
+            ),
+            TokenError::Audience { expected, found } => gateway(
+                S::UNAUTHORIZED,
+                "InvalidAuthenticationTokenAudience",
+                format!(
+                    "The access token has been obtained for wrong audience or resource '{found}'. It should exactly match with one of the allowed audiences '{expected}','https://management.core.windows.net/'."
+                ),
+            ),
+            TokenError::Issuer { expected, found } => gateway(
+                S::UNAUTHORIZED,
+                "InvalidAuthenticationTokenTenant",
+                format!(
+                    "The access token is from the wrong issuer '{found}'. It must match the tenant '{expected}' associated with this subscription."
+                ),
+            ),
+            TokenError::Expired => {
+                gateway(S::UNAUTHORIZED, "ExpiredAuthenticationToken", "The access token expiry time is in the past.")
+            }
+            TokenError::Malformed(why) => {
+                gateway(S::UNAUTHORIZED, "InvalidAuthenticationToken", format!("The access token is invalid: {why}."))
+            }
+        },
+        Error::SignIn(e) => sign_in(e),
+        Error::Access(e) => access(e),
+        Error::Resource(e) => resource(e),
+        Error::Directory(e) => said(S::BAD_REQUEST, "BadRequest", format!("{e:?}")),
+        Error::Vault(e) => vault(e),
+        Error::Key(e) => key(e),
+        Error::Registry(e) => registry(e),
+        Error::Content(e) => said(S::BAD_REQUEST, "BadRequest", format!("{e:?}")),
+        Error::Internal(text) => said(S::INTERNAL_SERVER_ERROR, "InternalServerError", text.clone()),
+    }
+}
+
+fn request(error: &RequestError) -> Said {
+    use StatusCode as S;
+    match error {
+        RequestError::RouteUnknown(path) => gateway(
+            S::NOT_FOUND,
+            "InvalidResourceType",
+            format!("No HTTP resource was found that matches the request URI '{path}'."),
+        ),
+        RequestError::MethodNotAllowed { method, path } => gateway(
+            S::METHOD_NOT_ALLOWED,
+            "HttpMethodNotSupported",
+            format!("The http method '{method}' is not supported for the resource '{path}'."),
+        ),
+        RequestError::Malformed(why) => gateway(
+            S::BAD_REQUEST,
+            "InvalidRequestContent",
+            format!("The request content was invalid and could not be deserialized: '{why}'."),
+        ),
+        RequestError::InvalidValue { property, message } => {
+            said(S::BAD_REQUEST, "InvalidRequestContent", format!("The value of '{property}' is not valid: {message}"))
+        }
+        RequestError::TooLarge { limit } => gateway(
+            S::PAYLOAD_TOO_LARGE,
+            "RequestContentTooLarge",
+            format!("The request content size exceeds the maximum size of '{limit}' bytes."),
+        ),
+        RequestError::CutOff => {
+            gateway(S::BAD_REQUEST, "InvalidRequestContent", "The request content ended before its announced length.")
+        }
+        RequestError::ApiVersionMissing => gateway(
+            S::BAD_REQUEST,
+            "MissingApiVersionParameter",
+            "The api-version query parameter (?api-version=) is required for all requests.",
+        ),
+        RequestError::NotEmulated(what) => {
+            tracing::warn!(%what, "not emulated");
+            said(
+                S::NOT_IMPLEMENTED,
+                "NotImplemented",
+                format!("{what} is not emulated. See the table of limits in Acrite's README."),
+            )
+        }
+    }
+}
+
+fn sign_in(error: &SignInError) -> Said {
+    gateway(StatusCode::BAD_REQUEST, "BadRequest", format!("{error:?}"))
+}
+
+fn access(error: &AccessError) -> Said {
+    match error {
+        AccessError::Action { caller, action, scope } => gateway(
+            StatusCode::FORBIDDEN,
+            "AuthorizationFailed",
+            format!(
+                "The client '{}' with object id '{}' does not have authorization to perform action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+                caller.app_id, caller.object_id
+            ),
+        ),
+        AccessError::Policy { .. } | AccessError::Role { .. } => {
+            said(StatusCode::FORBIDDEN, "Forbidden", format!("{error:?}"))
+        }
+        AccessError::Firewall { .. } | AccessError::PublicNetwork { .. } => {
+            said(StatusCode::FORBIDDEN, "Forbidden", "Client address is not authorized.")
+        }
+    }
+}
+
+fn resource(error: &ResourceError) -> Said {
+    use StatusCode as S;
+    match error {
+        ResourceError::SubscriptionNotFound(id) => {
+            gateway(S::NOT_FOUND, "SubscriptionNotFound", format!("The subscription '{id}' could not be found."))
+        }
+        ResourceError::GroupNotFound(group) => {
+            gateway(S::NOT_FOUND, "ResourceGroupNotFound", format!("Resource group '{group}' could not be found."))
+        }
+        ResourceError::NotFound { resource, group } => gateway(
+            S::NOT_FOUND,
+            "ResourceNotFound",
+            format!(
+                "The Resource '{resource}' under resource group '{group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+            ),
+        ),
+        ResourceError::ChildNotFound(name) => {
+            said(S::NOT_FOUND, "ResourceNotFound", format!("The resource {name} could not be found."))
+        }
+        ResourceError::ProviderNotFound(namespace) => gateway(
+            S::NOT_FOUND,
+            "InvalidResourceNamespace",
+            format!("The resource namespace '{namespace}' is invalid."),
+        ),
+        ResourceError::TypeNotFound { namespace, kind } => gateway(
+            S::NOT_FOUND,
+            "InvalidResourceType",
+            format!(
+                "The resource type '{kind}' could not be found in the namespace '{namespace}' for the api-version given. See the table of limits in Acrite's README."
+            ),
+        ),
+        ResourceError::NameInvalid { name, kind } => gateway(
+            S::BAD_REQUEST,
+            "InvalidResourceName",
+            format!("The resource name '{name}' of type '{kind}' is not valid."),
+        ),
+        ResourceError::LocationMissing => {
+            gateway(S::BAD_REQUEST, "LocationRequired", "The location property is required for this definition.")
+        }
+        ResourceError::LocationFixed { name, existing, wanted } => gateway(
+            S::CONFLICT,
+            "InvalidResourceLocation",
+            format!(
+                "The resource '{name}' already exists in location '{existing}'. A resource with the same name cannot be created in location '{wanted}'. Please select a new resource name."
+            ),
+        ),
+        ResourceError::IdentityOperation { resource, message } => gateway(
+            S::BAD_REQUEST,
+            "FailedIdentityOperation",
+            format!(
+                "Identity operation for resource '{resource}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{{\"error\":{{\"code\":\"BadRequest\",\"message\":\"{message}\"}}}}'.'."
+            ),
+        ),
+        ResourceError::RoleAssignmentExists { name } => said(
+            S::CONFLICT,
+            "RoleAssignmentExists",
+            format!(
+                "The role assignment already exists. The ID of the existing role assignment is {}.",
+                name.replace('-', "")
+            ),
+        ),
+        ResourceError::RoleAssignmentFixed => said(
+            S::CONFLICT,
+            "RoleAssignmentUpdateNotPermitted",
+            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
+        ),
+        ResourceError::PrincipalNotFound(id) => said(
+            S::BAD_REQUEST,
+            "PrincipalNotFound",
+            format!(
+                "Principal {} does not exist in the directory {TENANT_ID}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+                id.replace('-', "")
+            ),
+        ),
+        ResourceError::RoleNotFound(id) => said(
+            S::NOT_FOUND,
+            "RoleDefinitionDoesNotExist",
+            format!("The specified role definition with ID '{}' does not exist.", id.replace('-', "")),
+        ),
+        ResourceError::OperationNotFound(name) => {
+            said(S::NOT_FOUND, "ResourceNotFound", format!("The operation {name} could not be found."))
+        }
+        ResourceError::DirectoryObjectNotFound(id) => {
+            said(S::NOT_FOUND, "NotFound", format!("The object '{id}' could not be found."))
+        }
+    }
+}
+
+fn vault(error: &VaultError) -> Said {
+    use StatusCode as S;
+    match error {
+        VaultError::Unknown(name) => said(S::NOT_FOUND, "VaultNotFound", format!("The vault '{name}' does not exist.")),
+        VaultError::NameInvalid(_) => said(S::BAD_REQUEST, "VaultNameNotValid", name_invalid()),
+        VaultError::NameInUse(name) => said(S::CONFLICT, "VaultAlreadyExists", name_in_use(name)),
+        VaultError::SoftDeleted(_) => said(
+            S::CONFLICT,
+            "ConflictError",
+            "A vault with the same name already exists in deleted state. You need to either recover or purge existing key vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more information on soft delete.",
+        ),
+        VaultError::DeletedNotFound(name) => {
+            said(S::NOT_FOUND, "DeletedVaultNotFound", format!("The specified deleted vault '{name}' does not exist."))
+        }
+        VaultError::PurgeProtected(name) => said(
+            S::BAD_REQUEST,
+            "MethodNotAllowed",
+            format!(
+                "Operation 'DeletedVaultPurge' is not allowed: purge protection is enabled for the vault '{name}'."
+            ),
+        ),
+        VaultError::PurgeProtectionIrreversible => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            "The property \"enablePurgeProtection\" cannot be set to false. Enabling the purge protection for a vault is an irreversible action.",
+        ),
+        VaultError::SoftDeleteIrreversible => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            "The property \"enableSoftDelete\" can be set to false only for creating new vault. Enabling the 'soft delete' functionality is an irreversible action.",
+        ),
+        VaultError::RetentionFixed => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            "The property \"softDeleteRetentionInDays\" has been set already and it can't be modified.",
+        ),
+        VaultError::Invalid(message) => said(S::BAD_REQUEST, "BadRequest", message.clone()),
+    }
+}
+
+/// The text about a vault name out of grammar.
+#[must_use]
+pub fn name_invalid() -> &'static str {
+    "The vault name should be string of 3 to 24 characters and can contain only numbers (0-9), letters (a-z, A-Z), and hyphens (-)"
+}
+
+/// The text about a vault name that is taken; "globaly" is Azure's spelling [recorded].
+#[must_use]
+pub fn name_in_use(name: &str) -> String {
+    format!(
+        "The vault name '{name}' is already in use. Vault names are globaly unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state. If the vault is in a recoverable state then the vault will need to be purged before reusing the name. For more information on soft delete and purging a vault follow this link https://go.microsoft.com/fwlink/?linkid=2147740."
+    )
+}
+
+fn key(error: &KeyError) -> Said {
+    match error {
+        KeyError::NotFound(name) | KeyError::DeletedNotFound(name) => {
+            said(StatusCode::NOT_FOUND, "KeyNotFound", format!("The key '{name}' was not found."))
+        }
+        KeyError::BadParameter(message) => said(StatusCode::BAD_REQUEST, "BadParameter", message.clone()),
+        other => said(StatusCode::BAD_REQUEST, "BadRequest", format!("{other:?}")),
+    }
+}
+
+const CMK_HELP: &str = "For more information on customer-managed keys, please visit 'https://aka.ms/acr/cmk'.";
+const BYOK_HELP: &str = "For more information on bring your own key, please visit 'https://aka.ms/acr/cmk'.";
+
+fn registry(error: &RegistryError) -> Said {
+    use StatusCode as S;
+    match error {
+        RegistryError::Unknown(name) => {
+            said(S::NOT_FOUND, "ResourceNotFound", format!("The resource {name} could not be found."))
+        }
+        RegistryError::NameInvalid(name) => said(
+            S::BAD_REQUEST,
+            "InvalidResourceName",
+            format!(
+                "The registry name '{name}' is not valid. Registry names may contain only alpha numeric characters and must be between 5 and 50 characters."
+            ),
+        ),
+        RegistryError::NameInUse(name) => said(
+            S::CONFLICT,
+            "AlreadyInUse",
+            format!(
+                "The registry DNS name {}.azurecr.io is already in use. You can check if the name is already claimed using following API: https://docs.microsoft.com/en-us/rest/api/containerregistry/registries/checknameavailability",
+                name.to_ascii_lowercase()
+            ),
+        ),
+        RegistryError::ClassicSku => said(
+            S::BAD_REQUEST,
+            "ClassicSkuDeprecated",
+            "Classic SKU is now deprecated. Please select a managed SKU. Kindly refer to docs for instructions: https://docs.microsoft.com/en-us/azure/container-registry/container-registry-upgrade",
+        ),
+        RegistryError::SkuNotSupported(sku) => {
+            said(S::BAD_REQUEST, "SkuNotSupported", format!("The SKU {sku} is not supported."))
+        }
+        RegistryError::EncryptionIncomplete(name) => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "Invalid encryption key vault property specified for registry {name}. Property Identity and KeyIdentifier must be set when encryption is enabled. {CMK_HELP}"
+            ),
+        ),
+        RegistryError::KeyAccess { key, identity } => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "Failed to access KeyId '{key}'. Verify that identity '{identity}' has 'Get, Wrap Key, Unwrap Key' permission on key '{key}'. {BYOK_HELP}"
+            ),
+        ),
+        RegistryError::IdentityNotAttached { registry_id, registry, identity } => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "Azure resource '{registry_id}' does not have access to identity '{identity}' Try forcibly adding the identity to the registry {registry}. {BYOK_HELP}"
+            ),
+        ),
+        // The texts of the next four are not published; ours name what the article says.
+        RegistryError::KeyType(key) => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "The key '{key}' is not supported. Only RSA or RSA-HSM keys can be used to encrypt a registry. {CMK_HELP}"
+            ),
+        ),
+        RegistryError::KeyIdentifier(key) => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "Invalid KeyIdentifier '{key}'. It must have the form 'https://<vault>.vault.azure.net/keys/<key>' with or without a version. {CMK_HELP}"
+            ),
+        ),
+        RegistryError::EncryptionNotAtCreation(name) => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "Encryption with a customer-managed key can be enabled only while creating a registry. Registry {name} exists already. {CMK_HELP}"
+            ),
+        ),
+        RegistryError::EncryptionPermanent(name) => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "Encryption with a customer-managed key can't be disabled once it is enabled for registry {name}. {CMK_HELP}"
+            ),
+        ),
+        RegistryError::ContentTrust(name) => said(
+            S::BAD_REQUEST,
+            "BlockedForEncryptionEnabledRegistry",
+            format!(
+                "this feature 'ContenTrust' is currently not supported when encryption is enable for the resource {name}. {CMK_HELP}"
+            ),
+        ),
+        RegistryError::PublicNetworkSku(sku) => said(
+            S::BAD_REQUEST,
+            "DisablingPublicNetworkAccessNotSupported",
+            format!(
+                "Disabling public network access is not supported for the SKU {sku}. For more information, please visit https://aka.ms/acr/private-link."
+            ),
+        ),
+        RegistryError::Invalid(message) => said(S::BAD_REQUEST, "BadRequest", message.clone()),
+    }
+}

@@ -1,0 +1,153 @@
+//! Resource management (`management.azure.com`): who may, which resource, which verb.
+//! Must not know: how a resource is kept, what other front ends do.
+
+mod access;
+mod dialect;
+mod groups;
+mod identities;
+mod registries;
+mod subscriptions;
+mod vaults;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::http::Method;
+use axum::response::Response;
+use serde_json::Value;
+
+use super::call::Call;
+use crate::app::{App, access as gate, operations, tokens};
+use crate::domain::access::Caller;
+use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::well_known::SUBSCRIPTION_ID;
+use crate::domain::{Error, Result};
+use wire::Answer;
+
+/// Answers a call.
+pub async fn answer(app: Arc<App>, call: Call) -> Response {
+    let correlation = call.header("x-ms-correlation-request-id").map(str::to_owned);
+    let client_request = call.header("x-ms-client-request-id").map(str::to_owned);
+    let provider = provider_of(&call.path);
+    let answer = match dispatch(&app, call).await {
+        Ok(answer) => answer,
+        Err(error) => dialect::refusal(&error, provider),
+    };
+    answer.into_response(correlation, client_request)
+}
+
+/// The provider that a path belongs to: its errors differ from ARM's own in shape (acr.md A.0).
+fn provider_of(path: &str) -> dialect::Provider {
+    let path = path.to_ascii_lowercase();
+    match path.rsplit_once("/providers/").map(|(_, rest)| rest) {
+        Some(rest) if rest.starts_with("microsoft.containerregistry") => dialect::Provider::ContainerRegistry,
+        _ => dialect::Provider::Other,
+    }
+}
+
+/// One call with what every handler needs.
+struct Arm {
+    app: Arc<App>,
+    caller: Caller,
+    method: Method,
+    /// Segments of the path, decoded, as sent.
+    segments: Vec<String>,
+    /// The same in lower case, for matching.
+    lower: Vec<String>,
+    api_version: String,
+    call: Call,
+}
+
+impl Arm {
+    /// `/subscriptions/…` up to and without segment `end`.
+    fn scope(&self, end: usize) -> String {
+        format!("/{}", self.segments[..end].join("/"))
+    }
+
+    /// Requires the action at the scope: ARM asks this before any provider sees the call.
+    async fn require(&mut self, action: &str, scope: &str) -> Result<()> {
+        let mut cx = self.app.read(self.caller.clone()).await?;
+        gate::require(&mut cx, action, scope).await
+    }
+
+    /// The body, which must be an object.
+    async fn object(&mut self) -> Result<Value> {
+        let body = self.call.json().await?;
+        if body.is_object() {
+            return Ok(body);
+        }
+        Err(RequestError::Malformed(
+            "The request content was invalid and could not be deserialized: an object was expected.".to_owned(),
+        )
+        .into())
+    }
+
+    fn unknown_route(&self) -> Error {
+        RequestError::RouteUnknown(self.call.path.clone()).into()
+    }
+
+    fn wrong_method(&self) -> Error {
+        RequestError::MethodNotAllowed { method: self.method.to_string(), path: self.call.path.clone() }.into()
+    }
+}
+
+async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
+    let segments = call.segments();
+    let lower: Vec<String> = segments.iter().map(|s| s.to_ascii_lowercase()).collect();
+    if lower.first().is_some_and(|s| s == "metadata") && lower.get(1).is_some_and(|s| s == "endpoints") {
+        // Clouds are described to whoever asks, without a token.
+        return Ok(subscriptions::cloud_metadata());
+    }
+    let caller = tokens::authenticate(app, call.bearer(), tokens::ARM, call.address).await?;
+    let api_version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
+    let mut arm = Arm { app: app.clone(), caller, method: call.method.clone(), segments, lower, api_version, call };
+
+    // Role assignments and definitions hang below any scope.
+    if let Some(at) = arm.lower.windows(2).rposition(|w| w[0] == "providers" && w[1] == "microsoft.authorization") {
+        return access::answer(&mut arm, at).await;
+    }
+    let lower = arm.lower.clone();
+    let path: Vec<&str> = lower.iter().map(String::as_str).collect();
+    if let ["subscriptions", subscription, ..] = path.as_slice()
+        && *subscription != SUBSCRIPTION_ID
+    {
+        return Err(ResourceError::SubscriptionNotFound(arm.segments[1].clone()).into());
+    }
+    match path.as_slice() {
+        ["subscriptions"] | ["tenants"] | ["providers", ..] => subscriptions::answer(&mut arm, &path).await,
+        ["subscriptions", _] | ["subscriptions", _, "locations" | "resources" | "tagnames"] => {
+            subscriptions::answer(&mut arm, &path).await
+        }
+        ["subscriptions", _, "operationresults", operation] if arm.method == Method::GET => {
+            let mut cx = arm.app.read(arm.caller.clone()).await?;
+            operations::outcome(&mut cx, operation).await.map(Answer::ok)
+        }
+        ["subscriptions", _, "resourcegroups", ..]
+            if path.len() <= 5 && path.get(4).is_none_or(|p| *p != "providers") =>
+        {
+            groups::answer(&mut arm, &path).await
+        }
+        ["subscriptions", _, "resourcegroups", _, "providers", namespace, rest @ ..] => {
+            let group = arm.segments[3].clone();
+            provider(&mut arm, namespace, Some(group), 6, rest).await
+        }
+        ["subscriptions", _, "providers", namespace, rest @ ..] if !rest.is_empty() => {
+            provider(&mut arm, namespace, None, 4, rest).await
+        }
+        ["subscriptions", _, "providers", ..] => subscriptions::answer(&mut arm, &path).await,
+        _ => Err(arm.unknown_route()),
+    }
+}
+
+/// Calls below `…/providers/{namespace}/`. `at` is the index of the first segment after the namespace.
+async fn provider(arm: &mut Arm, namespace: &str, group: Option<String>, at: usize, rest: &[&str]) -> Result<Answer> {
+    match namespace {
+        "microsoft.managedidentity" => identities::answer(arm, group.as_deref(), at, rest).await,
+        "microsoft.keyvault" => vaults::answer(arm, group.as_deref(), at, rest).await,
+        "microsoft.containerregistry" => registries::answer(arm, group.as_deref(), at, rest).await,
+        _ => {
+            tracing::warn!(path = %arm.call.path, "this resource provider is not emulated");
+            Err(ResourceError::ProviderNotFound(arm.segments[at - 1].clone()).into())
+        }
+    }
+}

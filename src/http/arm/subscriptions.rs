@@ -1,0 +1,195 @@
+//! What stands above resource groups: subscriptions, tenants, locations, providers, the list of all
+//! resources, and the description of the cloud.
+//! Must not know: what each resource's own answer looks like.
+
+use serde_json::{Value, json};
+
+use super::Arm;
+use super::wire::Answer;
+use crate::app::{access, groups, identities, registries, vaults};
+use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
+use crate::domain::{Result, name};
+
+const LOCATIONS: &[(&str, &str)] = &[
+    ("eastus", "East US"),
+    ("eastus2", "East US 2"),
+    ("centralus", "Central US"),
+    ("westus", "West US"),
+    ("westus2", "West US 2"),
+    ("westus3", "West US 3"),
+    ("northeurope", "North Europe"),
+    ("westeurope", "West Europe"),
+    ("uksouth", "UK South"),
+    ("francecentral", "France Central"),
+    ("germanywestcentral", "Germany West Central"),
+    ("japaneast", "Japan East"),
+    ("japanwest", "Japan West"),
+    ("southeastasia", "Southeast Asia"),
+    ("australiaeast", "Australia East"),
+];
+
+const PROVIDERS: &[(&str, &[&str])] = &[
+    ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
+    ("Microsoft.ContainerRegistry", &["registries", "checkNameAvailability"]),
+    ("Microsoft.KeyVault", &["vaults", "deletedVaults", "checkNameAvailability"]),
+    ("Microsoft.ManagedIdentity", &["userAssignedIdentities"]),
+    ("Microsoft.Resources", &["resourceGroups", "subscriptions", "tenants"]),
+];
+
+pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
+    let reads = arm.method == axum::http::Method::GET;
+    match path {
+        // Registering a provider is what Terraform and az do before first use; here all are registered.
+        ["subscriptions", _, "providers", namespace, "register"] if !reads => {
+            arm.require("Microsoft.Resources/subscriptions/providers/register/action", &name::subscription_id())
+                .await?;
+            provider(namespace).map(Answer::ok)
+        }
+        _ if !reads => Err(arm.wrong_method()),
+        ["subscriptions"] => {
+            let mut cx = arm.app.read(arm.caller.clone()).await?;
+            // Who holds no role sees no subscription.
+            let any = !access::grants(&mut cx).await?.is_empty();
+            let items = if any { vec![subscription()] } else { Vec::new() };
+            Ok(Answer::ok(json!({"value": items, "count": {"type": "Total", "value": items.len()}})))
+        }
+        ["tenants"] => Ok(Answer::list(vec![json!({
+            "id": format!("/tenants/{TENANT_ID}"), "tenantId": TENANT_ID, "countryCode": "US", "displayName": SUBSCRIPTION_NAME,
+            "domains": [TENANT_DOMAIN], "tenantCategory": "Home", "defaultDomain": TENANT_DOMAIN, "tenantType": "AAD",
+        })])),
+        ["subscriptions", _] => {
+            arm.require("Microsoft.Resources/subscriptions/read", &name::subscription_id()).await?;
+            Ok(Answer::ok(subscription()))
+        }
+        ["subscriptions", _, "locations"] => Ok(Answer::list(LOCATIONS.iter().map(|(n, d)| location(n, d)).collect())),
+        ["subscriptions", _, "tagnames"] => Ok(Answer::list(Vec::new())),
+        ["subscriptions", _, "resources"] => {
+            arm.require("Microsoft.Resources/subscriptions/resources/read", &name::subscription_id()).await?;
+            resources(arm, None).await
+        }
+        ["subscriptions", _, "providers"] | ["providers"] => {
+            Ok(Answer::list(PROVIDERS.iter().filter_map(|(n, _)| provider(n).ok()).collect()))
+        }
+        ["subscriptions", _, "providers", namespace] | ["providers", namespace] => provider(namespace).map(Answer::ok),
+        _ => Err(arm.unknown_route()),
+    }
+}
+
+fn subscription() -> Value {
+    json!({
+        "id": name::subscription_id(), "authorizationSource": "RoleBased", "managedByTenants": [],
+        "subscriptionId": SUBSCRIPTION_ID, "tenantId": TENANT_ID, "displayName": SUBSCRIPTION_NAME, "state": "Enabled",
+        "subscriptionPolicies": {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
+    })
+}
+
+fn location(name: &str, display: &str) -> Value {
+    json!({
+        "id": format!("{}/locations/{name}", name::subscription_id()), "name": name, "type": "Region",
+        "displayName": display, "regionalDisplayName": display,
+        "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
+    })
+}
+
+fn provider(namespace: &str) -> Result<Value> {
+    let (name, types) = PROVIDERS
+        .iter()
+        .find(|(n, _)| n.eq_ignore_ascii_case(namespace))
+        .ok_or_else(|| ResourceError::ProviderNotFound(namespace.to_owned()))?;
+    let locations: Vec<&str> = LOCATIONS.iter().map(|(_, d)| *d).collect();
+    let types: Vec<Value> = types
+        .iter()
+        .map(|t| json!({"resourceType": t, "locations": locations, "apiVersions": ["2025-11-01"], "capabilities": "None"}))
+        .collect();
+    Ok(json!({
+        "id": format!("{}/providers/{name}", name::subscription_id()), "namespace": name, "resourceTypes": types,
+        "registrationState": "Registered", "registrationPolicy": "RegistrationRequired",
+    }))
+}
+
+/// All resources, of a group or of the subscription, after `$filter`.
+pub(super) async fn resources(arm: &mut Arm, group: Option<&str>) -> Result<Answer> {
+    let filter = arm.call.query("$filter").unwrap_or_default();
+    let wanted = parse_filter(&filter)?;
+    let mut cx = arm.app.read(arm.caller.clone()).await?;
+    let mut items = Vec::new();
+    for r in registries::list(&mut cx, group).await? {
+        items.push(json!({
+            "id": r.arm_id(), "name": r.name, "type": name::REGISTRIES, "sku": {"name": r.sku, "tier": r.sku},
+            "location": r.location, "tags": r.tags,
+        }));
+    }
+    for v in vaults::list(&mut cx, group).await? {
+        items.push(
+            json!({"id": v.arm_id(), "name": v.name, "type": name::VAULTS, "location": v.location, "tags": v.tags}),
+        );
+    }
+    for i in identities::list(&mut cx, group).await? {
+        items.push(json!({
+            "id": name::identity_id(&i.group, &i.name), "name": i.name, "type": name::IDENTITIES, "location": i.location, "tags": i.tags,
+        }));
+    }
+    items.retain(|item| {
+        wanted.iter().all(|(field, value)| {
+            let found = match field.as_str() {
+                "resourcetype" => item["type"].as_str(),
+                "name" => item["name"].as_str(),
+                "location" => item["location"].as_str(),
+                "resourcegroup" => item["id"].as_str().and_then(|id| id.split('/').nth(4)),
+                _ => None,
+            };
+            found.is_some_and(|f| f.eq_ignore_ascii_case(value))
+        })
+    });
+    Ok(Answer::list(items))
+}
+
+/// The forms that clients send: `field eq 'value'`, joined by `and`.
+fn parse_filter(filter: &str) -> Result<Vec<(String, String)>> {
+    let wrong = || RequestError::InvalidValue {
+        property: "$filter".to_owned(),
+        message: format!("'{filter}' is not supported"),
+    };
+    filter
+        .split(" and ")
+        .map(str::trim)
+        .filter(|c| !c.is_empty())
+        .map(|clause| {
+            let (field, value) = clause.split_once(" eq ").ok_or_else(wrong)?;
+            let field = field.trim().to_ascii_lowercase();
+            if !["resourcetype", "name", "location", "resourcegroup"].contains(&field.as_str()) {
+                return Err(wrong().into());
+            }
+            Ok((field, value.trim().trim_matches('\'').to_owned()))
+        })
+        .collect()
+}
+
+/// `/metadata/endpoints`: what Terraform and az read when told of a cloud by its ARM endpoint.
+pub(super) fn cloud_metadata() -> Answer {
+    Answer::ok(json!({
+        "portal": "https://portal.azure.com",
+        "authentication": {
+            "loginEndpoint": "https://login.microsoftonline.com", "tenant": "common", "identityProvider": "AAD",
+            "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
+        },
+        "graph": "https://graph.windows.net/", "graphAudience": "https://graph.windows.net/",
+        "microsoftGraphResourceId": "https://graph.microsoft.com/",
+        "name": "AzureCloud", "resourceManager": "https://management.azure.com/",
+        "activeDirectoryDataLake": "https://datalake.azure.net/", "media": "https://rest.media.azure.net",
+        "gallery": "https://gallery.azure.com/", "batch": "https://batch.core.windows.net/",
+        "suffixes": {
+            "acrLoginServer": "azurecr.io", "keyVaultDns": "vault.azure.net", "storage": "core.windows.net",
+            "sqlServerHostname": "database.windows.net", "mhsmDns": "managedhsm.azure.net",
+        },
+    }))
+}
+
+/// The group that a resource list is about must exist.
+pub(super) async fn group_resources(arm: &mut Arm, group: &str) -> Result<Answer> {
+    let mut cx = arm.app.read(arm.caller.clone()).await?;
+    groups::get(&mut cx, group).await?;
+    drop(cx);
+    resources(arm, Some(group)).await
+}

@@ -1,0 +1,100 @@
+//! Answers of resource management: status, JSON, the headers ARM always sends.
+//! Must not know: which resource it is about.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use crate::domain::Timestamp;
+
+/// What a handler answers.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    body: Option<Value>,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl Answer {
+    /// 200 with a body.
+    pub fn ok(body: Value) -> Self {
+        Self::new(StatusCode::OK, body)
+    }
+
+    /// A status with a body.
+    pub fn new(status: StatusCode, body: Value) -> Self {
+        Self { status, body: Some(body), headers: Vec::new() }
+    }
+
+    /// A status without a body.
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, body: None, headers: Vec::new() }
+    }
+
+    /// `{"value": […]}`.
+    pub fn list(items: Vec<Value>) -> Self {
+        Self::ok(json!({ "value": items }))
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((HeaderName::from_static(name), value));
+        self
+    }
+
+    /// As an HTTP response with the headers of [recorded] provider answers.
+    pub fn into_response(self, correlation: Option<String>, client_request: Option<String>) -> Response {
+        let request_id = uuid::Uuid::new_v4().to_string();
+        let text = self.body.map(|b| b.to_string());
+        let mut response = Response::new(text.map_or_else(Body::empty, Body::from));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        let mut set = |name: HeaderName, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        };
+        set(header::CONTENT_TYPE, "application/json; charset=utf-8");
+        set(header::CACHE_CONTROL, "no-cache");
+        set(header::PRAGMA, "no-cache");
+        set(header::EXPIRES, "-1");
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        set(HeaderName::from_static("x-ms-request-id"), &request_id);
+        set(HeaderName::from_static("x-ms-correlation-request-id"), correlation.as_deref().unwrap_or(&request_id));
+        set(HeaderName::from_static("x-ms-routing-request-id"), &format!("EMULATOR:{request_id}"));
+        set(HeaderName::from_static("x-ms-ratelimit-remaining-subscription-writes"), "1199");
+        if let Some(id) = client_request {
+            set(HeaderName::from_static("x-ms-client-request-id"), &id);
+        }
+        for (name, value) in self.headers {
+            set(name, &value);
+        }
+        response
+    }
+}
+
+/// `systemData`, for an application as creator.
+pub fn system_data(
+    created_by: &str,
+    created: Timestamp,
+    modified_by: &str,
+    modified: Timestamp,
+    stamp: fn(Timestamp) -> String,
+) -> Value {
+    json!({
+        "createdBy": created_by, "createdByType": "Application", "createdAt": stamp(created),
+        "lastModifiedBy": modified_by, "lastModifiedByType": "Application", "lastModifiedAt": stamp(modified),
+    })
+}
+
+/// Tags of a body: `None` where it has none.
+pub fn tags(body: &Value) -> Option<Value> {
+    match body.get("tags") {
+        Some(tags @ Value::Object(_)) => Some(tags.clone()),
+        Some(Value::Null) | None => None,
+        Some(_) => Some(json!({})),
+    }
+}

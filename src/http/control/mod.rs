@@ -1,0 +1,163 @@
+//! The emulator's own API on localhost: health, clock, status.
+//! Must not know: Azure's protocols.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use crate::app::timeline::{self, Change, Shown};
+use crate::app::{App, sign_in, status};
+use crate::domain::access::Caller;
+use crate::domain::error::RequestError;
+use crate::domain::{Error, Result, Timestamp};
+
+/// Answers a call.
+pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
+    let (status, body) = match dispatch(&app, &mut call).await {
+        Ok(body) => (StatusCode::OK, body),
+        Err(error) => refusal(&error),
+    };
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
+async fn dispatch(app: &Arc<App>, call: &mut Call) -> Result<Value> {
+    if is_foreign(call) {
+        return Err(RequestError::InvalidValue {
+            property: "origin".to_owned(),
+            message: "web pages of other sites may not use the control API".to_owned(),
+        }
+        .into());
+    }
+    let segments = call.segments();
+    let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match (path.as_slice(), &call.method) {
+        ([] | ["acrite", "v1", "health"], &Method::GET) => Ok(
+            json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "data_dir": app.data_dir(), "identity_header": sign_in::identity_header(app)}),
+        ),
+        (["acrite", "v1", "clock"], &Method::GET) => timeline::show(app).await.map(|s| shown_clock(&s)),
+        (["acrite", "v1", "clock"], &Method::POST) => {
+            let change = clock_change(&call.json().await?)?;
+            timeline::change(app, change).await.map(|s| shown_clock(&s))
+        }
+        (["acrite", "v1", "status"], &Method::GET) => {
+            let clock = timeline::show(app).await?;
+            let mut cx = app.read(Caller::system()).await?;
+            let registries = status::registries(&mut cx).await?;
+            let vaults = status::vaults(&mut cx, &registries).await?;
+            Ok(json!({
+                "registries": registries.iter().map(shown_registry).collect::<Vec<_>>(),
+                "vaults": vaults.iter().map(shown_vault).collect::<Vec<_>>(),
+                "clock": shown_clock(&clock),
+            }))
+        }
+        ([] | ["acrite", "v1", "health" | "clock" | "status"], _) => {
+            Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
+        }
+        _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
+    }
+}
+
+/// A browser says which page sends a request. Pages of other sites must not move the clock.
+fn is_foreign(call: &Call) -> bool {
+    call.header("origin").is_some_and(|origin| {
+        let host = origin.split("://").nth(1).unwrap_or_default();
+        !["localhost", "127.0.0.1", "[::1]"].iter().any(|own| host == *own || host.starts_with(&format!("{own}:")))
+    })
+}
+
+fn clock_change(body: &Value) -> Result<Change> {
+    let wrong = |message: &str| {
+        Error::from(RequestError::InvalidValue { property: "clock".to_owned(), message: message.to_owned() })
+    };
+    let Some((name, value)) = body.as_object().filter(|o| o.len() == 1).and_then(|o| o.iter().next()) else {
+        return Err(wrong("send one of advance, set, freeze, resume, rate"));
+    };
+    match name.as_str() {
+        "advance" => {
+            let seconds = value.as_f64().ok_or_else(|| wrong("advance takes seconds"))?;
+            #[allow(clippy::cast_possible_truncation)]
+            Ok(Change::Advance((seconds * 1e6) as i64))
+        }
+        "set" => {
+            let at = value.as_str().and_then(Timestamp::parse);
+            at.map(Change::Set).ok_or_else(|| wrong("set takes a time in RFC 3339, such as 2026-01-31T12:00:00Z"))
+        }
+        "freeze" => Ok(Change::Freeze),
+        "resume" => Ok(Change::Resume),
+        "rate" => value.as_f64().map(Change::Rate).ok_or_else(|| wrong("rate takes a number")),
+        other => Err(wrong(&format!("'{other}' is not one of advance, set, freeze, resume, rate"))),
+    }
+}
+
+fn shown_clock(clock: &Shown) -> Value {
+    json!({
+        "now": clock.now.zulu3(), "rate": clock.rate, "frozen": clock.frozen, "machine": clock.machine.zulu3(),
+        "next_due": clock.next_due.map(Timestamp::zulu3),
+    })
+}
+
+fn shown_registry(r: &status::RegistryStatus) -> Value {
+    let cmk = r.registry.cmk.as_ref();
+    json!({
+        "name": r.registry.name, "login_server": r.registry.login_server(), "sku": r.registry.sku,
+        "encryption": if cmk.is_some() { "customer-managed" } else { "service-managed" },
+        "key": cmk.map(|c| c.versioned().to_string()),
+        "rotation": cmk.map(|c| if c.follows_new_versions() { "automatic" } else { "manual" }),
+        "identity": cmk.map(|c| c.identity.as_str()),
+        "state": if r.blocked.is_some() { "locked" } else { "open" },
+        "why": r.blocked.as_ref().map(ToString::to_string),
+        "last_rotation": cmk.and_then(|c| c.rotated_at).map(Timestamp::zulu3),
+        "next_poll": r.next_look.map(Timestamp::zulu3),
+    })
+}
+
+fn shown_vault(vault: &status::VaultStatus) -> Value {
+    let keys: Vec<Value> = vault
+        .keys
+        .iter()
+        .map(|(name, versions)| {
+            let versions: Vec<Value> = versions
+                .iter()
+                .map(|v| json!({"version": v.version, "enabled": v.enabled, "protects": v.protects}))
+                .collect();
+            json!({"name": name, "versions": versions})
+        })
+        .collect();
+    json!({"name": vault.name, "keys": keys})
+}
+
+fn refusal(error: &Error) -> (StatusCode, Value) {
+    let (status, code) = match error {
+        Error::Request(RequestError::RouteUnknown(_)) => (StatusCode::NOT_FOUND, "NotFound"),
+        Error::Request(RequestError::MethodNotAllowed { .. }) => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
+        Error::Request(RequestError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "TooLarge"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
+        Error::Request(_)
+        | Error::Token(_)
+        | Error::SignIn(_)
+        | Error::Access(_)
+        | Error::Resource(_)
+        | Error::Directory(_)
+        | Error::Vault(_)
+        | Error::Key(_)
+        | Error::Registry(_)
+        | Error::Content(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+    };
+    let message = match error {
+        Error::Request(RequestError::InvalidValue { message, .. }) => message.clone(),
+        Error::Request(RequestError::RouteUnknown(path)) => {
+            format!(
+                "{path} is not part of the control API; Azure's own hosts are reached by their names, through this port as a proxy"
+            )
+        }
+        other => other.to_string(),
+    };
+    (status, json!({"error": {"code": code, "message": message}}))
+}

@@ -1,0 +1,110 @@
+//! `/applications`: app registrations, their secrets, owners and federated credentials.
+//! Must not know: how they are kept.
+
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use serde_json::Value;
+
+use super::wire::{self, Query};
+use super::{Request, credentials};
+use crate::app::{Cx, directory};
+use crate::domain::Result;
+use crate::domain::directory::Application;
+use crate::domain::error::DirectoryError;
+
+/// What can be filtered by.
+const PROPERTIES: &[&str] = &["id", "appId", "displayName", "identifierUris", "signInAudience", "tags"];
+
+pub(super) async fn answer(request: &mut Request<'_>, app_id: Option<&str>, rest: &[&str]) -> Result<Response> {
+    let method = request.call.method.clone();
+    let mut path = rest.to_vec();
+    let by_app;
+    if let Some(app_id) = app_id {
+        let mut cx = request.read().await?;
+        let found = directory::application_by_app(&mut cx, app_id).await?;
+        by_app = found.ok_or_else(|| DirectoryError::NotFound(app_id.to_owned()))?.object_id;
+        path.insert(0, &by_app);
+    }
+    match path.as_slice() {
+        [] => match method {
+            Method::GET => list(request).await,
+            Method::POST => create(request).await,
+            _ => Err(request.wrong_method()),
+        },
+        [id] => match method {
+            Method::GET => show(request, id).await,
+            Method::PATCH => update(request, id).await,
+            Method::DELETE => {
+                let mut cx = request.write().await?;
+                directory::delete_application(&mut cx, id).await?;
+                cx.commit().await?;
+                Ok(wire::done())
+            }
+            _ => Err(request.wrong_method()),
+        },
+        [id, action @ ("addPassword" | "removePassword")] => {
+            request.only(&Method::POST)?;
+            let found = directory::application(&mut request.read().await?, id).await?;
+            credentials::password(request, action, &found.app_id, &found.object_id).await
+        }
+        [id, "owners", owners @ ..] => {
+            let found = directory::application(&mut request.read().await?, id).await?;
+            credentials::owners(request, &found.object_id, owners).await
+        }
+        [id, "federatedIdentityCredentials", credential @ ..] => {
+            let found = directory::application(&mut request.read().await?, id).await?;
+            credentials::federated(request, &found, credential).await
+        }
+        _ => Err(request.unknown()),
+    }
+}
+
+async fn shown(cx: &mut Cx, application: &Application) -> Result<Value> {
+    let passwords = directory::passwords(cx, &application.app_id, &application.object_id).await?;
+    Ok(wire::application(application, &passwords))
+}
+
+async fn list(request: &mut Request<'_>) -> Result<Response> {
+    let query = Query::read(request.call, PROPERTIES)?;
+    let app_id = query.filter.as_ref().and_then(|f| f.pinned("appId")).map(str::to_owned);
+    let mut cx = request.read().await?;
+    let found = match app_id {
+        Some(app_id) => directory::application_by_app(&mut cx, &app_id).await?.into_iter().collect(),
+        None => directory::applications(&mut cx).await?,
+    };
+    let mut objects = Vec::with_capacity(found.len());
+    for application in &found {
+        objects.push(shown(&mut cx, application).await?);
+    }
+    Ok(query.list("applications", objects))
+}
+
+async fn show(request: &mut Request<'_>, id: &str) -> Result<Response> {
+    let query = Query::read(request.call, &[])?;
+    let mut cx = request.read().await?;
+    let found = directory::application(&mut cx, id).await?;
+    let object = shown(&mut cx, &found).await?;
+    Ok(wire::one(StatusCode::OK, "applications/$entity", &query.selected(object)))
+}
+
+async fn create(request: &mut Request<'_>) -> Result<Response> {
+    let body = wire::body(request.call).await?;
+    let owners = credentials::bound(&body, "owners@odata.bind");
+    let change = wire::change(body)?;
+    let mut cx = request.write().await?;
+    let made = directory::create_application(&mut cx, change).await?;
+    for owner in owners {
+        directory::add_owner(&mut cx, &made.object_id, &owner).await?;
+    }
+    let object = shown(&mut cx, &made).await?;
+    cx.commit().await?;
+    Ok(wire::created("applications", &object))
+}
+
+async fn update(request: &mut Request<'_>, id: &str) -> Result<Response> {
+    let change = wire::change(wire::body(request.call).await?)?;
+    let mut cx = request.write().await?;
+    directory::update_application(&mut cx, id, change).await?;
+    cx.commit().await?;
+    Ok(wire::done())
+}

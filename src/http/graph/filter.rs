@@ -1,0 +1,316 @@
+//! The few forms of `$filter` that clients send: `eq`, `ne`, `in`, `startswith`, `any`, joined by `and`, `or`,
+//! `not`. Anything else is refused, as Graph refuses what it does not index.
+//! Must not know: which objects there are.
+
+use serde_json::Value;
+
+use crate::domain::Result;
+use crate::domain::error::DirectoryError;
+
+/// A condition on an object.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Filter {
+    /// Both.
+    And(Box<Self>, Box<Self>),
+    /// Either.
+    Or(Box<Self>, Box<Self>),
+    /// Not.
+    Not(Box<Self>),
+    /// `property eq value`.
+    Equal(String, Value),
+    /// `property in ('a','b')`.
+    In(String, Vec<Value>),
+    /// `startswith(property,'a')`.
+    StartsWith(String, String),
+    /// `property/any(x:x eq 'a')`.
+    Any(String, Value),
+}
+
+/// How deep brackets may go: more than any client sends, less than the stack holds.
+const DEPTH: usize = 32;
+
+impl Filter {
+    /// Parses a filter over the given properties.
+    pub(super) fn parse(text: &str, properties: &[&str]) -> Result<Self> {
+        let unsupported = || DirectoryError::QueryUnsupported(text.to_owned());
+        let tokens = tokens(text).ok_or_else(unsupported)?;
+        let mut parser = Parser { tokens: &tokens, at: 0, properties, depth: 0 };
+        let filter = parser.either().ok_or_else(unsupported)?;
+        if parser.at == tokens.len() { Ok(filter) } else { Err(unsupported().into()) }
+    }
+
+    /// Whether an object meets it. Texts are compared without case, as Graph does.
+    pub(super) fn holds(&self, object: &Value) -> bool {
+        match self {
+            Self::And(a, b) => a.holds(object) && b.holds(object),
+            Self::Or(a, b) => a.holds(object) || b.holds(object),
+            Self::Not(a) => !a.holds(object),
+            Self::Equal(property, value) => same(&object[property.as_str()], value),
+            Self::In(property, values) => values.iter().any(|v| same(&object[property.as_str()], v)),
+            Self::StartsWith(property, start) => object[property.as_str()]
+                .as_str()
+                .is_some_and(|text| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))),
+            Self::Any(property, value) => {
+                object[property.as_str()].as_array().is_some_and(|all| all.iter().any(|v| same(v, value)))
+            }
+        }
+    }
+
+    /// The text that a property must have, where the filter leaves no other way: lets a list be looked up
+    /// and not gone through.
+    pub(super) fn pinned(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::And(a, b) => a.pinned(name).or_else(|| b.pinned(name)),
+            Self::Equal(property, value) | Self::Any(property, value) if property == name => value.as_str(),
+            _ => None,
+        }
+    }
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a.eq_ignore_ascii_case(b) || a.to_lowercase() == b.to_lowercase(),
+        _ => a == b,
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    Word(String),
+    Text(String),
+    Mark(char),
+}
+
+fn tokens(text: &str) -> Option<Vec<Token>> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if first.is_whitespace() {
+            rest = rest.trim_start();
+        } else if first == '\'' {
+            let (text, after) = quoted(&rest[1..])?;
+            found.push(Token::Text(text));
+            rest = after;
+        } else if "(),".contains(first) {
+            found.push(Token::Mark(first));
+            rest = &rest[1..];
+        } else {
+            let end = rest.find(|c: char| c.is_whitespace() || "(),'".contains(c)).unwrap_or(rest.len());
+            found.push(Token::Word(rest[..end].to_owned()));
+            rest = &rest[end..];
+        }
+    }
+    Some(found)
+}
+
+/// A text up to its closing quote; two quotes inside stand for one.
+fn quoted(rest: &str) -> Option<(String, &str)> {
+    let mut text = String::new();
+    let mut from = 0;
+    loop {
+        let at = from + rest[from..].find('\'')?;
+        text.push_str(&rest[from..at]);
+        if rest[at + 1..].starts_with('\'') {
+            text.push('\'');
+            from = at + 2;
+        } else {
+            return Some((text, &rest[at + 1..]));
+        }
+    }
+}
+
+struct Parser<'a> {
+    tokens: &'a [Token],
+    at: usize,
+    properties: &'a [&'a str],
+    depth: usize,
+}
+
+impl Parser<'_> {
+    fn next(&mut self) -> Option<Token> {
+        let token = self.tokens.get(self.at).cloned();
+        self.at += 1;
+        token
+    }
+
+    fn mark(&mut self, mark: char) -> Option<()> {
+        (self.next()? == Token::Mark(mark)).then_some(())
+    }
+
+    fn word(&mut self) -> Option<String> {
+        match self.next()? {
+            Token::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// Whether the next token is this word; if so, it is taken.
+    fn is(&mut self, word: &str) -> bool {
+        let there = matches!(self.tokens.get(self.at), Some(Token::Word(w)) if w.eq_ignore_ascii_case(word));
+        self.at += usize::from(there);
+        there
+    }
+
+    fn property(&self, name: &str) -> Option<String> {
+        self.properties.iter().find(|p| p.eq_ignore_ascii_case(name)).map(|p| (*p).to_owned())
+    }
+
+    fn value(&mut self) -> Option<Value> {
+        match self.next()? {
+            Token::Text(text) => Some(Value::String(text)),
+            Token::Word(word) => match word.as_str() {
+                "true" => Some(Value::Bool(true)),
+                "false" => Some(Value::Bool(false)),
+                "null" => Some(Value::Null),
+                _ => None,
+            },
+            Token::Mark(_) => None,
+        }
+    }
+
+    fn either(&mut self) -> Option<Filter> {
+        let mut left = self.both()?;
+        while self.is("or") {
+            left = Filter::Or(Box::new(left), Box::new(self.both()?));
+        }
+        Some(left)
+    }
+
+    fn both(&mut self) -> Option<Filter> {
+        let mut left = self.one()?;
+        while self.is("and") {
+            left = Filter::And(Box::new(left), Box::new(self.one()?));
+        }
+        Some(left)
+    }
+
+    fn one(&mut self) -> Option<Filter> {
+        self.depth += 1;
+        if self.depth > DEPTH {
+            return None;
+        }
+        let found = self.condition();
+        self.depth -= 1;
+        found
+    }
+
+    fn condition(&mut self) -> Option<Filter> {
+        if self.is("not") {
+            return Some(Filter::Not(Box::new(self.one()?)));
+        }
+        if self.tokens.get(self.at) == Some(&Token::Mark('(')) {
+            self.mark('(')?;
+            let inner = self.either()?;
+            self.mark(')')?;
+            return Some(inner);
+        }
+        if self.is("startswith") {
+            self.mark('(')?;
+            let name = self.word()?;
+            let property = self.property(&name)?;
+            self.mark(',')?;
+            let Value::String(start) = self.value()? else { return None };
+            self.mark(')')?;
+            return Some(Filter::StartsWith(property, start));
+        }
+        let name = self.word()?;
+        if let Some(name) = name.strip_suffix("/any") {
+            return self.any(name);
+        }
+        let property = self.property(&name)?;
+        match self.word()?.to_ascii_lowercase().as_str() {
+            "eq" => Some(Filter::Equal(property, self.value()?)),
+            "ne" => Some(Filter::Not(Box::new(Filter::Equal(property, self.value()?)))),
+            "in" => {
+                self.mark('(')?;
+                let mut values = vec![self.value()?];
+                while self.tokens.get(self.at) == Some(&Token::Mark(',')) {
+                    self.at += 1;
+                    values.push(self.value()?);
+                }
+                self.mark(')')?;
+                Some(Filter::In(property, values))
+            }
+            _ => None,
+        }
+    }
+
+    /// `(x:x eq 'a')`, written with or without a blank after the colon.
+    fn any(&mut self, name: &str) -> Option<Filter> {
+        let property = self.property(name)?;
+        self.mark('(')?;
+        let head = self.word()?;
+        let (variable, mut used) = head.split_once(':').map(|(v, u)| (v.to_owned(), u.to_owned()))?;
+        if used.is_empty() {
+            used = self.word()?;
+        }
+        if variable != used || !self.is("eq") {
+            return None;
+        }
+        let value = self.value()?;
+        self.mark(')')?;
+        Some(Filter::Any(property, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const PROPERTIES: &[&str] = &["displayName", "appId", "servicePrincipalNames", "accountEnabled", "mail"];
+
+    fn holds(filter: &str) -> bool {
+        let object = json!({"displayName": "It's me", "appId": "ABC", "servicePrincipalNames": ["abc", "api://x"], "accountEnabled": true, "mail": null});
+        Filter::parse(filter, PROPERTIES).unwrap().holds(&object)
+    }
+
+    #[test]
+    fn the_forms_that_clients_send() {
+        assert!(holds("displayName eq 'it''s ME'"));
+        assert!(holds("startswith(displayName,'It')") && holds("startsWith(displayName, 'it''s')"));
+        assert!(!holds("startswith(displayName,'t')"));
+        assert!(
+            holds("servicePrincipalNames/any(c:c eq 'API://x')") && holds("servicePrincipalNames/any(c: c eq 'abc')")
+        );
+        assert!(!holds("servicePrincipalNames/any(c:c eq 'ab')"));
+        assert!(holds("appId in ('x', 'abc')") && holds("accountEnabled eq true") && holds("mail eq null"));
+        assert!(holds("appId eq 'abc' and startswith(displayName,'It') or appId eq 'no'"));
+        assert!(holds("not (appId eq 'no' or displayName eq 'no')") && holds("appId ne 'no'"));
+        // A quote inside a text ends nothing.
+        assert!(!holds("displayName eq ''' or appId eq ''abc'"));
+    }
+
+    #[test]
+    fn what_is_wanted_can_be_looked_up() {
+        let pinned = |text: &str| Filter::parse(text, PROPERTIES).unwrap().pinned("appId").map(str::to_owned);
+        assert_eq!(pinned("appId eq 'a' and displayName eq 'b'").as_deref(), Some("a"));
+        assert_eq!(pinned("appId eq 'a' or displayName eq 'b'"), None);
+    }
+
+    #[test]
+    fn the_rest_is_refused() {
+        let deep = format!("{}appId eq 'a'{}", "(".repeat(1000), ")".repeat(1000));
+        let not = format!("{}appId eq 'a'", "not ".repeat(100_000));
+        for wrong in [
+            "",
+            "appId",
+            "appId eq",
+            "appId eq 'a",
+            "appId gt 'a'",
+            "secret eq 'a'",
+            "appId eq 'a' and",
+            "endswith(displayName,'a')",
+            "servicePrincipalNames/any(c:d eq 'a')",
+            "servicePrincipalNames/all(c:c eq 'a')",
+            "(appId eq 'a'",
+            "appId eq 'a')",
+            "appId in ()",
+            "'a' eq appId",
+            deep.as_str(),
+            not.as_str(),
+        ] {
+            assert!(Filter::parse(wrong, PROPERTIES).is_err(), "{}", wrong.get(..40).unwrap_or(wrong));
+        }
+    }
+}

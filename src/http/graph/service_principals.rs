@@ -1,0 +1,128 @@
+//! `/servicePrincipals`: those of applications, and managed identities.
+//! Must not know: how they are kept.
+
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use serde_json::Value;
+
+use super::wire::{self, Query};
+use super::{Request, credentials, directory_objects};
+use crate::app::Cx;
+use crate::app::directory::{self, ServicePrincipal};
+use crate::domain::Result;
+use crate::domain::error::DirectoryError;
+
+/// What can be filtered by.
+const PROPERTIES: &[&str] = &[
+    "id",
+    "appId",
+    "displayName",
+    "servicePrincipalNames",
+    "servicePrincipalType",
+    "accountEnabled",
+    "alternativeNames",
+    "appOwnerOrganizationId",
+    "tags",
+];
+
+pub(super) async fn answer(request: &mut Request<'_>, app_id: Option<&str>, rest: &[&str]) -> Result<Response> {
+    let method = request.call.method.clone();
+    let mut path = rest.to_vec();
+    let by_app;
+    if let Some(app_id) = app_id {
+        let found = directory::service_principal_by_app(&mut request.read().await?, app_id).await?;
+        by_app = found.ok_or_else(|| DirectoryError::NotFound(app_id.to_owned()))?.principal.object_id;
+        path.insert(0, &by_app);
+    }
+    match path.as_slice() {
+        [] => match method {
+            Method::GET => list(request).await,
+            Method::POST => create(request).await,
+            _ => Err(request.wrong_method()),
+        },
+        [id] => match method {
+            Method::GET => show(request, id).await,
+            Method::PATCH => update(request, id).await,
+            Method::DELETE => {
+                let mut cx = request.write().await?;
+                directory::delete_service_principal(&mut cx, id).await?;
+                cx.commit().await?;
+                Ok(wire::done())
+            }
+            _ => Err(request.wrong_method()),
+        },
+        [id, action @ ("addPassword" | "removePassword")] => {
+            request.only(&Method::POST)?;
+            let found = directory::service_principal(&mut request.read().await?, id).await?.principal;
+            let app_id = found.app_id.unwrap_or_default();
+            credentials::password(request, action, &app_id, &found.object_id).await
+        }
+        [id, "owners", owners @ ..] => {
+            let found = directory::service_principal(&mut request.read().await?, id).await?.principal;
+            credentials::owners(request, &found.object_id, owners).await
+        }
+        [id, action @ ("getMemberGroups" | "checkMemberGroups")] => {
+            directory_objects::member_groups(request, id, action).await
+        }
+        [id, "memberOf" | "transitiveMemberOf"] => directory_objects::member_of(request, id).await,
+        _ => Err(request.unknown()),
+    }
+}
+
+async fn shown(cx: &mut Cx, found: &ServicePrincipal) -> Result<Value> {
+    // Only what has an application behind it can have secrets.
+    let passwords = match &found.application {
+        Some(application) => directory::passwords(cx, &application.app_id, &found.principal.object_id).await?,
+        None => Vec::new(),
+    };
+    Ok(wire::service_principal(found, &passwords))
+}
+
+async fn list(request: &mut Request<'_>) -> Result<Response> {
+    let query = Query::read(request.call, PROPERTIES)?;
+    let mut cx = request.read().await?;
+    let pinned = |name: &str| query.filter.as_ref().and_then(|f| f.pinned(name)).map(str::to_owned);
+    // An application id is looked up; an identifier URI is looked for.
+    let name = pinned("servicePrincipalNames").filter(|n| uuid::Uuid::parse_str(n).is_ok());
+    let found: Vec<ServicePrincipal> = if let Some(app_id) = pinned("appId").or(name) {
+        directory::service_principal_by_app(&mut cx, &app_id).await?.into_iter().collect()
+    } else {
+        directory::service_principals(&mut cx).await?
+    };
+    let mut objects = Vec::with_capacity(found.len());
+    for one in &found {
+        objects.push(shown(&mut cx, one).await?);
+    }
+    Ok(query.list("servicePrincipals", objects))
+}
+
+async fn show(request: &mut Request<'_>, id: &str) -> Result<Response> {
+    let query = Query::read(request.call, &[])?;
+    let mut cx = request.read().await?;
+    let found = directory::service_principal(&mut cx, id).await?;
+    let object = shown(&mut cx, &found).await?;
+    Ok(wire::one(StatusCode::OK, "servicePrincipals/$entity", &query.selected(object)))
+}
+
+async fn create(request: &mut Request<'_>) -> Result<Response> {
+    let body = wire::body(request.call).await?;
+    let app_id = wire::text(&body, "appId")?;
+    let owners = credentials::bound(&body, "owners@odata.bind");
+    let change = wire::change(body)?;
+    let mut cx = request.write().await?;
+    let made = directory::create_service_principal(&mut cx, &app_id, change).await?;
+    for owner in owners {
+        directory::add_owner(&mut cx, &made.principal.object_id, &owner).await?;
+    }
+    let object = shown(&mut cx, &made).await?;
+    cx.commit().await?;
+    Ok(wire::created("servicePrincipals", &object))
+}
+
+async fn update(request: &mut Request<'_>, id: &str) -> Result<Response> {
+    let change = wire::change(wire::body(request.call).await?)?;
+    let mut cx = request.write().await?;
+    directory::update_service_principal(&mut cx, id, change).await?;
+    cx.commit().await?;
+    Ok(wire::done())
+}

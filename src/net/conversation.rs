@@ -1,0 +1,285 @@
+//! One connection, from its first byte to its end: tells the three protocols apart, terminates TLS,
+//! and finds for every request the router that answers it.
+//! Must not know what routers do, nor how certificates are made.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use axum::http::uri::Scheme;
+use axum::http::{Method, StatusCode, Version};
+use axum::response::{IntoResponse, Response};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tower::Service;
+
+use super::outbound::Refusal;
+use super::site::{Site, is_loopback, origin_form, same_certificate};
+use super::{FIRST_WORD, GRACE, Server};
+
+/// The first byte of every TLS connection: a record of type "handshake".
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// A client, and the way it came in.
+struct Conversation {
+    server: Arc<Server>,
+    peer: SocketAddr,
+    /// The address of ours that it reached; stands for the host when it names none.
+    reached: SocketAddr,
+    way: Way,
+}
+
+/// The way a request came in decides whom it may ask for.
+enum Way {
+    /// Plain HTTP on the port itself: any emulated host, and anything else as a proxy.
+    Plain,
+    /// TLS on the port itself: any emulated host.
+    Tls,
+    /// Within a `CONNECT`: only the host that was connected to.
+    Tunnel { host: String, router: Router },
+}
+
+/// Where a proxied request goes.
+enum Destination {
+    Here(Router),
+    Elsewhere,
+    Nowhere(String),
+}
+
+/// Serves one accepted connection to its end.
+pub(super) async fn begin(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) {
+    let _ = stream.set_nodelay(true);
+    let Ok(reached) = stream.local_addr() else { return };
+    let Some((stream, first)) = server.in_time(first_byte(stream)).await else { return };
+    let conversation = |way| Conversation { server: server.clone(), peer, reached, way };
+    if first == TLS_HANDSHAKE {
+        let tls = server.config.certificates.tls_by_sni(reached.ip().to_string());
+        if let Some(stream) = server.in_time(TlsAcceptor::from(tls).accept(stream)).await {
+            conversation(Way::Tls).serve(stream).await;
+        }
+    } else {
+        conversation(Way::Plain).serve(stream).await;
+    }
+}
+
+/// Waits for the first byte without consuming it.
+async fn first_byte<S: AsyncRead + Unpin>(stream: S) -> io::Result<(BufReader<S>, u8)> {
+    // The buffer is small so that larger reads pass it by once it is empty.
+    let mut stream = BufReader::with_capacity(256, stream);
+    match stream.fill_buf().await?.first() {
+        Some(&first) => Ok((stream, first)),
+        None => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+impl Server {
+    /// One step of opening a connection: `None` if it failed, took too long, or a stop was asked for.
+    async fn in_time<T>(&self, step: impl Future<Output = io::Result<T>>) -> Option<T> {
+        tokio::select! {
+            () = self.stopping() => None,
+            done = tokio::time::timeout(FIRST_WORD, step) => match done {
+                Ok(Ok(value)) => Some(value),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a connection ended before its first request");
+                    None
+                }
+                Err(_) => None,
+            },
+        }
+    }
+}
+
+impl Conversation {
+    /// Answers HTTP/1 and HTTP/2 requests until the client leaves or a stop was asked for.
+    /// Boxed because a conversation can hold another one, in a tunnel.
+    fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(Arc::new(self).requests(stream))
+    }
+
+    async fn requests(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let server = self.server.clone();
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let this = self.clone();
+            async move { Ok::<_, Infallible>(this.answer(request.map(Body::new)).await) }
+        });
+        let connection = server.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = server.stopping() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+
+    async fn answer(self: Arc<Self>, request: Request) -> Response {
+        if request.method() == Method::CONNECT {
+            return match self.way {
+                Way::Plain => self.connect(request).await,
+                _ => text(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is answered on the plain port only"),
+            };
+        }
+        let site = match self.asked(&request) {
+            Ok(site) => site,
+            Err(complaint) => return text(StatusCode::BAD_REQUEST, complaint),
+        };
+        let proxied = matches!(self.way, Way::Plain)
+            && request.version() < Version::HTTP_2
+            && request.uri().authority().is_some();
+        if proxied {
+            return self.proxy(request, site).await;
+        }
+        let router = match &self.way {
+            Way::Tunnel { host, router } => same_certificate(host, &site.host).then(|| router.clone()),
+            Way::Plain | Way::Tls => self.server.config.services.of(&site.host),
+        };
+        match router {
+            Some(router) => self.hand_over(router, &site, request).await,
+            None => text(StatusCode::MISDIRECTED_REQUEST, &format!("acrite does not answer for {} here", site.host)),
+        }
+    }
+
+    /// The host a request is for: from an absolute URI (HTTP/2 always has one), else the Host header.
+    fn asked(&self, request: &Request) -> Result<Site, &'static str> {
+        if let Some(authority) = request.uri().authority() {
+            return Site::parse(authority.as_str()).ok_or("the request names no valid host");
+        }
+        let mut hosts = request.headers().get_all(HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host.to_str().ok().and_then(Site::parse).ok_or("the Host header is not a host name"),
+            (None, _) if request.version() < Version::HTTP_11 => Ok(self.unnamed()),
+            (None, _) => Err("the Host header is missing"),
+            _ => Err("there is more than one Host header"),
+        }
+    }
+
+    /// Whom a client means that speaks HTTP/1.0 and names nobody.
+    fn unnamed(&self) -> Site {
+        let host = match &self.way {
+            Way::Tunnel { host, .. } => host.clone(),
+            Way::Plain | Way::Tls => self.reached.ip().to_string(),
+        };
+        Site { host, port: None }
+    }
+
+    /// Lets `router` answer. It sees the path alone as the URI, the host as `Host`, and the client's address.
+    async fn hand_over(&self, mut router: Router, site: &Site, mut request: Request) -> Response {
+        match HeaderValue::from_str(&site.to_string()) {
+            Ok(host) => request.headers_mut().insert(HOST, host),
+            Err(_) => return text(StatusCode::BAD_REQUEST, "the request names no valid host"),
+        };
+        *request.uri_mut() = origin_form(request.uri());
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        match router.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    /// `GET http://host/…`: answered here or passed on.
+    async fn proxy(&self, request: Request, site: Site) -> Response {
+        // Some clients wrongly send https URIs this way instead of CONNECT. For emulated hosts that does no harm.
+        let secure = request.uri().scheme() == Some(&Scheme::HTTPS);
+        let port = site.port.unwrap_or(if secure { 443 } else { 80 });
+        match self.destination(&site.host, port) {
+            Destination::Here(router) => self.hand_over(router, &site, request).await,
+            Destination::Elsewhere if secure => {
+                text(StatusCode::BAD_REQUEST, "use CONNECT for https hosts that are not emulated")
+            }
+            Destination::Elsewhere => {
+                let sent = self.server.config.outbound.forward(request, &site, self.server.own).await;
+                sent.unwrap_or_else(bad_gateway)
+            }
+            Destination::Nowhere(why) => bad_gateway(Refusal(why)),
+        }
+    }
+
+    /// `CONNECT host:port`: the tunnel ends here or goes on elsewhere.
+    async fn connect(self: Arc<Self>, mut request: Request) -> Response {
+        let site = request.uri().authority().and_then(|authority| Site::parse(authority.as_str()));
+        let Some((site, port)) = site.and_then(|site| site.port.map(|port| (site, port))) else {
+            return text(StatusCode::BAD_REQUEST, "CONNECT needs a host and a port");
+        };
+        let upgrade = hyper::upgrade::on(&mut request);
+        match self.destination(&site.host, port) {
+            Destination::Here(router) => {
+                tokio::spawn(self.inside(upgrade, Way::Tunnel { host: site.host, router }));
+            }
+            Destination::Elsewhere => {
+                let opened = self.server.config.outbound.tunnel(&site, self.server.own).await;
+                let mut there = match opened {
+                    Ok(there) => there,
+                    Err(refusal) => return bad_gateway(refusal),
+                };
+                tokio::spawn(async move {
+                    let Ok(here) = upgrade.await else { return };
+                    let mut here = TokioIo::new(here);
+                    // Not our requests: they are not waited for when we stop.
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional_with_sizes(&mut here, &mut there, 32 * 1024, 32 * 1024) => {}
+                        () = self.server.stopping() => {}
+                    }
+                });
+            }
+            Destination::Nowhere(why) => return bad_gateway(Refusal(why)),
+        }
+        StatusCode::OK.into_response()
+    }
+
+    /// What follows a `CONNECT` to an emulated host: TLS, or plain HTTP (port 80).
+    async fn inside(self: Arc<Self>, upgrade: hyper::upgrade::OnUpgrade, way: Way) {
+        let server = self.server.clone();
+        let opening = async { first_byte(TokioIo::new(upgrade.await.map_err(io::Error::other)?)).await };
+        let Some((stream, first)) = server.in_time(opening).await else { return };
+        let (peer, reached) = (self.peer, self.reached);
+        let Way::Tunnel { host, .. } = &way else { return };
+        if first == TLS_HANDSHAKE {
+            let tls = server.config.certificates.tls_for(host.clone());
+            if let Some(stream) = server.in_time(TlsAcceptor::from(tls).accept(stream)).await {
+                Conversation { server, peer, reached, way }.serve(stream).await;
+            }
+        } else {
+            Conversation { server, peer, reached, way }.serve(stream).await;
+        }
+    }
+
+    fn destination(&self, host: &str, port: u16) -> Destination {
+        let services = &self.server.config.services;
+        if is_loopback(host) {
+            // This machine has other servers too; only our own port is ours.
+            let ours = (port == self.server.own.port()).then(|| services.of(host)).flatten();
+            return ours.map_or(Destination::Elsewhere, Destination::Here);
+        }
+        match services.of(host) {
+            Some(router) if port == 443 || port == 80 => Destination::Here(router),
+            // Never let a name that we stand for slip through to the real one.
+            Some(_) => Destination::Nowhere(format!("acrite emulates {host} on ports 443 and 80, not on {port}")),
+            None => Destination::Elsewhere,
+        }
+    }
+}
+
+fn bad_gateway(Refusal(why): Refusal) -> Response {
+    tracing::info!("{why}");
+    text(StatusCode::BAD_GATEWAY, &why)
+}
+
+fn text(status: StatusCode, message: &str) -> Response {
+    (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], format!("acrite: {message}\n")).into_response()
+}

@@ -1,0 +1,247 @@
+//! The rooms' rules of direction: in one crate the compiler holds no walls, so this test does.
+//! See ARCHITECTURE.md for why each rule is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn sources() -> BTreeMap<String, String> {
+    fn walk(dir: &Path, root: &Path, found: &mut BTreeMap<String, String>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, found);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeMap::new();
+    walk(&root, &root, &mut found);
+    assert!(found.len() > 40, "the sources were found");
+    found
+}
+
+/// The code of a file without comments, strings aside, and without its unit tests.
+fn code(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+fn module(file: &str) -> String {
+    file.trim_end_matches(".rs").trim_end_matches("/mod").trim_end_matches("/lib").replace('/', "::")
+}
+
+/// The modules of this crate that a file names by `crate::…` or `super::…`, as paths.
+fn imports(file: &str, text: &str) -> BTreeSet<String> {
+    let code = code(text);
+    let here: Vec<String> = module(file).split("::").map(str::to_owned).collect();
+    // `super` in a mod.rs and in a leaf file both mean the parent of the module.
+    let parent = here[..here.len() - 1].join("::");
+    let mut found = BTreeSet::new();
+    let words: Vec<(usize, &str, &str)> = [("crate::", ""), ("super::", parent.as_str())]
+        .iter()
+        .flat_map(|(w, base)| code.match_indices(w).map(move |(i, w)| (i, w, *base)))
+        .collect();
+    for (at, word, base) in words {
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &code[at + word.len()..];
+        let base = if base.is_empty() { String::new() } else { format!("{base}::") };
+        for path in expand(rest) {
+            found.insert(format!("{base}{path}"));
+        }
+    }
+    found
+}
+
+/// `a::{b, c::d}` becomes `a::b`, `a::c::d`; anything after a path ends it.
+fn expand(text: &str) -> Vec<String> {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
+    let head = text[..end].trim_end_matches(':').to_owned();
+    if !text[end..].starts_with('{') {
+        return vec![head];
+    }
+    let mut depth = 0;
+    let mut items = vec![String::new()];
+    for c in text[end..].chars() {
+        match c {
+            '{' => {
+                depth += 1;
+                if depth > 1 {
+                    items.last_mut().unwrap().push(c);
+                }
+            }
+            '}' => {
+                depth -= 1;
+                if depth == 0 {
+                    break;
+                }
+                items.last_mut().unwrap().push(c);
+            }
+            ',' if depth == 1 => items.push(String::new()),
+            c if c.is_whitespace() => {}
+            c => items.last_mut().unwrap().push(c),
+        }
+    }
+    let join = |item: &str| if head.is_empty() { item.to_owned() } else { format!("{head}::{item}") };
+    items.iter().filter(|i| !i.is_empty()).flat_map(|i| expand(i)).map(|i| join(&i)).collect()
+}
+
+fn room(path: &str) -> &str {
+    path.split("::").next().unwrap_or_default()
+}
+
+#[test]
+fn rooms_import_downwards_only() {
+    let allowed: &[(&str, &[&str])] = &[
+        ("domain", &["domain"]),
+        ("store", &["store", "domain"]),
+        ("app", &["app", "store", "domain"]),
+        ("http", &["http", "app", "domain"]),
+        ("net", &["net"]),
+        ("cli", &["cli", "net", "http", "app", "domain"]),
+    ];
+    let mut seen = 0;
+    for (file, text) in sources() {
+        let own = room(&module(&file)).to_owned();
+        let Some((_, may)) = allowed.iter().find(|(r, _)| *r == own) else { continue };
+        for import in imports(&file, &text) {
+            seen += 1;
+            let other = room(&import);
+            assert!(
+                !allowed.iter().any(|(r, _)| *r == other) || may.contains(&other),
+                "{file} imports {import}: {own} may not know {other}"
+            );
+        }
+    }
+    assert!(seen > 200, "imports were found: {seen}");
+}
+
+#[test]
+fn no_front_end_imports_another() {
+    let front_ends = ["arm", "entra", "graph", "keyvault", "registry", "control", "portal"];
+    for (file, text) in sources() {
+        let own = module(&file);
+        let Some(own) = own.strip_prefix("http::").map(|o| room(o).to_owned()) else { continue };
+        for import in imports(&file, &text) {
+            let Some(other) = import.strip_prefix("http::").map(room) else { continue };
+            assert!(own == other || !front_ends.contains(&other), "{file} imports {import}");
+        }
+    }
+}
+
+#[test]
+fn key_vault_does_not_know_that_registries_exist() {
+    let vault_side = [
+        "app/keys.rs",
+        "app/vaults.rs",
+        "app/secrets.rs",
+        "domain/vault.rs",
+        "domain/key.rs",
+        "store/keys.rs",
+        "store/vaults.rs",
+    ];
+    let registry_side = ["cmk", "registries", "registry", "content", "blobs", "envelope"];
+    for (file, text) in sources() {
+        let is_vault_side =
+            vault_side.contains(&file.as_str()) || file.starts_with("http/keyvault/") || file.starts_with("app/keys/");
+        if !is_vault_side {
+            continue;
+        }
+        for import in imports(&file, &text) {
+            // The names of the registries' errors are matched by every dialect; that is not knowing them.
+            let parts: Vec<&str> = import.split("::").collect();
+            assert!(!parts.iter().any(|p| registry_side.contains(p)), "{file} imports {import}");
+        }
+    }
+}
+
+#[test]
+fn each_dangerous_crate_has_one_owner() {
+    let owners: &[(&str, &[&str])] = &[
+        ("sqlx::", &["store/"]),
+        ("axum::", &["http/", "net/", "cli/control.rs"]),
+        ("hyper::", &["http/", "net/", "cli/control.rs"]),
+        ("aes_gcm::", &["domain/crypto"]),
+        ("rsa::", &["domain/crypto"]),
+        ("aws_lc_rs::", &["domain/crypto", "net/certificates.rs"]),
+        ("sha2::", &["domain/crypto"]),
+        ("SystemTime::now", &["app/clock.rs", "net/certificates.rs", "cli/trust.rs"]),
+        ("Instant::now", &["net/"]),
+        ("Timestamp::now", &["app/clock.rs"]),
+    ];
+    for (file, text) in sources() {
+        let code = code(&text);
+        for (word, allowed) in owners {
+            let named = code.match_indices(word).any(|(at, _)| {
+                !code[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+            });
+            assert!(
+                !named || allowed.iter().any(|a| file.starts_with(a)),
+                "{file} names {word}; it belongs to {allowed:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_import_graph_of_files_has_no_cycle() {
+    let sources = sources();
+    let modules: BTreeMap<String, String> = sources.keys().map(|f| (module(f), f.clone())).collect();
+    let mut graph: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (file, text) in &sources {
+        let own = module(file);
+        // A folder's mod.rs names its children to publish them; its children may use what it defines.
+        // Siblings must not go in circles.
+        let mut targets = BTreeSet::new();
+        for import in imports(file, text) {
+            let mut path = import.as_str();
+            while !modules.contains_key(path) {
+                let Some((shorter, _)) = path.rsplit_once("::") else { break };
+                path = shorter;
+            }
+            if let Some((name, _)) = modules.get_key_value(path)
+                && *name != own
+                && !name.starts_with(&format!("{own}::"))
+                && !own.starts_with(&format!("{name}::"))
+            {
+                targets.insert(name.as_str());
+            }
+        }
+        graph.insert(modules.get_key_value(&own).unwrap().0, targets);
+    }
+    fn visit<'a>(
+        at: &'a str,
+        graph: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+        path: &mut Vec<&'a str>,
+        done: &mut BTreeSet<&'a str>,
+    ) {
+        if let Some(from) = path.iter().position(|p| *p == at) {
+            panic!("a cycle: {} -> {at}", path[from..].join(" -> "));
+        }
+        if !done.insert(at) {
+            return;
+        }
+        path.push(at);
+        for next in graph.get(at).into_iter().flatten() {
+            visit(next, graph, path, done);
+        }
+        path.pop();
+    }
+    let mut done = BTreeSet::new();
+    for at in graph.keys() {
+        visit(at, &graph, &mut Vec::new(), &mut done);
+    }
+}
+
+#[test]
+fn every_file_opens_by_saying_what_it_owns() {
+    for (file, text) in sources() {
+        let head = text.lines().take_while(|l| l.starts_with("//!")).count();
+        assert!((1..=5).contains(&head), "{file} opens with {head} lines of //!");
+    }
+}

@@ -1,0 +1,231 @@
+//! Revocation reaches the data by every route that it does on Azure, and undoing it gives the bytes back:
+//! acr.md B.1 rows 8 to 16, 21, B.2.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Docker, Person, World, good, identity_path, refused, registry_path, vault_path};
+
+const TEXT: &str = "Access to Key Encryption Key is forbidden. View troubleshooting steps at https://aka.ms/acr/cmk";
+const LAYER: &[u8] = b"a layer that must come back byte for byte";
+const CRYPTO_SERVICE_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
+
+struct Stage<'w> {
+    docker: Docker<'w>,
+    manifest: Vec<u8>,
+    version: String,
+    principal: String,
+    assignment: Option<String>,
+}
+
+/// A CMK registry `reg01` with an image in it; the vault decides by policies or by roles.
+async fn stage<'w>(me: &'w Person<'w>, roles: bool) -> Stage<'w> {
+    me.make_group().await;
+    me.make_vault("vault1", roles).await;
+    let (client, principal) = me.make_identity("id1").await;
+    let assignment = if roles {
+        Some(me.assign(&vault_path("vault1"), CRYPTO_SERVICE_USER, &principal).await)
+    } else {
+        me.allow("vault1", &principal).await;
+        None
+    };
+    let kid = me.make_key("vault1", "key").await;
+    let (versionless, version) = kid.rsplit_once('/').unwrap();
+    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(versionless, "id1", &client)).await).await;
+    let docker = me.sign_in("reg01", "team/app").await;
+    let manifest = docker.push_image("v1", LAYER).await.unwrap();
+    Stage { docker, manifest, version: version.to_owned(), principal, assignment }
+}
+
+impl Stage<'_> {
+    async fn is_open(&self) {
+        let (manifest, layer) = self.docker.pull_image("v1").await.expect("open");
+        assert_eq!(manifest, self.manifest);
+        assert_eq!(layer, LAYER);
+    }
+
+    /// Every way to content and its metadata is refused alike; signing in and ARM go on.
+    async fn is_blocked(&self, me: &Person<'_>, why: &str) {
+        let d = &self.docker;
+        let layer = crate::harness::digest(LAYER);
+        let calls = [
+            (Method::GET, "manifests/v1".to_owned()),
+            (Method::PUT, "manifests/v2".to_owned()),
+            (Method::DELETE, "manifests/v1".to_owned()),
+            (Method::GET, format!("blobs/{layer}")),
+            (Method::POST, "blobs/uploads/".to_owned()),
+            (Method::GET, "tags/list".to_owned()),
+        ];
+        for (method, path) in calls {
+            let answer = d.call(method.clone(), &path).body(Vec::new()).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{why}: {method} {path}");
+            let body: Value = answer.json().await.unwrap();
+            assert_eq!(body["errors"][0]["code"], "DENIED", "{why}: {method} {path}");
+            assert_eq!(body["errors"][0]["message"], TEXT, "{why}: {method} {path}");
+        }
+        let head = d.call(Method::HEAD, "manifests/v1").send().await.unwrap();
+        assert_eq!(head.status(), StatusCode::FORBIDDEN, "{why}");
+        me.sign_in("reg01", "team/app").await;
+        let shown = good(me.arm(Method::GET, &registry_path("reg01"), Value::Null).await).await;
+        assert_eq!(shown["properties"]["provisioningState"], "Succeeded", "{why}: ARM shows nothing");
+        let status = me.world.status().await;
+        assert_eq!(status["registries"][0]["state"], "locked", "{why}");
+        assert!(status["registries"][0]["why"].is_string(), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn access_policy_removed() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    s.is_open().await;
+    me.policy("vault1", "remove", &s.principal, &[]).await;
+    s.is_blocked(&me, "policy removed").await;
+    me.allow("vault1", &s.principal).await;
+    s.is_open().await;
+    // Unwrap alone is what reading needs.
+    me.policy("vault1", "remove", &s.principal, &["unwrapKey"]).await;
+    s.is_blocked(&me, "unwrapKey removed").await;
+}
+
+#[tokio::test]
+async fn role_removed() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, true).await;
+    s.is_open().await;
+    good(me.arm(Method::DELETE, s.assignment.as_ref().unwrap(), Value::Null).await).await;
+    s.is_blocked(&me, "role removed").await;
+    me.assign(&vault_path("vault1"), CRYPTO_SERVICE_USER, &s.principal).await;
+    s.is_open().await;
+}
+
+#[tokio::test]
+async fn key_disabled_or_version_disabled() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    let set = async |path: &str, enabled: bool| {
+        good(me.vault(Method::PATCH, "vault1", path, json!({"attributes": {"enabled": enabled}})).await).await;
+    };
+    set("keys/key/", false).await;
+    s.is_blocked(&me, "key disabled").await;
+    set("keys/key/", true).await;
+    s.is_open().await;
+    // The version in use counts, not the newest.
+    me.make_key("vault1", "key").await;
+    let path = format!("keys/key/{}", s.version);
+    set(&path, false).await;
+    s.is_blocked(&me, "version disabled").await;
+    set(&path, true).await;
+    s.is_open().await;
+}
+
+#[tokio::test]
+async fn key_deleted_and_recovered_or_purged() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    good(me.vault(Method::DELETE, "vault1", "keys/key", Value::Null).await).await;
+    s.is_blocked(&me, "key deleted").await;
+    good(me.vault(Method::POST, "vault1", "deletedkeys/key/recover", Value::Null).await).await;
+    s.is_open().await;
+    good(me.vault(Method::DELETE, "vault1", "keys/key", Value::Null).await).await;
+    good(me.vault(Method::DELETE, "vault1", "deletedkeys/key", Value::Null).await).await;
+    s.is_blocked(&me, "key purged").await;
+    // A new key of the same name opens nothing, nor does rotating to it: the data is lost.
+    let new = me.make_key("vault1", "key").await;
+    s.is_blocked(&me, "key purged and made anew").await;
+    world.advance(3 * 3600).await;
+    s.is_blocked(&me, "key purged and made anew, hours later").await;
+    let body = json!({"properties": {"encryption": {"status": "enabled", "keyVaultProperties": {"keyIdentifier": new, "identity": me.encryption("reg01").await["identity"]}}}});
+    refused(me.arm(Method::PATCH, &registry_path("reg01"), body).await).await;
+    // Deleting the registry works.
+    good(me.arm(Method::DELETE, &registry_path("reg01"), Value::Null).await).await;
+}
+
+#[tokio::test]
+async fn vault_deleted_and_recovered() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    good(me.arm(Method::DELETE, &vault_path("vault1"), Value::Null).await).await;
+    s.is_blocked(&me, "vault deleted").await;
+    let recover = json!({"location": "eastus", "properties": {"createMode": "recover", "tenantId": crate::harness::TENANT, "sku": {"name": "premium", "family": "A"}}});
+    good(me.arm(Method::PUT, &vault_path("vault1"), recover).await).await;
+    s.is_open().await;
+}
+
+#[tokio::test]
+async fn identity_deleted_is_cured_by_another_identity() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    good(me.arm(Method::DELETE, &identity_path("id1"), Value::Null).await).await;
+    s.is_blocked(&me, "identity deleted").await;
+    // One made anew under the same name is somebody else.
+    me.make_identity("id1").await;
+    s.is_blocked(&me, "identity made anew").await;
+    let (client, principal) = me.make_identity("id2").await;
+    me.allow("vault1", &principal).await;
+    let key = me.encryption("reg01").await["keyIdentifier"].clone();
+    let body = json!({
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_path("id2"): {}}},
+        "properties": {"encryption": {"status": "enabled", "keyVaultProperties": {"keyIdentifier": key, "identity": client}}},
+    });
+    good(me.arm(Method::PATCH, &registry_path("reg01"), body).await).await;
+    s.is_open().await;
+}
+
+#[tokio::test]
+async fn firewall_closed_and_opened() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    for closed in [
+        json!({"properties": {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices"}}}),
+        json!({"properties": {"publicNetworkAccess": "Disabled"}}),
+    ] {
+        good(me.arm(Method::PATCH, &vault_path("vault1"), closed).await).await;
+        s.is_blocked(&me, "firewall closed").await;
+        let open = json!({"properties": {"publicNetworkAccess": "Enabled", "networkAcls": {"defaultAction": "Allow"}}});
+        good(me.arm(Method::PATCH, &vault_path("vault1"), open).await).await;
+        s.is_open().await;
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_delay_imitates_azures_lag() {
+    let world = World::with(&["--revocation-delay", "10m"]);
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    s.is_open().await;
+    me.policy("vault1", "remove", &s.principal, &[]).await;
+    s.is_open().await;
+    world.advance(11 * 60).await;
+    s.is_blocked(&me, "after the delay").await;
+    me.allow("vault1", &s.principal).await;
+    s.is_open().await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_stays_revoked_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::on(dir.path(), &[]);
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    me.policy("vault1", "remove", &s.principal, &[]).await;
+    let (principal, manifest) = (s.principal.clone(), s.manifest.clone());
+    world_end(world);
+    let world = World::on(dir.path(), &[]);
+    let me = world.developer().await;
+    let docker = me.sign_in("reg01", "team/app").await;
+    assert_eq!(docker.pull_image("v1").await.unwrap_err().status(), StatusCode::FORBIDDEN);
+    me.allow("vault1", &principal).await;
+    assert_eq!(docker.pull_image("v1").await.unwrap(), (manifest, LAYER.to_vec()));
+}
+
+fn world_end(world: World) {
+    world.kill();
+}
