@@ -9,5 +9,6 @@ mod cmk_lifecycle;
 mod cmk_revocation;
 mod crash;
 mod harness;
+mod keyvault;
 mod net;
 mod readme;
