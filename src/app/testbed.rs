@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::clock;
 use super::timeline::{self, Change};
 use super::{App, Options, rotation, secrets};
 use crate::domain::access::Caller;
