@@ -149,6 +149,17 @@ pub enum SignInError {
     AssertionMalformed,
     /// A client assertion whose signature does not hold.
     AssertionInvalid(String),
+    /// A client assertion signed with a certificate that the application does not have, or has no longer.
+    CertificateWrong {
+        /// The application id.
+        client_id: String,
+        /// Why: `The key was not found.`, `The key used is expired.`
+        reason: &'static str,
+        /// The thumbprint that the assertion names.
+        thumbprint: String,
+    },
+    /// A client assertion made for another endpoint.
+    AssertionAudience(String),
     /// A client assertion whose time is not now.
     AssertionTime,
     /// No federated credential of the application fits the assertion. Which claim is the first not to.

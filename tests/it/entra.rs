@@ -136,6 +136,9 @@ async fn tokens_hold_the_claims_that_azure_puts_in() {
     good(basic.form(&form).send().await.unwrap()).await;
 }
 
+/// A path, what is changed in the developer's good form, and the refusal.
+type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], (u16, &'a str, u64));
+
 #[tokio::test]
 async fn every_wrong_sign_in_is_refused_in_oauths_words() {
     let world = World::new();
@@ -143,7 +146,7 @@ async fn every_wrong_sign_in_is_refused_in_oauths_words() {
     let scope = "https://vault.azure.net/.default";
     let v2 = format!("{TENANT_ID}/oauth2/v2.0/token");
     let v1 = format!("{TENANT_ID}/oauth2/token");
-    let table: &[(&str, &[(&str, &str)], (u16, &str, u64))] = &[
+    let table: &[Row<'_>] = &[
         (&v2, &[("scope", scope), ("client_secret", "wrong")], (401, "invalid_client", 7_000_215)),
         (&v2, &[("scope", scope), ("client_secret", "")], (401, "invalid_client", 7_000_216)),
         (&v2, &[("scope", scope), ("client_id", nobody)], (400, "unauthorized_client", 700_016)),
@@ -352,4 +355,91 @@ async fn a_managed_identitys_token_is_exchanged_where_a_federated_credential_say
     let id = made["id"].as_str().unwrap();
     good(developer.graph(Method::DELETE, &format!("{path}/{id}"), Value::Null).await).await;
     assert_eq!(refused(exchange(&world, &somebody.client_id, assertion).await).await.2, 700_213);
+}
+
+/// A certificate, and what signs with its key.
+struct Certificate {
+    der: Vec<u8>,
+    key: acrite::domain::crypto::PrivateKey,
+}
+
+impl Certificate {
+    fn new() -> Self {
+        let (pkcs8, _) = acrite::domain::crypto::generate_rsa(2048, &mut rand::rng()).unwrap();
+        let pair = rcgen::KeyPair::try_from(pkcs8.as_slice()).unwrap();
+        let der = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&pair).unwrap().der().to_vec();
+        Self { der, key: acrite::domain::crypto::PrivateKey::from_pkcs8(&pkcs8, None).unwrap() }
+    }
+
+    /// A client assertion as MSAL makes it.
+    fn assertion(&self, algorithm: &str, claims: &Value) -> String {
+        use acrite::domain::crypto::{SignAlgorithm, base64url, sha1_thumbprint, sha256};
+        let header = match algorithm {
+            "RS256" => json!({"alg": "RS256", "typ": "JWT", "x5t": base64url(&sha1_thumbprint(&self.der))}),
+            _ => json!({"alg": algorithm, "typ": "JWT", "x5t#S256": base64url(&sha256(&self.der))}),
+        };
+        let part = |v: &Value| base64url(v.to_string().as_bytes());
+        let signed = format!("{}.{}", part(&header), part(claims));
+        let signature = self.key.sign(SignAlgorithm::parse(algorithm).unwrap(), &sha256(signed.as_bytes())).unwrap();
+        format!("{signed}.{}", base64url(&signature))
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_signs_in_for_its_application_in_its_time() {
+    use base64::Engine as _;
+    let world = World::new();
+    let developer = world.developer().await;
+    let somebody = world.somebody("certified").await;
+    let client = somebody.client_id.as_str();
+    let path = format!("applications/{}", application_of(&developer, client).await);
+    let (certificate, other) = (Certificate::new(), Certificate::new());
+    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    // az sends DER, Terraform PEM, each in base64.
+    let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64(&certificate.der));
+    let now = acrite::app::clock::machine().seconds();
+    let claims =
+        |aud: &str, exp: i64| json!({"aud": aud, "iss": client, "sub": client, "jti": "1", "nbf": now, "exp": exp});
+    let good_claims = claims(&format!("{LOGIN}/{TENANT_ID}/oauth2/v2.0/token"), now + 600);
+    let refusal = exchange(&world, client, &certificate.assertion("PS256", &good_claims)).await;
+    assert_eq!(refused(refusal).await, (401, "invalid_client".to_owned(), 700_027));
+
+    for key in [base64(&certificate.der), base64(pem.as_bytes())] {
+        let key =
+            json!({"type": "AsymmetricX509Cert", "usage": "Verify", "key": key, "endDateTime": "2999-01-01T00:00:00Z"});
+        good(developer.graph(Method::PATCH, &path, json!({"keyCredentials": [key]})).await).await;
+        for algorithm in ["RS256", "PS256"] {
+            let answer = good(exchange(&world, client, &certificate.assertion(algorithm, &good_claims)).await).await;
+            assert_eq!(self::claims(answer["access_token"].as_str().unwrap())["appidacr"], "2");
+        }
+    }
+    for (signer, claims, code) in [
+        (&other, good_claims.clone(), 700_027),
+        (&certificate, claims(&format!("{LOGIN}/{TENANT_ID}/oauth2/v2.0/token"), now - 1), 700_024),
+        (&certificate, claims("https://elsewhere.example/token", now + 600), 700_023),
+    ] {
+        let refusal = exchange(&world, client, &signer.assertion("PS256", &claims)).await;
+        assert_eq!(refused(refusal).await.2, code);
+    }
+    // The secret algorithm family is no way in: the public certificate is no secret.
+    let part = |v: Value| acrite::domain::crypto::base64url(v.to_string().as_bytes());
+    let unsigned = format!("{}.{}.", part(json!({"alg": "none"})), part(good_claims.clone()));
+    assert_eq!(refused(exchange(&world, client, &unsigned).await).await.2, 700_027);
+
+    // The key is not shown again; sent back without it, it is kept.
+    let shown = good(developer.graph(Method::GET, &path, Value::Null).await).await;
+    let kept = &shown["keyCredentials"][0];
+    assert_eq!((&kept["key"], kept["customKeyIdentifier"].as_str().unwrap().len()), (&Value::Null, 40));
+    good(developer.graph(Method::PATCH, &path, json!({"keyCredentials": [kept]})).await).await;
+    good(exchange(&world, client, &certificate.assertion("PS256", &good_claims)).await).await;
+    for wrong in [json!([{"key": "AAAA"}]), json!([{"keyId": "unknown", "key": null}]), json!("x")] {
+        let refusal = developer.graph(Method::PATCH, &path, json!({"keyCredentials": wrong})).await;
+        assert_eq!(crate::harness::refused(refusal).await.0, 400);
+    }
+    // It ends on the user's clock.
+    let ending = json!({"type": "AsymmetricX509Cert", "usage": "Verify", "key": base64(&certificate.der), "endDateTime": "2100-01-01T00:00:00Z"});
+    good(developer.graph(Method::PATCH, &path, json!({"keyCredentials": [ending]})).await).await;
+    world.advance(80 * 366 * 86_400).await;
+    let refusal = exchange(&world, client, &certificate.assertion("PS256", &good_claims)).await;
+    assert_eq!(refused(refusal).await.2, 700_027);
 }
