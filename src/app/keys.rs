@@ -519,7 +519,9 @@ const BACKUP_VERSIONS: usize = 500;
 /// subscription and geography.
 pub async fn backup(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, String)> {
     let (vault, key, _) = find(cx, vault, name, None, Permission::KEY_BACKUP).await?;
-    let versions = store::keys::versions(&mut cx.tx, key.id, "", i64::MAX).await?;
+    let mut versions = store::keys::versions(&mut cx.tx, key.id, "", i64::MAX).await?;
+    // In the order of their making, so that the newest is the newest again even where the clock stood still.
+    versions.sort_by_key(|v| (v.created_at, v.id));
     if versions.len() > BACKUP_VERSIONS {
         return bad(&format!("A key with more than {BACKUP_VERSIONS} versions cannot be backed up."));
     }
@@ -600,4 +602,22 @@ fn unkept(doc: &Value, key: i64) -> Option<Version> {
         created_at: Timestamp(doc["created_at"].as_i64()?),
         updated_at: Timestamp(doc["updated_at"].as_i64()?),
     })
+}
+
+// ---------------------------------------------------------------- the rest
+
+/// Refuses to release a key that is not exportable, after the gate. A release itself needs an attestation,
+/// which no local emulator can check.
+pub async fn refuse_release(cx: &mut Cx, vault: &str, name: &str, version: Option<&str>) -> Result<()> {
+    let (_, _, version) = find(cx, vault, name, version, Permission::KEY_RELEASE).await?;
+    if version.doc["exportable"] == true { Ok(()) } else { bad("The key is not exportable and cannot be released.") }
+}
+
+/// Random bytes, for whoever the vault's network lets in: no permission for it is known.
+pub async fn random(cx: &mut Cx, vault: &str, count: usize) -> Result<(Vault, Vec<u8>)> {
+    let vault = vaults::living(cx, vault).await?;
+    vault.admits(&cx.caller)?;
+    let mut bytes = vec![0; count];
+    rand::Rng::fill_bytes(&mut cx.rng(), &mut bytes);
+    Ok((vault, bytes))
 }

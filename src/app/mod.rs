@@ -5,6 +5,7 @@ pub mod access;
 pub mod cascade;
 pub mod clock;
 pub mod cmk;
+pub mod content;
 pub mod directory;
 pub mod groups;
 pub mod identities;
@@ -12,10 +13,14 @@ pub mod keys;
 pub mod operations;
 pub mod poller;
 pub mod registries;
+pub mod registry_tokens;
 pub mod roles;
 pub mod rotation;
+pub mod secrets;
 pub mod sign_in;
 pub mod status;
+#[cfg(test)]
+pub(crate) mod testbed;
 pub mod timeline;
 pub mod tokens;
 pub mod vaults;
@@ -58,12 +63,15 @@ pub struct App {
     unwrapped: cmk::Unwrapped,
     parsed: keys::Parsed,
     revocation_delay: i64,
+    blobs: store::blobs::Blobs,
+    uploads: content::uploads::Sessions,
 }
 
 impl App {
     /// Opens the state in the data folder, or makes a new world there.
     pub async fn open(options: Options) -> Result<Arc<Self>> {
         let store = Store::open(&options.data_dir, !options.ephemeral).await?;
+        let blobs = store::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
         let master = master_key(&options.data_dir)?;
         let clock = clock::Clock::load(&store, options.clock).await?;
         let app = Arc::new(Self {
@@ -75,8 +83,11 @@ impl App {
             unwrapped: cmk::Unwrapped::default(),
             parsed: keys::Parsed::default(),
             revocation_delay: options.revocation_delay,
+            blobs,
+            uploads: content::uploads::Sessions::default(),
         });
         seal_world(&app).await?;
+        content::settle_in(&app).await?;
         identities::settle_in(&app).await?;
         // The tenant's signing key takes a tenth of a second to make: begin now, wait only where it is needed.
         let early = app.clone();
@@ -162,6 +173,11 @@ impl Cx {
     fn act_as(&mut self, caller: Caller) -> Caller {
         std::mem::replace(&mut self.caller, caller)
     }
+}
+
+/// Randomness where no [`Cx`] is: on the blocking threads. Not to be held across an await.
+fn rng() -> ThreadRng {
+    rand::rng()
 }
 
 /// The data folder's master key, made on first use, mode 0600.

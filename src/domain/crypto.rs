@@ -4,7 +4,9 @@
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
+use aws_lc_rs::aead::{self, AES_256_GCM, Aad, LessSafeKey, UnboundKey};
 use aws_lc_rs::digest::{self, Digest as AwsDigest};
+use aws_lc_rs::hkdf;
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
     Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey,
@@ -14,13 +16,13 @@ use aws_lc_rs::signature::{
     RsaParameters, UnparsedPublicKey,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rand::CryptoRng;
 use rsa::pkcs1::EncodeRsaPrivateKey as _;
 use rsa::pkcs8::EncodePrivateKey as _;
 use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use super::error::{Error, Result};
@@ -53,10 +55,117 @@ pub fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Result<Zeroizing<V
     Ok(Zeroizing::new(plaintext))
 }
 
+/// AES-256-GCM for bulk data: one derived key, many small pieces. `aws-lc-rs`, because it seals about four
+/// times as fast as `aes-gcm` (see the ignored test `bulk_speed` below).
+pub struct Bulk(LessSafeKey);
+
+impl std::fmt::Debug for Bulk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bulk(…)")
+    }
+}
+
+struct Key256;
+
+impl hkdf::KeyType for Key256 {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+impl Bulk {
+    /// HKDF-SHA256 over `secret` with a salt and a purpose.
+    pub fn derive(secret: &[u8; 32], salt: &[u8], purpose: &[&[u8]]) -> Result<Self> {
+        let refused = |_| Error::Internal("HKDF refused".to_owned());
+        let mut key = Zeroizing::new([0u8; 32]);
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret);
+        prk.expand(purpose, Key256).and_then(|okm| okm.fill(key.as_mut_slice())).map_err(refused)?;
+        UnboundKey::new(&AES_256_GCM, key.as_slice()).map(|k| Self(LessSafeKey::new(k))).map_err(refused)
+    }
+
+    /// Appends the ciphertext and tag of `plaintext` to `out`. A nonce must never come twice.
+    pub fn seal_onto(&self, nonce: [u8; NONCE], context: &[u8], plaintext: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
+        out.extend_from_slice(plaintext);
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(context), &mut out[start..]);
+        let tag = tag.map_err(|_| Error::Internal("AES-GCM refused to seal".to_owned()))?;
+        out.extend_from_slice(tag.as_ref());
+        Ok(())
+    }
+
+    /// Appends the plaintext of `sealed` to `out`; on failure `out` is as it was.
+    pub fn open_onto(&self, nonce: [u8; NONCE], context: &[u8], sealed: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
+        out.extend_from_slice(sealed);
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        let opened = self.0.open_in_place(nonce, Aad::from(context), &mut out[start..]).map(|plain| plain.len());
+        out.truncate(start + opened.as_ref().copied().unwrap_or(0));
+        opened
+            .map(|_| ())
+            .map_err(|_| Error::Internal("sealed data does not open: wrong key or changed on disk".to_owned()))
+    }
+}
+
+/// A digest in the making. A copy of it is a point to come back to.
+#[derive(Clone)]
+pub enum Hasher {
+    /// SHA-256.
+    Sha256(Sha256),
+    /// SHA-512.
+    Sha512(Sha512),
+}
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sha256(_) => "Hasher(sha256)",
+            Self::Sha512(_) => "Hasher(sha512)",
+        })
+    }
+}
+
+impl Hasher {
+    /// SHA-256 of nothing yet.
+    #[must_use]
+    pub fn sha256() -> Self {
+        Self::Sha256(Sha256::new())
+    }
+
+    /// SHA-512 of nothing yet.
+    #[must_use]
+    pub fn sha512() -> Self {
+        Self::Sha512(Sha512::new())
+    }
+
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(h) => h.update(bytes),
+            Self::Sha512(h) => h.update(bytes),
+        }
+    }
+
+    /// The digest, as hex.
+    #[must_use]
+    pub fn finish(self) -> String {
+        match self {
+            Self::Sha256(h) => hex(&h.finalize()),
+            Self::Sha512(h) => hex(&h.finalize()),
+        }
+    }
+}
+
 /// SHA-256.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
+}
+
+/// SHA-1: for thumbprints of certificates only, which name and prove nothing.
+#[must_use]
+pub fn sha1_thumbprint(bytes: &[u8]) -> [u8; 20] {
+    sha1::Sha1::digest(bytes).into()
 }
 
 /// Lower-case hex.
@@ -79,6 +188,12 @@ pub fn base64url(bytes: &[u8]) -> String {
 #[must_use]
 pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
+}
+
+/// Reads standard base64, as `Authorization: Basic` carries it.
+#[must_use]
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
 }
 
 /// Whether two secrets are equal, in time that does not depend on where they differ.
@@ -448,6 +563,30 @@ mod tests {
         assert!(open(&[7; 32], b"there", &sealed).is_err());
         assert!(open(&[8; 32], b"here", &sealed).is_err());
         assert!(open(&[7; 32], b"here", &sealed[..5]).is_err());
+    }
+
+    /// `cargo test --release bulk_speed -- --ignored --nocapture` shows why `Bulk` is what it is.
+    #[test]
+    #[ignore = "a measurement, not a check"]
+    #[allow(clippy::print_stdout)]
+    fn bulk_speed() {
+        let chunk = vec![7u8; 64 * 1024];
+        let rounds = 4096;
+        let rate = |since: std::time::Instant| 256.0 / 1024.0 / since.elapsed().as_secs_f64();
+        let bulk = Bulk::derive(&[1; 32], b"salt", &[b"speed"]).unwrap();
+        let mut out = Vec::with_capacity(70_000);
+        let since = std::time::Instant::now();
+        for _ in 0..rounds {
+            out.clear();
+            bulk.seal_onto([0; NONCE], b"", &chunk, &mut out).unwrap();
+        }
+        println!("aws-lc-rs {:.1} GB/s", rate(since));
+        let cipher = Aes256Gcm::new(&[1; 32].into());
+        let since = std::time::Instant::now();
+        for _ in 0..rounds {
+            std::hint::black_box(cipher.encrypt(&Nonce::from([0; NONCE]), chunk.as_slice()).unwrap());
+        }
+        println!("aes-gcm   {:.1} GB/s", rate(since));
     }
 
     #[test]

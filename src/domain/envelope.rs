@@ -36,6 +36,122 @@ impl Sealed {
     }
 }
 
+// How a blob lies on disk: sealed in independent chunks, so that a range read opens only its own.
+//
+//     header: "ACRITEB1", 32 bytes of salt
+//     chunk:  nonce (12), ciphertext (64 KiB; the last one shorter, maybe empty), tag (16)
+//
+// Each blob has a key of its own, HKDF-SHA256(DEK, salt, purpose and the blob's name). A chunk's index and
+// whether it is the last are bound into its tag: none can be moved, dropped or taken for the end. Nonces are
+// random and not counted, because an upload that broke off seals the same index again with other bytes.
+
+/// Bytes of plaintext in a chunk.
+pub const CHUNK: usize = 64 * 1024;
+/// Bytes that sealing adds to a chunk.
+const OVERHEAD: usize = crypto::NONCE + crypto::TAG;
+/// Bytes of a whole sealed chunk.
+pub const SEALED_CHUNK: usize = CHUNK + OVERHEAD;
+const MAGIC: &[u8; 8] = b"ACRITEB1";
+const SALT: usize = 32;
+/// Bytes of a blob's header.
+pub const HEADER: usize = MAGIC.len() + SALT;
+
+/// Where chunk `index` begins in its file.
+#[must_use]
+pub fn chunk_offset(index: u64) -> u64 {
+    HEADER as u64 + index * SEALED_CHUNK as u64
+}
+
+/// Bytes of the file that holds a whole blob of `size` bytes: there is always a last chunk, maybe empty.
+#[must_use]
+pub fn sealed_size(size: u64) -> u64 {
+    chunk_offset(size / CHUNK as u64) + size % CHUNK as u64 + OVERHEAD as u64
+}
+
+/// The key of one blob.
+#[derive(Debug)]
+pub struct BlobKey(crypto::Bulk);
+
+impl BlobKey {
+    /// The key of a new blob, and the header to begin its file with. `name` is the blob's own and stays.
+    pub fn create(dek: &Dek, name: &str, rng: &mut impl CryptoRng) -> Result<(Self, Sealed)> {
+        let mut header = MAGIC.to_vec();
+        let mut salt = [0u8; SALT];
+        rng.fill_bytes(&mut salt);
+        header.extend_from_slice(&salt);
+        Ok((Self::with_salt(dek, name, &salt)?, Sealed(header)))
+    }
+
+    /// The key of a blob that is there, from its header.
+    pub fn read(dek: &Dek, name: &str, header: &[u8]) -> Result<Self> {
+        let salt = header.strip_prefix(MAGIC.as_slice()).filter(|salt| salt.len() == SALT);
+        Self::with_salt(dek, name, salt.ok_or_else(|| Error::Internal("not a sealed blob".to_owned()))?)
+    }
+
+    fn with_salt(dek: &Dek, name: &str, salt: &[u8]) -> Result<Self> {
+        crypto::Bulk::derive(&dek.0, salt, &[b"acrite blob ", name.as_bytes()]).map(Self)
+    }
+
+    /// Seals whole chunks, the first of them at index `first`. `plaintext` is a multiple of [`CHUNK`].
+    pub fn seal_whole(&self, first: u64, plaintext: &[u8], rng: &mut impl CryptoRng) -> Result<Sealed> {
+        if !plaintext.len().is_multiple_of(CHUNK) {
+            return Err(Error::Internal("whole chunks only".to_owned()));
+        }
+        let mut out = Vec::with_capacity(plaintext.len() / CHUNK * SEALED_CHUNK);
+        for (index, chunk) in (first..).zip(plaintext.chunks_exact(CHUNK)) {
+            self.seal_chunk(index, false, chunk, rng, &mut out)?;
+        }
+        Ok(Sealed(out))
+    }
+
+    /// Seals the last chunk: less than [`CHUNK`] bytes, maybe none.
+    pub fn seal_last(&self, index: u64, plaintext: &[u8], rng: &mut impl CryptoRng) -> Result<Sealed> {
+        if plaintext.len() >= CHUNK {
+            return Err(Error::Internal("the last chunk is never a whole one".to_owned()));
+        }
+        let mut out = Vec::with_capacity(plaintext.len() + OVERHEAD);
+        self.seal_chunk(index, true, plaintext, rng, &mut out)?;
+        Ok(Sealed(out))
+    }
+
+    fn seal_chunk(
+        &self,
+        index: u64,
+        last: bool,
+        plaintext: &[u8],
+        rng: &mut impl CryptoRng,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let mut nonce = [0u8; crypto::NONCE];
+        rng.fill_bytes(&mut nonce);
+        out.extend_from_slice(&nonce);
+        self.0.seal_onto(nonce, &place(index, last), plaintext, out)
+    }
+
+    /// Opens consecutive chunks, the first of them at index `first`. `ends`: the last of them is the blob's last.
+    pub fn open(&self, first: u64, sealed: &[u8], ends: bool) -> Result<Vec<u8>> {
+        let count = sealed.len().div_ceil(SEALED_CHUNK);
+        // Room for the tag too: a chunk is opened where its plaintext is to stand.
+        let mut out = Vec::with_capacity(count * CHUNK + crypto::TAG);
+        for (at, chunk) in sealed.chunks(SEALED_CHUNK).enumerate() {
+            let last = ends && at + 1 == count;
+            let Some((nonce, body)) = chunk.split_first_chunk::<{ crypto::NONCE }>() else {
+                return Err(Error::Internal("a sealed blob is cut off".to_owned()));
+            };
+            self.0.open_onto(*nonce, &place(first + at as u64, last), body, &mut out)?;
+        }
+        Ok(out)
+    }
+}
+
+/// What is bound into a chunk's tag.
+fn place(index: u64, last: bool) -> [u8; 9] {
+    let mut place = [0u8; 9];
+    place[..8].copy_from_slice(&index.to_be_bytes());
+    place[8] = u8::from(last);
+    place
+}
+
 impl Dek {
     /// A new random one.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
@@ -64,5 +180,96 @@ impl Dek {
     /// Opens it again.
     pub fn open(&self, context: &str, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>> {
         crypto::open(&self.0, context.as_bytes(), &sealed.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NAME: &str = "a-blob";
+
+    /// A whole file: header and chunks.
+    fn seal(dek: &Dek, plaintext: &[u8]) -> Vec<u8> {
+        let mut rng = rand::rng();
+        let (key, header) = BlobKey::create(dek, NAME, &mut rng).unwrap();
+        let whole = plaintext.len() / CHUNK * CHUNK;
+        let mut file = header.0;
+        file.extend(key.seal_whole(0, &plaintext[..whole], &mut rng).unwrap().0);
+        file.extend(key.seal_last((whole / CHUNK) as u64, &plaintext[whole..], &mut rng).unwrap().0);
+        file
+    }
+
+    fn open(dek: &Dek, file: &[u8]) -> Result<Vec<u8>> {
+        let (header, chunks) = file.split_at_checked(HEADER).ok_or(Error::Internal(String::new()))?;
+        if chunks.is_empty() {
+            return Err(Error::Internal("no chunk".to_owned()));
+        }
+        BlobKey::read(dek, NAME, header)?.open(0, chunks, true)
+    }
+
+    fn bytes(size: usize) -> Vec<u8> {
+        (0..size).map(|i| u8::try_from((i * 31 + i / 251) % 256).unwrap()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn what_is_sealed_comes_back(size in prop_oneof![0..200usize, (CHUNK - 2)..(CHUNK + 3), 0..(4 * CHUNK)]) {
+            let dek = Dek::generate(&mut rand::rng());
+            let file = seal(&dek, &bytes(size));
+            prop_assert_eq!(file.len() as u64, sealed_size(size as u64));
+            prop_assert_eq!(open(&dek, &file).unwrap(), bytes(size));
+            prop_assert!(open(&Dek::generate(&mut rand::rng()), &file).is_err());
+        }
+
+        #[test]
+        fn a_range_opens_only_its_chunks(size in 1..(4 * CHUNK), from in 0..4u64) {
+            let dek = Dek::generate(&mut rand::rng());
+            let file = seal(&dek, &bytes(size));
+            let last = (size / CHUNK) as u64;
+            let from = from.min(last);
+            let key = BlobKey::read(&dek, NAME, &file[..HEADER]).unwrap();
+            let start = usize::try_from(chunk_offset(from)).unwrap();
+            let end = usize::try_from(if from == last { sealed_size(size as u64) } else { chunk_offset(from + 1) }).unwrap();
+            let opened = key.open(from, &file[start..end], from == last).unwrap();
+            let at = usize::try_from(from).unwrap() * CHUNK;
+            prop_assert_eq!(&opened, &bytes(size)[at..(at + CHUNK).min(size)]);
+        }
+
+        #[test]
+        fn no_file_opens_that_was_cut_or_changed(size in 0..(3 * CHUNK), cut in 1..200_000usize, flip in any::<prop::sample::Index>()) {
+            let dek = Dek::generate(&mut rand::rng());
+            let file = seal(&dek, &bytes(size));
+            let cut = file.len() - cut.min(file.len());
+            prop_assert!(open(&dek, &file[..cut]).is_err());
+            let mut changed = file.clone();
+            let at = flip.index(changed.len());
+            changed[at] ^= 1;
+            prop_assert!(open(&dek, &changed).is_err());
+        }
+    }
+
+    #[test]
+    fn chunks_keep_their_place() {
+        let dek = Dek::generate(&mut rand::rng());
+        let file = seal(&dek, &bytes(3 * CHUNK));
+        let chunk = |i: usize| &file[HEADER + i * SEALED_CHUNK..HEADER + (i + 1) * SEALED_CHUNK];
+        let tail = &file[HEADER + 3 * SEALED_CHUNK..];
+        let with = |order: &[usize]| {
+            let mut made = file[..HEADER].to_vec();
+            order.iter().for_each(|i| made.extend_from_slice(chunk(*i)));
+            made.extend_from_slice(tail);
+            made
+        };
+        assert!(open(&dek, &with(&[0, 1, 2])).is_ok());
+        assert!(open(&dek, &with(&[1, 0, 2])).is_err(), "swapped");
+        assert!(open(&dek, &with(&[0, 1])).is_err(), "dropped");
+        assert!(open(&dek, &with(&[0, 1, 2, 2])).is_err(), "repeated");
+        assert!(open(&dek, &file[..HEADER + 3 * SEALED_CHUNK]).is_err(), "without its end");
+        let key = BlobKey::read(&dek, "another-blob", &file[..HEADER]).unwrap();
+        assert!(key.open(0, &file[HEADER..], true).is_err(), "under another name");
     }
 }

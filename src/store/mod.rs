@@ -2,12 +2,15 @@
 //! Must not know: who asks, what is allowed, what time it is.
 
 pub mod access;
+pub mod blobs;
+pub mod content;
 pub mod directory;
 pub mod groups;
 pub mod identities;
 pub mod keys;
 pub mod operations;
 pub mod registries;
+pub mod secrets;
 pub mod vaults;
 pub mod world;
 

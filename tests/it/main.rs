@@ -2,11 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod architecture;
+mod arm;
 mod at_rest;
 mod cli;
 mod cmk_lifecycle;
 mod cmk_revocation;
 mod crash;
+mod entra;
+mod graph;
 mod harness;
+mod keyvault;
 mod net;
 mod readme;

@@ -1,13 +1,198 @@
-//! To be written.
+//! Key Vault's data plane: `NAME.vault.azure.net`. Who may, then what is asked, then the answer, all in Key
+//! Vault's own dialect. Source of the wire facts: reference keyvault.md A.
+//! Must not know: registries exist; how a key is kept.
 
+mod dialect;
+mod keys;
+mod paging;
+mod route;
+mod secrets;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use serde_json::Value;
 
 use super::call::Call;
-use crate::app::App;
+use crate::app::{App, tokens, vaults};
+use crate::domain::access::Caller;
+use crate::domain::error::RequestError;
+use crate::domain::{Error, Result};
+use route::Route;
+
+/// What a handler works with: the request after its token was found good.
+struct Asked {
+    app: Arc<App>,
+    caller: Caller,
+    /// The vault's name: the host's first label.
+    vault: String,
+    api: wire::Api,
+    host: String,
+    port: u16,
+    path: String,
+    method: Method,
+    most: Option<String>,
+    token: Option<String>,
+    /// The body as JSON. Whether it is good is told only after the gate (keyvault.md D.1), so what came of
+    /// reading it is kept until then.
+    body: Result<Value>,
+}
+
+/// What a handler gives: a body (none is 204) and the vault's region for its header.
+struct Reply {
+    body: Option<Value>,
+    region: Option<String>,
+}
+
+impl Reply {
+    fn new(region: &str, body: Value) -> Self {
+        Self { body: Some(body), region: Some(region.to_owned()) }
+    }
+
+    fn empty(region: &str) -> Self {
+        Self { body: None, region: Some(region.to_owned()) }
+    }
+}
 
 /// Answers a call.
-pub async fn answer(_app: Arc<App>, _call: Call) -> Response {
-    Response::default()
+pub async fn answer(app: Arc<App>, call: Call) -> Response {
+    let frame = Frame::new(&call);
+    // Private link diagnostics ask for it without a token [docs]; the body is inferred from its length.
+    if call.path.eq_ignore_ascii_case("/healthstatus") {
+        return frame.response(StatusCode::OK, Some("true".to_owned()), None);
+    }
+    match handle(app, call).await {
+        Ok(Reply { body: Some(body), region }) => {
+            frame.response(StatusCode::OK, Some(body.to_string()), region.as_deref())
+        }
+        Ok(Reply { body: None, region }) => frame.response(StatusCode::NO_CONTENT, None, region.as_deref()),
+        Err(error) => {
+            let said = dialect::say(&error);
+            if matches!(error, Error::Internal(_)) {
+                tracing::error!("{error}");
+            }
+            let mut response = frame.response(said.status, Some(said.body().to_string()), None);
+            if said.status == StatusCode::UNAUTHORIZED
+                && let Ok(challenge) = HeaderValue::from_str(&dialect::challenge(frame.port))
+            {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
+    }
+}
+
+async fn handle(app: Arc<App>, mut call: Call) -> Result<Reply> {
+    let vault = call.host.split('.').next().unwrap_or_default().to_owned();
+    // A client that followed the challenge on another port asks for a token for that very resource.
+    let resource = dialect::resource(port(&call));
+    let audiences = [tokens::VAULT, &[resource.as_str()]].concat();
+    let caller = match tokens::authenticate(&app, call.bearer(), &audiences, call.address).await {
+        Ok(caller) => caller,
+        Err(refusal) => {
+            // On Azure the name of a vault that does not exist does not resolve: say that first.
+            let mut cx = app.read(Caller::system()).await?;
+            vaults::living(&mut cx, &vault).await?;
+            return Err(refusal);
+        }
+    };
+    let version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
+    let method = route::method(&call);
+    let route = route::parse(&method, &call.path)?;
+    let body = call.json().await;
+    let asked = Asked {
+        app,
+        caller,
+        vault,
+        api: wire::Api::new(version),
+        port: port(&call),
+        most: call.query("maxresults"),
+        token: call.query("$skiptoken"),
+        host: call.host,
+        path: call.path,
+        method,
+        body,
+    };
+    match route {
+        Route::Keys(route) => keys::answer(asked, route).await,
+        Route::Secrets(route) => secrets::answer(asked, route).await,
+        Route::Random => keys::random(asked).await,
+        Route::Certificates(name) => secrets::certificates(asked, name).await,
+    }
+}
+
+/// The port of the request's authority; 443 where it has none.
+fn port(call: &Call) -> u16 {
+    call.authority.strip_prefix(&call.host).and_then(|rest| rest.strip_prefix(':')?.parse().ok()).unwrap_or(443)
+}
+
+/// What every answer carries.
+struct Frame {
+    client_request_id: Option<HeaderValue>,
+    address: IpAddr,
+    port: u16,
+}
+
+impl Frame {
+    fn new(call: &Call) -> Self {
+        Self {
+            client_request_id: call.headers.get("x-ms-client-request-id").cloned(),
+            address: call.address,
+            port: port(call),
+        }
+    }
+
+    /// An answer with Key Vault's headers [recorded 2022-2023].
+    fn response(&self, status: StatusCode, body: Option<String>, region: Option<&str>) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+        headers.insert(header::EXPIRES, HeaderValue::from_static("-1"));
+        if body.is_some() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        }
+        if let Some(region) = region.and_then(|r| HeaderValue::from_str(r).ok()) {
+            headers.insert("x-ms-keyvault-region", region);
+        }
+        if let Some(id) = &self.client_request_id {
+            headers.insert("x-ms-client-request-id", id.clone());
+        }
+        if let Ok(id) = HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()) {
+            headers.insert("x-ms-request-id", id);
+        }
+        headers.insert("x-ms-keyvault-service-version", HeaderValue::from_static("1.9.1054.1"));
+        let (kind, family) = match self.address {
+            IpAddr::V4(_) => ("Ipv4", "InterNetwork"),
+            IpAddr::V6(_) => ("Ipv6", "InterNetworkV6"),
+        };
+        let network = format!("conn_type={kind};addr={};act_addr_fam={family};", self.address);
+        if let Ok(network) = HeaderValue::from_str(&network) {
+            headers.insert("x-ms-keyvault-network-info", network);
+        }
+        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        headers
+            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000;includeSubDomains"));
+        if let Some(body) = body {
+            *response.body_mut() = Body::from(body);
+        }
+        response
+    }
+}
+
+impl Asked {
+    /// `https://NAME.vault.azure.net`, with the port under which the client sees it.
+    fn base(&self) -> String {
+        match self.port {
+            443 => format!("https://{}", self.host),
+            port => format!("https://{}:{port}", self.host),
+        }
+    }
 }

@@ -1,0 +1,355 @@
+//! Upload sessions: begin, append, finish, cancel. What was answered for survives a crash: whole chunks lie
+//! synced in the session's file, the rest is sealed in its row. What came after the last answer is cut off
+//! when the session goes on.
+//! Must not know: HTTP.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use tokio::sync::OwnedMutexGuard;
+
+use super::{Inside, blocking, sweep};
+use crate::app::{App, Cx, rng};
+use crate::domain::content::Digest;
+use crate::domain::crypto::Hasher;
+use crate::domain::envelope::{BlobKey, CHUNK, Dek, HEADER, SEALED_CHUNK, Sealed, chunk_offset};
+use crate::domain::error::ContentError;
+use crate::domain::{Error, Result};
+use crate::store;
+use crate::store::blobs::{Blobs, Growing, Stored};
+use crate::store::content::Upload;
+
+/// Bytes that are hashed, sealed and written at a time, about.
+const BATCH: usize = 512 * 1024;
+/// Sessions whose running digest is kept in memory; of others it is computed anew from the file.
+const KEPT: usize = 1024;
+/// How long a second writer waits for the first, whose connection may just have broken.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The digest of a session's bytes so far.
+#[derive(Debug)]
+struct Progress {
+    size: u64,
+    hasher: Hasher,
+}
+
+type Place = Arc<tokio::sync::Mutex<Option<Progress>>>;
+
+/// The sessions in memory: who writes now, and digests so far.
+#[derive(Debug, Default)]
+pub struct Sessions(Mutex<HashMap<String, Place>>);
+
+impl Sessions {
+    /// Waits to be the only writer of a session.
+    async fn lease(&self, uuid: &str) -> Result<OwnedMutexGuard<Option<Progress>>> {
+        let place = {
+            let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if places.len() >= KEPT && !places.contains_key(uuid) {
+                // Whoever holds a place in use holds a second reference to it.
+                let idle = places.iter().find(|(_, place)| Arc::strong_count(place) == 1).map(|(uuid, _)| uuid.clone());
+                idle.map(|uuid| places.remove(&uuid));
+            }
+            places.entry(uuid.to_owned()).or_default().clone()
+        };
+        tokio::time::timeout(PATIENCE, place.lock_owned())
+            .await
+            .map_err(|_| ContentError::UploadInvalid("another request is writing to this upload".to_owned()).into())
+    }
+
+    fn forget(&self, uuid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uuid);
+    }
+}
+
+/// The part of the blob that a body says it is: first and last byte, as `Content-Range` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// First byte.
+    pub first: u64,
+    /// Last byte.
+    pub last: u64,
+}
+
+/// What is in an upload's tail, for the DEK's `context`.
+fn tail_context(uuid: &str) -> String {
+    format!("upload tail {uuid}")
+}
+
+/// Begins a session.
+pub async fn start(cx: &mut Cx, inside: &Inside, repository: &str) -> Result<Upload> {
+    let there = store::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
+    if there.is_some_and(|r| !r.attributes.write) {
+        return Err(ContentError::Locked.into());
+    }
+    let upload = Upload {
+        uuid: cx.guid(),
+        repository: repository.to_owned(),
+        size: 0,
+        tail: Sealed::from_stored(Vec::new()),
+        started_at: cx.now,
+    };
+    store::content::add_upload(&mut cx.tx, inside.registry.id, &upload).await?;
+    Ok(upload)
+}
+
+/// A session by id.
+pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, uuid: &str) -> Result<Upload> {
+    let found = store::content::find_upload(&mut cx.tx, inside.registry.id, repository, uuid).await?;
+    found.ok_or_else(|| ContentError::UploadUnknown(uuid.to_owned()).into())
+}
+
+/// Cancels a session.
+pub async fn cancel(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str) -> Result<()> {
+    let lease = app.uploads.lease(uuid).await?;
+    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
+    find(&mut cx, inside, repository, uuid).await?;
+    store::content::delete_upload(&mut cx.tx, uuid).await?;
+    cx.commit().await?;
+    drop(lease);
+    app.uploads.forget(uuid);
+    sweep(app).await
+}
+
+/// A session's file and all that goes on with it.
+struct Writer {
+    key: BlobKey,
+    file: Growing,
+    hasher: Hasher,
+    /// Bytes that do not fill a chunk yet.
+    tail: Vec<u8>,
+    /// Whole chunks in the file.
+    chunks: u64,
+    /// Bytes taken in.
+    size: u64,
+}
+
+impl Writer {
+    /// Goes on where the session's row says it stands.
+    fn open(blobs: &Blobs, dek: &Dek, upload: &Upload, kept: Option<Progress>) -> Result<Self> {
+        if upload.size == 0 {
+            let (key, header) = BlobKey::create(dek, &upload.uuid, &mut rng())?;
+            let file = blobs.begin(&upload.uuid, &header)?;
+            return Ok(Self { key, file, hasher: Hasher::sha256(), tail: Vec::new(), chunks: 0, size: 0 });
+        }
+        let chunks = upload.size / CHUNK as u64;
+        let stored = blobs.read_upload(&upload.uuid)?;
+        let key = BlobKey::read(dek, &upload.uuid, &stored.read_at(0, HEADER)?)?;
+        let tail = match upload.tail.as_bytes() {
+            [] => Vec::new(),
+            _ => dek.open(&tail_context(&upload.uuid), &upload.tail)?.to_vec(),
+        };
+        let hasher = match kept.filter(|k| k.size == upload.size) {
+            Some(kept) => kept.hasher,
+            None => {
+                let mut hasher = Hasher::sha256();
+                hash_chunks(&key, &stored, chunks, &mut hasher)?;
+                hasher.update(&tail);
+                hasher
+            }
+        };
+        let file = blobs.resume(&upload.uuid, chunk_offset(chunks))?;
+        Ok(Self { key, file, hasher, tail, chunks, size: upload.size })
+    }
+
+    fn write(&mut self, frames: &[Bytes]) -> Result<()> {
+        for frame in frames {
+            self.hasher.update(frame);
+            self.tail.extend_from_slice(frame);
+            self.size += frame.len() as u64;
+        }
+        let whole = self.tail.len() / CHUNK * CHUNK;
+        if whole > 0 {
+            self.file.append(&self.key.seal_whole(self.chunks, &self.tail[..whole], &mut rng())?)?;
+            self.chunks += (whole / CHUNK) as u64;
+            self.tail.drain(..whole);
+        }
+        Ok(())
+    }
+
+    /// Writes the end, if the bytes are those of `digest`. `false`: they are not.
+    fn finish(&mut self, blobs: &Blobs, uuid: &str, digest: &Digest) -> Result<bool> {
+        let hasher = if digest.is_sha256() {
+            self.hasher.clone()
+        } else {
+            let mut hasher = digest.hasher();
+            hash_chunks(&self.key, &blobs.read_upload(uuid)?, self.chunks, &mut hasher)?;
+            hasher.update(&self.tail);
+            hasher
+        };
+        if !digest.is_of(hasher) {
+            return Ok(false);
+        }
+        self.file.append(&self.key.seal_last(self.chunks, &self.tail, &mut rng())?)?;
+        self.file.sync()?;
+        blobs.keep(uuid)?;
+        Ok(true)
+    }
+}
+
+/// Takes the whole chunks of a file into a digest.
+fn hash_chunks(key: &BlobKey, stored: &Stored, chunks: u64, hasher: &mut Hasher) -> Result<()> {
+    for index in 0..chunks {
+        let sealed = stored.read_at(chunk_offset(index), SEALED_CHUNK)?;
+        hasher.update(&key.open(index, &sealed, false)?);
+    }
+    Ok(())
+}
+
+/// Takes a body into a writer: while one batch is hashed, sealed and written on a blocking thread, the next
+/// is received. Never more than two batches are in memory.
+async fn pump(writer: Writer, mut body: impl Stream<Item = Result<Bytes>> + Unpin) -> Result<Writer> {
+    let write = |mut writer: Writer, frames: Vec<Bytes>| {
+        tokio::task::spawn_blocking(move || writer.write(&frames).map(|()| writer))
+    };
+    let mut idle = Some(writer);
+    let mut busy: Option<tokio::task::JoinHandle<Result<Writer>>> = None;
+    let mut frames = Vec::new();
+    let mut waiting = 0;
+    loop {
+        let frame = body.next().await.transpose()?;
+        let end = frame.is_none();
+        if let Some(frame) = frame {
+            waiting += frame.len();
+            frames.push(frame);
+        }
+        if end || waiting >= BATCH {
+            if let Some(handle) = busy.take() {
+                idle = Some(handle.await.map_err(Error::internal)??);
+            }
+            let writer = idle.take().ok_or_else(|| Error::Internal("the writer is lost".to_owned()))?;
+            if end && frames.is_empty() {
+                return Ok(writer);
+            }
+            let handle = write(writer, std::mem::take(&mut frames));
+            waiting = 0;
+            if end {
+                return handle.await.map_err(Error::internal)?;
+            }
+            busy = Some(handle);
+        }
+    }
+}
+
+/// The session under lease, its writer, and where it stood.
+struct Continued {
+    lease: OwnedMutexGuard<Option<Progress>>,
+    writer: Writer,
+    before: u64,
+}
+
+/// Takes a body into a session. Nothing of it counts until the caller has committed.
+async fn take_in(
+    app: &Arc<App>,
+    inside: &Inside,
+    repository: &str,
+    uuid: &str,
+    part: Option<Part>,
+    body: impl Stream<Item = Result<Bytes>> + Unpin,
+) -> Result<Continued> {
+    let mut lease = app.uploads.lease(uuid).await?;
+    let mut cx = app.read(crate::domain::access::Caller::system()).await?;
+    let upload = find(&mut cx, inside, repository, uuid).await?;
+    drop(cx);
+    let before = upload.size;
+    if part.is_some_and(|p| p.first != before) {
+        return Err(ContentError::RangeWrong { location: uuid.to_owned(), size: before }.into());
+    }
+    let (blobs, dek, kept) = (app.blobs.clone(), inside.dek.clone(), lease.take());
+    let writer = blocking(move || Writer::open(&blobs, &dek, &upload, kept)).await?;
+    let writer = pump(writer, body).await?;
+    if let Some(part) = part
+        && (part.last.checked_add(1)) != Some(writer.size)
+    {
+        return Err(ContentError::UploadInvalid("the body is not as long as Content-Range says".to_owned()).into());
+    }
+    Ok(Continued { lease, writer, before })
+}
+
+/// Appends a body to a session. Returns the bytes received so far; they are safe.
+pub async fn append(
+    app: &Arc<App>,
+    inside: &Inside,
+    repository: &str,
+    uuid: &str,
+    part: Option<Part>,
+    body: impl Stream<Item = Result<Bytes>> + Unpin,
+) -> Result<u64> {
+    let Continued { mut lease, mut writer, before } = take_in(app, inside, repository, uuid, part, body).await?;
+    let dek = inside.dek.clone();
+    let context = tail_context(uuid);
+    let (writer, tail) = blocking(move || {
+        writer.file.sync()?;
+        let tail = match writer.tail.as_slice() {
+            [] => Sealed::from_stored(Vec::new()),
+            tail => dek.seal(&context, tail, &mut rng())?,
+        };
+        Ok((writer, tail))
+    })
+    .await?;
+    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
+    if !store::content::grow_upload(&mut cx.tx, uuid, before, writer.size, &tail).await? {
+        return Err(ContentError::UploadUnknown(uuid.to_owned()).into());
+    }
+    cx.commit().await?;
+    *lease = Some(Progress { size: writer.size, hasher: writer.hasher });
+    Ok(writer.size)
+}
+
+/// Takes the last of a session's bytes and makes the whole a blob of the repository. A wrong digest ends
+/// the session: nothing is stored.
+pub async fn finish(
+    app: &Arc<App>,
+    inside: &Inside,
+    repository: &str,
+    uuid: &str,
+    digest: &Digest,
+    part: Option<Part>,
+    body: impl Stream<Item = Result<Bytes>> + Unpin,
+) -> Result<()> {
+    let Continued { lease, mut writer, .. } = take_in(app, inside, repository, uuid, part, body).await?;
+    let size = writer.size;
+    let (blobs, id, wanted) = (app.blobs.clone(), uuid.to_owned(), digest.clone());
+    if !blocking(move || writer.finish(&blobs, &id, &wanted)).await? {
+        drop(lease);
+        cancel(app, inside, repository, uuid).await?;
+        return Err(ContentError::DigestInvalid(digest.to_string()).into());
+    }
+    let new = match publish(app, inside, repository, uuid, digest, size).await {
+        Ok(new) => new,
+        Err(error) => {
+            // No row came to name the blob: it is an upload again, as before this call.
+            app.blobs.take_back(uuid)?;
+            return Err(error);
+        }
+    };
+    drop(lease);
+    app.uploads.forget(uuid);
+    if new { Ok(()) } else { sweep(app).await }
+}
+
+/// The commit that turns a session into a blob. `false`: the registry had one of this digest.
+async fn publish(
+    app: &Arc<App>,
+    inside: &Inside,
+    repository: &str,
+    uuid: &str,
+    digest: &Digest,
+    size: u64,
+) -> Result<bool> {
+    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
+    if !store::content::finish_upload(&mut cx.tx, uuid).await? {
+        return Err(ContentError::UploadUnknown(uuid.to_owned()).into());
+    }
+    let registry = inside.registry.id;
+    let repository = store::content::ensure_repository(&mut cx.tx, registry, repository, cx.now).await?;
+    if !repository.attributes.write {
+        return Err(ContentError::Locked.into());
+    }
+    let (blob, new) = store::content::add_blob(&mut cx.tx, registry, digest.as_str(), size, uuid, cx.now).await?;
+    store::content::show_blob(&mut cx.tx, repository.id, blob).await?;
+    cx.commit().await?;
+    Ok(new)
+}

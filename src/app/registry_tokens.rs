@@ -1,0 +1,578 @@
+//! Sign-in to a registry: who shows what, what it is worth, and the registry's own tokens (acr.md C.2).
+//! A right is decided when a token is issued, as on Azure; a token stops being good when its subject goes.
+//! Must not know: HTTP, what lies in a registry.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rand::distr::{Alphanumeric, SampleString as _};
+use serde_json::{Value, json};
+
+use super::{App, Cx, access, clock, registries, tokens};
+use crate::domain::access::{Caller, Plane, address_in, allowed};
+use crate::domain::error::{ContentError, RequestError, TokenError};
+use crate::domain::identity::Principal;
+use crate::domain::registry::Registry;
+use crate::domain::well_known::TENANT_ID;
+use crate::domain::{Error, Result, crypto, directory};
+use crate::store;
+
+/// The user name that says: the password is a token [recorded].
+pub const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
+/// The issuer of registries' tokens [recorded].
+const ISSUER: &str = "Azure Container Registry";
+/// Seconds that a refresh token lasts [docs].
+const REFRESH_LIFETIME: i64 = 3 * 3600;
+/// Seconds that an access token lasts [recorded].
+const ACCESS_LIFETIME: i64 = 4500;
+/// Characters of an admin password [recorded].
+const PASSWORD_LENGTH: usize = 52;
+/// The names of the admin user's passwords [recorded].
+pub const PASSWORDS: [&str; 2] = ["password", "password2"];
+
+/// A right asked for, as the challenge names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Need<'a> {
+    /// `repository` or `registry`.
+    pub kind: &'static str,
+    /// The repository, or `catalog`.
+    pub name: &'a str,
+    /// What the challenge says, comma-separated: what clients then ask a token for.
+    pub challenge: &'static str,
+    /// Any of these is enough.
+    pub any: &'static [&'static str],
+}
+
+/// `repository:{name}:{actions}`, as tokens hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// `repository` or `registry`.
+    pub kind: String,
+    /// The repository, or `catalog`.
+    pub name: String,
+    /// Actions.
+    pub actions: BTreeSet<String>,
+}
+
+impl Scope {
+    /// Parses what clients write. `None`: not a scope; it gives nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        let (name, actions) = rest.rsplit_once(':')?;
+        let kind = if kind == "artifact-repository" { "repository" } else { kind };
+        let actions = actions.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect();
+        Some(Self { kind: kind.to_owned(), name: name.to_owned(), actions })
+    }
+}
+
+/// What a credential is worth in the whole registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rights {
+    pull: bool,
+    push: bool,
+    delete: bool,
+    metadata_read: bool,
+    metadata_write: bool,
+    catalog: bool,
+    deleted_read: bool,
+    deleted_restore: bool,
+}
+
+impl Rights {
+    const ALL: Self = Self {
+        pull: true,
+        push: true,
+        delete: true,
+        metadata_read: true,
+        metadata_write: true,
+        catalog: true,
+        deleted_read: true,
+        deleted_restore: true,
+    };
+
+    /// What nobody in particular may do where anonymous pull is on.
+    const ANONYMOUS: Self = Self {
+        pull: true,
+        metadata_read: true,
+        push: false,
+        delete: false,
+        metadata_write: false,
+        catalog: false,
+        deleted_read: false,
+        deleted_restore: false,
+    };
+
+    fn allows(self, kind: &str, action: &str) -> bool {
+        match (kind, action) {
+            ("repository", "pull") => self.pull,
+            ("repository", "push") => self.push,
+            ("repository", "delete") => self.delete,
+            ("repository", "metadata_read") => self.metadata_read,
+            ("repository", "metadata_write") => self.metadata_write,
+            ("repository", "deleted_read") => self.deleted_read,
+            ("repository", "deleted_restore") => self.deleted_restore,
+            ("registry", "*") => self.catalog,
+            _ => false,
+        }
+    }
+
+    /// The words of a refresh token's `permissions` [recorded sample].
+    fn words(self) -> Vec<&'static str> {
+        let words = [
+            (self.pull, "read"),
+            (self.push, "write"),
+            (self.delete, "delete"),
+            (self.metadata_read, "metadata/read"),
+            (self.metadata_write, "metadata/write"),
+            (self.deleted_read, "deleted/read"),
+            (self.deleted_restore, "deleted/restore/action"),
+        ];
+        words.into_iter().filter(|(given, _)| *given).map(|(_, word)| word).collect()
+    }
+}
+
+/// What a request may do.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// What an access token holds.
+    Token(Vec<Scope>),
+    /// What the credential shown with the call itself is worth.
+    Direct(Rights),
+}
+
+impl Access {
+    fn allows(&self, kind: &str, name: &str, action: &str) -> bool {
+        match self {
+            Self::Token(scopes) => scopes
+                .iter()
+                .any(|s| s.kind == kind && s.name == name && s.actions.iter().any(|a| a == action || a == "*")),
+            Self::Direct(rights) => rights.allows(kind, action),
+        }
+    }
+
+    /// Whether it gives one of the rights needed.
+    #[must_use]
+    pub fn holds(&self, need: &Need<'_>) -> bool {
+        need.any.iter().any(|action| self.allows(need.kind, need.name, action))
+    }
+
+    /// What of a scope asked for is allowed.
+    fn narrow(&self, asked: &Scope) -> Option<Scope> {
+        let mut wanted = asked.actions.clone();
+        if asked.kind == "repository" && wanted.remove("*") {
+            let all = ["pull", "push", "delete", "metadata_read", "metadata_write"];
+            wanted.extend(all.map(str::to_owned));
+        }
+        wanted.retain(|action| self.allows(&asked.kind, &asked.name, action));
+        (!wanted.is_empty()).then(|| Scope { actions: wanted, ..asked.clone() })
+    }
+}
+
+/// A registry's own token, verified.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    subject: String,
+    refresh: bool,
+    access: Vec<Scope>,
+}
+
+/// What a request shows for itself, looked at as far as goes without the database.
+#[derive(Debug, Clone)]
+pub enum Presented {
+    /// Nothing.
+    Nothing,
+    /// Something that is not good: another registry's token, an old one, none of ours.
+    Wrong,
+    /// A token of this registry, as bearer or as a password.
+    Token(Claims),
+    /// A user and a password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: String,
+    },
+}
+
+/// Looks at an `Authorization` header. `registry` is the name in the host.
+pub async fn present(app: &Arc<App>, registry: &str, authorization: Option<&str>) -> Result<Presented> {
+    let Some((scheme, rest)) = authorization.and_then(|a| a.split_once(' ')) else {
+        return Ok(if authorization.is_some() { Presented::Wrong } else { Presented::Nothing });
+    };
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(match verify(app, registry, rest.trim()).await? {
+            Some(claims) if !claims.refresh => Presented::Token(claims),
+            _ => Presented::Wrong,
+        });
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Ok(Presented::Wrong);
+    }
+    let Some((user, password)) = crypto::from_base64(rest.trim())
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|text| text.split_once(':').map(|(u, p)| (u.to_owned(), p.to_owned())))
+    else {
+        return Ok(Presented::Wrong);
+    };
+    present_password(app, registry, user, password).await
+}
+
+/// Looks at a user and password.
+pub async fn present_password(app: &Arc<App>, registry: &str, user: String, password: String) -> Result<Presented> {
+    if user != TOKEN_USER {
+        return Ok(Presented::Password { user, password });
+    }
+    Ok(verify(app, registry, &password).await?.map_or(Presented::Wrong, Presented::Token))
+}
+
+/// Looks at a refresh token.
+pub async fn present_refresh(app: &Arc<App>, registry: &str, token: &str) -> Result<Presented> {
+    Ok(match verify(app, registry, token).await? {
+        Some(claims) if claims.refresh => Presented::Token(claims),
+        _ => Presented::Wrong,
+    })
+}
+
+fn login_server(registry: &str) -> String {
+    format!("{}.azurecr.io", registry.to_ascii_lowercase())
+}
+
+/// The claims of a token of this registry; `None` where it is not one or not good any more.
+async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Claims>> {
+    let Ok(claims) = app.signer().await?.verify(token, clock::machine()) else { return Ok(None) };
+    if claims["iss"] != ISSUER || claims["aud"].as_str() != Some(&login_server(registry)) {
+        return Ok(None);
+    }
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let access = claims["access"].as_array().into_iter().flatten().map(|scope| Scope {
+        kind: text(scope, "type"),
+        name: text(scope, "name"),
+        actions: scope["actions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+    });
+    Ok(Some(Claims {
+        subject: text(&claims, "sub"),
+        refresh: claims["grant_type"] == "refresh_token",
+        access: access.collect(),
+    }))
+}
+
+fn disabled(principal: &Principal) -> bool {
+    principal.doc["accountEnabled"] == false
+}
+
+/// Who stands behind what was shown.
+enum Credential {
+    /// A principal of the directory.
+    Principal(Caller),
+    /// The registry's admin user.
+    Admin,
+    /// Nobody in particular, where anonymous pull is on.
+    Anonymous,
+}
+
+impl Credential {
+    /// `sub` of the tokens it gets.
+    fn subject(&self, registry: &Registry) -> String {
+        match self {
+            Self::Principal(caller) => caller.object_id.clone(),
+            Self::Admin => registry.name.clone(),
+            Self::Anonymous => String::new(),
+        }
+    }
+
+    /// The credential a token was issued to, if it is still one.
+    async fn of_subject(cx: &mut Cx, registry: &Registry, subject: &str) -> Result<Option<Self>> {
+        if subject.is_empty() {
+            return Ok(registry.flag("anonymousPullEnabled").then_some(Self::Anonymous));
+        }
+        if subject == registry.name {
+            return Ok(registry.flag("adminUserEnabled").then_some(Self::Admin));
+        }
+        let Some(principal) = store::directory::by_object(&mut cx.tx, subject).await? else { return Ok(None) };
+        if disabled(&principal) {
+            return Ok(None);
+        }
+        let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
+        Ok(Some(Self::Principal(tokens::caller(&principal, groups, cx.caller.address))))
+    }
+
+    /// The credential of a user and password. Repository tokens will find their place here.
+    async fn of_password(cx: &mut Cx, registry: &Registry, user: &str, password: &str) -> Result<Option<Self>> {
+        if user.eq_ignore_ascii_case(&registry.name) {
+            if !registry.flag("adminUserEnabled") {
+                return Ok(None);
+            }
+            for name in PASSWORDS {
+                if let Some(sealed) = store::content::admin_password(&mut cx.tx, registry.id, name).await?
+                    && crypto::same_secret(&open_admin_password(cx, registry, name, &sealed)?, password.as_bytes())
+                {
+                    return Ok(Some(Self::Admin));
+                }
+            }
+            return Ok(None);
+        }
+        let Some(principal) = store::directory::by_app(&mut cx.tx, user).await? else { return Ok(None) };
+        let secrets = store::directory::passwords(&mut cx.tx, user).await?;
+        if directory::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() || disabled(&principal)
+        {
+            return Ok(None);
+        }
+        let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
+        Ok(Some(Self::Principal(tokens::caller(&principal, groups, cx.caller.address))))
+    }
+
+    /// What it is worth in the registry.
+    async fn rights(self, cx: &mut Cx, registry: &Registry) -> Result<Rights> {
+        let caller = match self {
+            Self::Admin => return Ok(Rights::ALL),
+            Self::Anonymous => return Ok(Rights::ANONYMOUS),
+            Self::Principal(caller) => caller,
+        };
+        let before = cx.act_as(caller);
+        let grants = access::grants(cx).await;
+        cx.act_as(before);
+        let grants = grants?;
+        let scope = registry.arm_id();
+        let abac =
+            registry.properties.get("roleAssignmentMode").and_then(Value::as_str) == Some("AbacRepositoryPermissions");
+        if abac {
+            let may = |action: &str| {
+                allowed(&grants, Plane::Data, &format!("Microsoft.ContainerRegistry/registries/{action}"), &scope)
+            };
+            return Ok(Rights {
+                pull: may("repositories/content/read"),
+                push: may("repositories/content/write"),
+                delete: may("repositories/content/delete"),
+                metadata_read: may("repositories/metadata/read"),
+                metadata_write: may("repositories/metadata/write"),
+                catalog: may("catalog/read"),
+                deleted_read: may("repositories/metadata/read"),
+                deleted_restore: may("repositories/content/write"),
+            });
+        }
+        let may = |action: &str| {
+            allowed(&grants, Plane::Control, &format!("Microsoft.ContainerRegistry/registries/{action}"), &scope)
+        };
+        let pull = may("pull/read");
+        let push = may("push/write");
+        Ok(Rights {
+            pull,
+            push,
+            delete: may("artifacts/delete"),
+            // AcrPull names neither, and yet lists tags and repositories [docs: role table].
+            metadata_read: pull || may("metadata/read"),
+            catalog: pull || may("catalog/read"),
+            // [inferred] AcrPush may lock what it may overwrite.
+            metadata_write: push || may("metadata/write"),
+            deleted_read: may("deleted/read"),
+            deleted_restore: may("deleted/restore/action"),
+        })
+    }
+}
+
+/// Lets an address through the registry's own firewall (acr.md C.1).
+pub fn admit(registry: &Registry, address: IpAddr) -> Result<()> {
+    let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    let rules = registry.properties.get("networkRuleSet");
+    let open = word(rules.and_then(|r| r.get("defaultAction"))) != "deny";
+    let named = || {
+        let listed = rules.and_then(|r| r["ipRules"].as_array()).into_iter().flatten();
+        listed.filter_map(|r| r["value"].as_str()).any(|rule| address_in(rule, address))
+    };
+    let public = word(registry.properties.get("publicNetworkAccess")) != "disabled";
+    if public && (open || named()) { Ok(()) } else { Err(ContentError::Address(address.to_string()).into()) }
+}
+
+/// `/v2/`: requires a good credential and no right.
+pub async fn knock(cx: &mut Cx, registry: &str, presented: &Presented) -> Result<()> {
+    let registry = registries::by_name(cx, registry).await?;
+    let need = Need { kind: "registry", name: "", challenge: "", any: &[] };
+    require(cx, &registry, presented, &need).await.map(|_| ())
+}
+
+/// Requires a right of what was shown. Without it: the challenge that tells clients what to ask for.
+pub async fn require(cx: &mut Cx, registry: &Registry, presented: &Presented, need: &Need<'_>) -> Result<Access> {
+    admit(registry, cx.caller.address)?;
+    let access = access_of(cx, registry, presented).await?;
+    if let Some(access) = access
+        && (need.any.is_empty() || access.holds(need))
+    {
+        return Ok(access);
+    }
+    Err(challenge(&registry.login_server(), presented, need))
+}
+
+/// The refusal that carries a challenge.
+#[must_use]
+pub fn challenge(service: &str, presented: &Presented, need: &Need<'_>) -> Error {
+    let invalid_token = matches!(presented, Presented::Wrong);
+    ContentError::Unauthorized {
+        service: service.to_owned(),
+        kind: need.kind,
+        name: need.name.to_owned(),
+        actions: need.challenge.to_owned(),
+        invalid_token,
+    }
+    .into()
+}
+
+async fn access_of(cx: &mut Cx, registry: &Registry, presented: &Presented) -> Result<Option<Access>> {
+    match presented {
+        Presented::Nothing | Presented::Wrong => Ok(None),
+        Presented::Token(claims) => {
+            let Some(credential) = Credential::of_subject(cx, registry, &claims.subject).await? else {
+                return Ok(None);
+            };
+            if claims.refresh {
+                return Ok(Some(Access::Direct(credential.rights(cx, registry).await?)));
+            }
+            Ok(Some(Access::Token(claims.access.clone())))
+        }
+        Presented::Password { user, password } => {
+            let Some(credential) = Credential::of_password(cx, registry, user, password).await? else {
+                return Ok(None);
+            };
+            Ok(Some(Access::Direct(credential.rights(cx, registry).await?)))
+        }
+    }
+}
+
+/// Exchanges an Entra ID access token for a refresh token. Who has no right in the registry gets none.
+pub async fn exchange(app: &Arc<App>, registry: &str, entra: Option<&str>, address: IpAddr) -> Result<String> {
+    let mut cx = app.read(Caller::system()).await?;
+    let found = registries::by_name(&mut cx, registry).await?;
+    drop(cx);
+    admit(&found, address)?;
+    let mut audiences = tokens::REGISTRY.to_vec();
+    if found.policy_enabled("azureADAuthenticationAsArmPolicy") {
+        audiences.extend(tokens::ARM);
+    }
+    let caller = tokens::authenticate(app, entra, &audiences, address).await?;
+    let mut cx = app.read(caller.clone()).await?;
+    let credential = Credential::Principal(caller);
+    let subject = credential.subject(&found);
+    let rights = credential.rights(&mut cx, &found).await?;
+    if rights == Rights::default() {
+        return Err(TokenError::Missing.into());
+    }
+    let extra = json!({
+        "version": "1.0",
+        "grant_type": "refresh_token",
+        "tenant": TENANT_ID,
+        "permissions": {"actions": rights.words(), "notActions": Value::Null},
+        "roles": [],
+    });
+    let claims = claims(&cx, &found, &subject, REFRESH_LIFETIME, &extra);
+    drop(cx);
+    app.signer().await?.sign(&claims)
+}
+
+/// Gives an access token for the scopes asked, narrowed to what is allowed. Nothing shown is an anonymous
+/// request, which registries with anonymous pull answer.
+pub async fn issue(
+    app: &Arc<App>,
+    registry: &str,
+    presented: &Presented,
+    scopes: &[Scope],
+    address: IpAddr,
+) -> Result<String> {
+    let mut cx = app.read(Caller { address, ..Caller::system() }).await?;
+    let found = registries::by_name(&mut cx, registry).await?;
+    admit(&found, address)?;
+    let (subject, access) = match presented {
+        Presented::Wrong => return Err(TokenError::Malformed("not a token of this registry".to_owned()).into()),
+        Presented::Nothing if found.flag("anonymousPullEnabled") => {
+            (String::new(), Some(Access::Direct(Rights::ANONYMOUS)))
+        }
+        Presented::Nothing => (String::new(), None),
+        Presented::Token(claims) => (claims.subject.clone(), access_of(&mut cx, &found, presented).await?),
+        Presented::Password { user, password } => {
+            match Credential::of_password(&mut cx, &found, user, password).await? {
+                Some(credential) => {
+                    let subject = credential.subject(&found);
+                    (subject, Some(Access::Direct(credential.rights(&mut cx, &found).await?)))
+                }
+                None => (String::new(), None),
+            }
+        }
+    };
+    let access = access.ok_or(TokenError::Missing)?;
+    let given = scopes.iter().filter_map(|asked| access.narrow(asked));
+    let given: Vec<Value> = given.map(|s| json!({"type": s.kind, "name": s.name, "actions": s.actions})).collect();
+    let extra = json!({"version": "1.0", "access": given, "roles": [], "grant_type": "access_token"});
+    let claims = claims(&cx, &found, &subject, ACCESS_LIFETIME, &extra);
+    drop(cx);
+    app.signer().await?.sign(&claims)
+}
+
+/// The claims every token of a registry has [recorded sample]. Times are machine time.
+fn claims(cx: &Cx, registry: &Registry, subject: &str, lifetime: i64, extra: &Value) -> Value {
+    let now = clock::machine().seconds();
+    let mut claims = json!({
+        "jti": cx.guid(),
+        "sub": subject,
+        "nbf": now,
+        "exp": now + lifetime,
+        "iat": now,
+        "iss": ISSUER,
+        "aud": registry.login_server(),
+    });
+    for (name, value) in extra.as_object().into_iter().flatten() {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+// The admin user.
+
+/// The context under which an admin password is sealed.
+fn admin_context(registry: &Registry, name: &str) -> String {
+    format!("admin {name} of registry {}", registry.id)
+}
+
+fn open_admin_password(cx: &Cx, registry: &Registry, name: &str, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    crypto::open(&cx.app.master, admin_context(registry, name).as_bytes(), sealed)
+}
+
+async fn make_admin_password(cx: &mut Cx, registry: &Registry, name: &str) -> Result<String> {
+    let password = Alphanumeric.sample_string(&mut cx.rng(), PASSWORD_LENGTH);
+    let context = admin_context(registry, name);
+    let sealed = crypto::seal(&cx.app.master, context.as_bytes(), password.as_bytes(), &mut cx.rng())?;
+    store::content::set_admin_password(&mut cx.tx, registry.id, name, &sealed).await?;
+    Ok(password)
+}
+
+/// The admin user's passwords by name; made when they are first asked for. Wants a context that may write.
+pub async fn admin_credentials(cx: &mut Cx, registry: &Registry) -> Result<Vec<(&'static str, String)>> {
+    let mut passwords = Vec::new();
+    for name in PASSWORDS {
+        let password = match store::content::admin_password(&mut cx.tx, registry.id, name).await? {
+            Some(sealed) => {
+                let opened = open_admin_password(cx, registry, name, &sealed)?;
+                String::from_utf8(opened.to_vec()).map_err(Error::internal)?
+            }
+            None => make_admin_password(cx, registry, name).await?,
+        };
+        passwords.push((name, password));
+    }
+    Ok(passwords)
+}
+
+/// Makes one of the admin user's passwords anew: `password` or `password2`.
+pub async fn regenerate(cx: &mut Cx, registry: &Registry, name: &str) -> Result<Vec<(&'static str, String)>> {
+    let known = PASSWORDS.into_iter().find(|n| n.eq_ignore_ascii_case(name));
+    let known = known.ok_or_else(|| RequestError::InvalidValue {
+        property: "name".to_owned(),
+        message: format!("'{name}' is not the name of a password; it is 'password' or 'password2'"),
+    })?;
+    make_admin_password(cx, registry, known).await?;
+    admin_credentials(cx, registry).await
+}

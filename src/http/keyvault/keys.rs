@@ -1,0 +1,173 @@
+//! Keys on the wire: one arm for each operation.
+//! Must not know: how rights are decided, how keys are kept.
+
+use serde_json::{Value, json};
+
+use super::route::KeyRoute;
+use super::{Asked, Reply, paging, wire};
+use crate::app::{keys, rotation};
+use crate::domain::access::Permission;
+use crate::domain::crypto::base64url;
+use crate::domain::error::RequestError;
+use crate::domain::key::Operation;
+use crate::domain::{Result, key::Key, key::Version, vault::Vault};
+
+type Found = (Vault, Key, Version);
+
+/// Answers what is asked of keys.
+pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
+    match route {
+        KeyRoute::List => list(&asked, false).await,
+        KeyRoute::ListDeleted => list(&asked, true).await,
+        KeyRoute::Versions(name) => versions(&asked, &name).await,
+        KeyRoute::Create(name) => {
+            let wanted = asked.body.clone().and_then(|b| wire::create(&b));
+            let wanted = after_gate(&asked, wanted, Permission::KEY_CREATE, Some(&name)).await?;
+            bundle(&asked, keys::create(&asked.app, &asked.caller, &asked.vault, &name, wanted).await?)
+        }
+        KeyRoute::Import(name) => {
+            let imported = asked.body.clone().and_then(|b| wire::import(&b));
+            let (wanted, made) = after_gate(&asked, imported, Permission::KEY_IMPORT, Some(&name)).await?;
+            bundle(&asked, keys::import(&asked.app, &asked.caller, &asked.vault, &name, wanted, made).await?)
+        }
+        KeyRoute::Get(name, version) | KeyRoute::Attestation(name, version) => {
+            let mut cx = asked.app.read(asked.caller.clone()).await?;
+            bundle(&asked, keys::get(&mut cx, &asked.vault, &name, version.as_deref()).await?)
+        }
+        KeyRoute::Update(name, version) => {
+            let change = asked.body.clone().and_then(|b| wire::update(&b));
+            let change = after_gate(&asked, change, Permission::KEY_UPDATE, Some(&name)).await?;
+            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let found = keys::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
+            cx.commit().await?;
+            bundle(&asked, found)
+        }
+        KeyRoute::Delete(name) => {
+            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let found = keys::delete(&mut cx, &asked.vault, &name).await?;
+            cx.commit().await?;
+            Ok(Reply::new(&found.0.location, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
+        }
+        KeyRoute::GetDeleted(name) => {
+            let mut cx = asked.app.read(asked.caller.clone()).await?;
+            let found = keys::get_deleted(&mut cx, &asked.vault, &name).await?;
+            Ok(Reply::new(&found.0.location, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
+        }
+        KeyRoute::Recover(name) => {
+            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let found = keys::recover(&mut cx, &asked.vault, &name).await?;
+            cx.commit().await?;
+            bundle(&asked, found)
+        }
+        KeyRoute::Purge(name) => {
+            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let vault = keys::purge(&mut cx, &asked.vault, &name).await?;
+            cx.commit().await?;
+            Ok(Reply::empty(&vault.location))
+        }
+        KeyRoute::Backup(name) => {
+            let mut cx = asked.app.read(asked.caller.clone()).await?;
+            let (vault, value) = keys::backup(&mut cx, &asked.vault, &name).await?;
+            Ok(Reply::new(&vault.location, json!({"value": value})))
+        }
+        KeyRoute::Restore => {
+            let value = asked.body.clone().and_then(|b| wire::required(&b, "value"));
+            let value = after_gate(&asked, value, Permission::KEY_RESTORE, None).await?;
+            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let found = keys::restore(&mut cx, &asked.vault, &value).await?;
+            cx.commit().await?;
+            bundle(&asked, found)
+        }
+        KeyRoute::Rotate(name) => {
+            bundle(&asked, rotation::rotate(&asked.app, &asked.caller, &asked.vault, &name).await?)
+        }
+        KeyRoute::Policy(name) => {
+            let mut cx = asked.app.read(asked.caller.clone()).await?;
+            let (vault, key, policy) = rotation::policy(&mut cx, &asked.vault, &name).await?;
+            Ok(Reply::new(&vault.location, wire::policy(&asked.base(), &key, &policy)))
+        }
+        KeyRoute::SetPolicy(name) => {
+            let body = after_gate(&asked, asked.body.clone(), Permission::ROTATION_POLICY_SET, Some(&name)).await?;
+            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let (vault, key, policy) = rotation::set_policy(&mut cx, &asked.vault, &name, &body).await?;
+            cx.commit().await?;
+            Ok(Reply::new(&vault.location, wire::policy(&asked.base(), &key, &policy)))
+        }
+        KeyRoute::Use(name, version, operation) => used(&asked, &name, version.as_deref(), operation).await,
+        KeyRoute::Release(name, version) => {
+            let mut cx = asked.app.read(asked.caller.clone()).await?;
+            keys::refuse_release(&mut cx, &asked.vault, &name, version.as_deref()).await?;
+            Err(RequestError::NotEmulated("Secure key release".to_owned()).into())
+        }
+    }
+}
+
+/// Lets a wrong body be told only to those who may send a good one (keyvault.md D.1 step 8).
+pub(super) async fn after_gate<T>(
+    asked: &Asked,
+    read: Result<T>,
+    permission: Permission,
+    object: Option<&str>,
+) -> Result<T> {
+    if read.is_err() {
+        let mut cx = asked.app.read(asked.caller.clone()).await?;
+        keys::admit(&mut cx, &asked.vault, permission, object).await?;
+    }
+    read
+}
+
+fn bundle(asked: &Asked, found: Found) -> Result<Reply> {
+    Ok(Reply::new(&found.0.location, wire::bundle(&asked.api, &asked.base(), &found)))
+}
+
+async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
+    let wanted = paging::wanted(asked);
+    let wanted = after_gate(asked, wanted, Permission::KEY_LIST, None).await?;
+    let mut cx = asked.app.read(asked.caller.clone()).await?;
+    let (vault, (page, next)) = keys::list(&mut cx, &asked.vault, deleted, &wanted.from, wanted.limit).await?;
+    let show = if deleted { wire::deleted_item } else { wire::item };
+    let base = asked.base();
+    let items: Vec<Value> = page.iter().map(|(key, version)| show(&asked.api, &base, &vault, key, version)).collect();
+    Ok(Reply::new(&vault.location, paging::page(asked, &wanted, items, "key", next.as_deref())))
+}
+
+async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
+    let wanted = paging::wanted(asked);
+    let wanted = after_gate(asked, wanted, Permission::KEY_LIST, Some(name)).await?;
+    let mut cx = asked.app.read(asked.caller.clone()).await?;
+    let (vault, key, (page, next)) =
+        keys::list_versions(&mut cx, &asked.vault, name, &wanted.from, wanted.limit).await?;
+    let base = asked.base();
+    let items = page.iter().map(|version| wire::version_item(&asked.api, &base, &vault, &key, version)).collect();
+    let collection = format!("key/{}", key.name.to_ascii_uppercase());
+    Ok(Reply::new(&vault.location, paging::page(asked, &wanted, items, &collection, next.as_deref())))
+}
+
+/// Encrypt, decrypt, wrap, unwrap, sign, verify. The key's state is asked before the body is looked at.
+async fn used(asked: &Asked, name: &str, version: Option<&str>, operation: Operation) -> Result<Reply> {
+    let mut cx = asked.app.read(asked.caller.clone()).await?;
+    let handle = keys::authorize(&mut cx, &asked.vault, name, version, operation).await?;
+    // The transaction ends here: the private key's work needs none.
+    drop(cx);
+    let body = asked.body.clone()?;
+    let (algorithm, value) = (wire::required(&body, "alg")?, wire::bytes(&body, "value")?);
+    let region = handle.vault.location.clone();
+    if operation == Operation::Verify {
+        let verdict = handle.verify(&algorithm, &wire::bytes(&body, "digest")?, &value)?;
+        return Ok(Reply::new(&region, json!({"value": verdict})));
+    }
+    let result = handle.run(&algorithm, &value)?;
+    let kid = wire::kid(&asked.base(), &handle.key, &handle.version);
+    Ok(Reply::new(&region, json!({"kid": kid, "value": base64url(&result)})))
+}
+
+/// Random bytes. Managed HSM has it; so has every vault here.
+pub async fn random(asked: Asked) -> Result<Reply> {
+    let body = asked.body.clone()?;
+    let count = body["count"].as_u64().and_then(|c| usize::try_from(c).ok()).filter(|c| (1..=128).contains(c));
+    let invalid = || RequestError::InvalidValue { property: "count".to_owned(), message: String::new() };
+    let count = count.ok_or_else(invalid)?;
+    let mut cx = asked.app.read(asked.caller.clone()).await?;
+    let (vault, bytes) = keys::random(&mut cx, &asked.vault, count).await?;
+    Ok(Reply::new(&vault.location, json!({"value": base64url(&bytes)})))
+}

@@ -1,0 +1,396 @@
+//! JSON of the data plane, in and out, by api-version (keyvault.md A.5).
+//! Must not know: rights, storage.
+
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use crate::domain::Result;
+use crate::domain::crypto::{self, Curve};
+use crate::domain::error::RequestError;
+use crate::domain::key::{Attributes, Change, Key, Material, Version, Wanted, operations};
+use crate::domain::secret::{self, Secret, SecretVersion};
+use crate::domain::vault::{Deletion, Vault};
+
+/// The api-version of a request. Any is accepted; what it changes are a few attributes.
+#[derive(Debug, Clone)]
+pub struct Api {
+    sent: String,
+    /// 0 for 7.0 and all before it, …, 5 for 7.5 and all after it.
+    level: u8,
+}
+
+impl Api {
+    /// From the query parameter.
+    pub fn new(sent: String) -> Self {
+        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+        let level = match sent.strip_prefix("7.") {
+            Some(minor) => digits(minor).parse().unwrap_or(5),
+            // Dated versions are the oldest (2015, 2016) or the newest (2025 on).
+            None if digits(&sent).parse().is_ok_and(|year: u16| (2014..2020).contains(&year)) => 0,
+            None => 5,
+        };
+        Self { sent, level }
+    }
+
+    /// As the client wrote it.
+    pub fn sent(&self) -> &str {
+        &self.sent
+    }
+}
+
+// ---------------------------------------------------------------- in
+
+fn invalid(property: &str) -> RequestError {
+    RequestError::InvalidValue { property: property.to_owned(), message: String::new() }
+}
+
+/// A property that is absent, `null`, or of this type.
+fn optional<T>(value: &Value, name: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>> {
+    match value.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => read(value).map(Some).ok_or_else(|| invalid(name).into()),
+    }
+}
+
+fn text(value: &Value, name: &str) -> Result<Option<String>> {
+    optional(value, name, |v| v.as_str().map(str::to_owned))
+}
+
+/// A base64url property that must be there.
+pub fn bytes(value: &Value, name: &str) -> Result<Vec<u8>> {
+    value[name].as_str().and_then(crypto::from_base64url).ok_or_else(|| invalid(name).into())
+}
+
+/// A text property that must be there.
+pub fn required(value: &Value, name: &str) -> Result<String> {
+    text(value, name)?.ok_or_else(|| invalid(name).into())
+}
+
+fn attributes(value: &Value) -> Result<Attributes> {
+    let Some(attributes) = optional(value, "attributes", |v| v.is_object().then(|| v.clone()))? else {
+        return Ok(Attributes::default());
+    };
+    Ok(Attributes {
+        enabled: optional(&attributes, "enabled", Value::as_bool)?,
+        not_before: optional(&attributes, "nbf", Value::as_i64)?,
+        expires: optional(&attributes, "exp", Value::as_i64)?,
+        exportable: optional(&attributes, "exportable", Value::as_bool)?,
+    })
+}
+
+/// Tags: at most 15 texts [docs].
+fn tags(value: &Value) -> Result<Option<Value>> {
+    optional(value, "tags", |v| {
+        let map = v.as_object()?;
+        (map.len() <= 15 && map.values().all(Value::is_string)).then(|| v.clone())
+    })
+}
+
+fn key_ops(value: &Value) -> Result<Option<Vec<String>>> {
+    let words = optional(value, "key_ops", |v| {
+        v.as_array()?.iter().map(|w| w.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+    })?;
+    let words = words.as_ref().map(|w| w.iter().map(String::as_str).collect::<Vec<_>>());
+    words.map(|w| operations(&w)).transpose()
+}
+
+fn release_policy(value: &Value) -> Result<Option<Value>> {
+    optional(value, "release_policy", |v| v.is_object().then(|| v.clone()))
+}
+
+/// The body of a create.
+pub fn create(body: &Value) -> Result<Wanted> {
+    let kty = required(body, "kty")?;
+    let size = optional(body, "key_size", Value::as_u64)?;
+    let curve = text(body, "crv")?;
+    if optional(body, "public_exponent", Value::as_u64)?.is_some_and(|e| e != 65537) {
+        return Err(invalid("public_exponent").into());
+    }
+    let upper = kty.to_ascii_uppercase();
+    let (family, hsm) = match upper.strip_suffix("-HSM") {
+        Some(family) => (family, true),
+        None => (upper.as_str(), false),
+    };
+    let material = match (family, size) {
+        ("RSA", None) => Material::Rsa(2048),
+        ("RSA", Some(bits @ (2048 | 3072 | 4096))) => Material::Rsa(usize::try_from(bits).unwrap_or(2048)),
+        ("RSA", Some(_)) => return Err(invalid("key_size").into()),
+        ("EC", _) => Material::Ec(match curve {
+            None => Curve::P256,
+            Some(name) => Curve::parse(&name).ok_or_else(|| invalid("crv"))?,
+        }),
+        ("OCT", _) if hsm => return Err(RequestError::NotEmulated(format!("Key type {kty}")).into()),
+        _ => return Err(invalid("kty").into()),
+    };
+    described(body, material, hsm, key_ops(body)?)
+}
+
+fn described(body: &Value, material: Material, hsm: bool, key_ops: Option<Vec<String>>) -> Result<Wanted> {
+    Ok(Wanted {
+        material,
+        hsm,
+        key_ops,
+        attributes: attributes(body)?,
+        tags: tags(body)?,
+        release_policy: release_policy(body)?,
+    })
+}
+
+/// An imported key: what it is to be, its PKCS#8, its public JWK members.
+pub type Imported = (Wanted, (Zeroizing<Vec<u8>>, Value));
+
+/// The body of an import.
+pub fn import(body: &Value) -> Result<Imported> {
+    let jwk = &body["key"];
+    let kty = required(jwk, "kty")?.to_ascii_uppercase();
+    let told = optional(body, "Hsm", Value::as_bool)?.or(optional(body, "hsm", Value::as_bool)?);
+    let hsm = told.unwrap_or(false) || kty.ends_with("-HSM");
+    let made = match kty.trim_end_matches("-HSM") {
+        "RSA" => crypto::import_rsa(jwk),
+        "EC" => crypto::import_ec(jwk),
+        _ => None,
+    };
+    let (private, public) = made.ok_or_else(|| invalid("key"))?;
+    let material = match public["crv"].as_str().and_then(Curve::parse) {
+        Some(curve) => Material::Ec(curve),
+        None => Material::Rsa(match public["n"].as_str().and_then(crypto::from_base64url).map(|n| n.len() * 8) {
+            Some(bits @ (2048 | 3072 | 4096)) => bits,
+            _ => return Err(invalid("key").into()),
+        }),
+    };
+    // The operations of an import stand in the JWK.
+    Ok((described(body, material, hsm, key_ops(jwk)?)?, (private, public)))
+}
+
+/// The body of an update.
+pub fn update(body: &Value) -> Result<Change> {
+    Ok(Change {
+        key_ops: key_ops(body)?,
+        attributes: attributes(body)?,
+        tags: tags(body)?,
+        release_policy: release_policy(body)?,
+    })
+}
+
+/// What a secret's write says beside its value.
+pub fn secret_change(body: &Value) -> Result<secret::Change> {
+    let attributes = attributes(body)?;
+    Ok(secret::Change {
+        content_type: text(body, "contentType")?,
+        enabled: attributes.enabled,
+        not_before: attributes.not_before,
+        expires: attributes.expires,
+        tags: tags(body)?,
+    })
+}
+
+// ---------------------------------------------------------------- out
+
+/// Attributes in Azure's order [recorded]; absent when unset.
+struct Dates {
+    enabled: bool,
+    not_before: Option<i64>,
+    expires: Option<i64>,
+    created: i64,
+    updated: i64,
+}
+
+impl Dates {
+    fn shown(&self, api: &Api, vault: &Vault) -> Map<String, Value> {
+        let mut shown = Map::new();
+        let mut put = |name: &str, value: Value| {
+            shown.insert(name.to_owned(), value);
+        };
+        put("enabled", json!(self.enabled));
+        if let Some(at) = self.not_before {
+            put("nbf", json!(at));
+        }
+        if let Some(at) = self.expires {
+            put("exp", json!(at));
+        }
+        put("created", json!(self.created));
+        put("updated", json!(self.updated));
+        put("recoveryLevel", json!(vault.recovery_level()));
+        if api.level >= 3 {
+            put("recoverableDays", json!(vault.retention_days()));
+        }
+        shown
+    }
+}
+
+fn key_attributes(api: &Api, vault: &Vault, v: &Version) -> Value {
+    let dates = Dates {
+        enabled: v.enabled,
+        not_before: v.not_before,
+        expires: v.expires,
+        created: v.created_at.seconds(),
+        updated: v.updated_at.seconds(),
+    };
+    let mut shown = dates.shown(api, vault);
+    if api.level >= 5 {
+        shown.insert("exportable".into(), json!(v.doc["exportable"].as_bool().unwrap_or(false)));
+        // A text: "0" software, "2" the HSMs of today [docs].
+        shown.insert("hsmPlatform".into(), json!(if v.is_hsm() { "2" } else { "0" }));
+    }
+    Value::Object(shown)
+}
+
+fn put_tags(item: &mut Value, tags: Option<&Value>) {
+    if let Some(tags) = tags {
+        item["tags"] = tags.clone();
+    }
+}
+
+/// `https://v/keys/{n}/{v}`.
+pub fn kid(base: &str, key: &Key, version: &Version) -> String {
+    format!("{base}/keys/{}/{}", key.name, version.version)
+}
+
+/// A KeyBundle.
+pub fn bundle(api: &Api, base: &str, (vault, key, version): &(Vault, Key, Version)) -> Value {
+    let mut jwk = json!({"kid": kid(base, key, version), "kty": version.kty, "key_ops": version.key_ops});
+    for (name, value) in version.public_jwk.as_object().into_iter().flatten() {
+        jwk[name] = value.clone();
+    }
+    if version.is_rsa() && version.is_hsm() && jwk["e"] == "AQAB" {
+        // HSM keys show the exponent with a zero byte in front [recorded 2019].
+        jwk["e"] = json!("AAEAAQ");
+    }
+    let mut bundle = json!({"key": jwk, "attributes": key_attributes(api, vault, version)});
+    put_tags(&mut bundle, version.tags.as_ref());
+    if let Some(policy) = version.doc.get("release_policy") {
+        bundle["release_policy"] = policy.clone();
+    }
+    bundle
+}
+
+/// `recoveryId` and the two dates, in front of what was deleted.
+fn deleted(base: &str, collection: &str, name: &str, deletion: Option<Deletion>, rest: Value) -> Value {
+    let mut shown = json!({"recoveryId": format!("{base}/{collection}/{name}")});
+    if let Some(deletion) = deletion {
+        shown["deletedDate"] = json!(deletion.at.seconds());
+        // Exactly the retention later [recorded]: from the whole second, not rounded by itself.
+        shown["scheduledPurgeDate"] =
+            json!(deletion.at.seconds() + (deletion.purge_at.0 - deletion.at.0) / crate::domain::time::SECOND);
+    }
+    for (name, value) in rest.as_object().into_iter().flatten() {
+        shown[name] = value.clone();
+    }
+    shown
+}
+
+/// A DeletedKeyBundle.
+pub fn deleted_bundle(api: &Api, base: &str, found: &(Vault, Key, Version)) -> Value {
+    deleted(base, "deletedkeys", &found.1.name, found.1.deleted, bundle(api, base, found))
+}
+
+/// A KeyItem of a list: the id has no version, the attributes are the newest one's [recorded].
+pub fn item(api: &Api, base: &str, vault: &Vault, key: &Key, version: &Version) -> Value {
+    let mut item =
+        json!({"kid": format!("{base}/keys/{}", key.name), "attributes": key_attributes(api, vault, version)});
+    put_tags(&mut item, version.tags.as_ref());
+    item
+}
+
+/// A DeletedKeyItem.
+pub fn deleted_item(api: &Api, base: &str, vault: &Vault, key: &Key, version: &Version) -> Value {
+    deleted(base, "deletedkeys", &key.name, key.deleted, item(api, base, vault, key, version))
+}
+
+/// A KeyItem of a list of versions.
+pub fn version_item(api: &Api, base: &str, vault: &Vault, key: &Key, version: &Version) -> Value {
+    let mut item = json!({"kid": kid(base, key, version), "attributes": key_attributes(api, vault, version)});
+    put_tags(&mut item, version.tags.as_ref());
+    item
+}
+
+/// A rotation policy with its id.
+pub fn policy(base: &str, key: &Key, policy: &Value) -> Value {
+    json!({
+        "id": format!("{base}/keys/{}/rotationpolicy", key.name),
+        "lifetimeActions": policy["lifetimeActions"],
+        "attributes": policy["attributes"],
+    })
+}
+
+/// How much of a secret is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SecretId {
+    /// The id of the version.
+    Version,
+    /// The id of the secret, as lists of secrets show it.
+    Secret,
+}
+
+/// A SecretBundle or SecretItem.
+pub fn secret(
+    api: &Api,
+    base: &str,
+    vault: &Vault,
+    (secret, version): (&Secret, &SecretVersion),
+    value: Option<&str>,
+    id: SecretId,
+) -> Value {
+    let mut shown = Map::new();
+    if let Some(value) = value {
+        shown.insert("value".into(), json!(value));
+    }
+    if let Some(kind) = &version.content_type {
+        shown.insert("contentType".into(), json!(kind));
+    }
+    let id = match id {
+        SecretId::Version => format!("{base}/secrets/{}/{}", secret.name, version.version),
+        SecretId::Secret => format!("{base}/secrets/{}", secret.name),
+    };
+    shown.insert("id".into(), json!(id));
+    let dates = Dates {
+        enabled: version.enabled,
+        not_before: version.not_before,
+        expires: version.expires,
+        created: version.created_at.seconds(),
+        updated: version.updated_at.seconds(),
+    };
+    shown.insert("attributes".into(), Value::Object(dates.shown(api, vault)));
+    let mut shown = Value::Object(shown);
+    put_tags(&mut shown, version.tags.as_ref());
+    shown
+}
+
+/// A deleted secret.
+pub fn deleted_secret(base: &str, secret: &Secret, shown: Value) -> Value {
+    deleted(base, "deletedsecrets", &secret.name, secret.deleted, shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_api_version_has_its_level() {
+        let level = |sent: &str| Api::new(sent.to_owned()).level;
+        assert_eq!(["2016-10-01", "7.0", "7.2", "7.3", "7.4"].map(level), [0, 0, 2, 3, 4]);
+        assert_eq!(["7.5-preview.1", "7.6-preview.2", "2025-07-01", "2026-01-01-preview"].map(level), [5, 6, 5, 5]);
+    }
+
+    #[test]
+    fn creates_are_read_strictly_where_it_matters() {
+        let rsa = create(&json!({"kty": "RSA", "key_size": null, "key_ops": null})).unwrap();
+        assert_eq!((rsa.material, rsa.hsm), (Material::Rsa(2048), false));
+        assert_eq!(rsa.settled_ops().len(), 6);
+        let empty = create(&json!({"kty": "RSA", "key_ops": []})).unwrap();
+        assert_eq!(empty.settled_ops().len(), 6, "empty key_ops make no dead key");
+        assert_eq!(create(&json!({"kty": "EC-HSM", "crv": "P-521"})).unwrap().kty(), "EC-HSM");
+        for bad in [
+            json!(null),
+            json!({"kty": "DSA"}),
+            json!({"kty": "oct"}),
+            json!({"kty": "RSA", "key_size": 1024}),
+            json!({"kty": "EC", "crv": "P-1"}),
+            json!({"kty": "RSA", "key_ops": ["fly"]}),
+            json!({"kty": "RSA", "attributes": {"exp": "soon"}}),
+            json!({"kty": "RSA", "tags": {"a": 1}}),
+        ] {
+            assert!(create(&bad).is_err(), "{bad}");
+        }
+    }
+}
