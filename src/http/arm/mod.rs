@@ -148,6 +148,11 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
         {
             groups::answer(arm, &path).await
         }
+        // Operations of deployments are listed without their provider's name in the path.
+        ["subscriptions", _, "resourcegroups", _, "deployments", ..] => {
+            let group = arm.segments[3].clone();
+            deployments::answer(arm, Some(&group), 4, &path[4..]).await
+        }
         ["subscriptions", _, "resourcegroups", _, "providers", namespace, rest @ ..] => {
             let group = arm.segments[3].clone();
             provider(arm, namespace, Some(group), 6, rest).await
