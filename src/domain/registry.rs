@@ -254,12 +254,14 @@ fn merge_policies(settled: &mut Map<String, Value>, asked: &Value, now: Timestam
         if !policies[name].is_object() {
             policies[name] = json!({});
         }
+        let before = policies[name].clone();
         for (field, value) in
             policy.as_object().into_iter().flatten().filter(|(f, v)| *f != "lastUpdatedTime" && !v.is_null())
         {
             policies[name][field] = value.clone();
         }
-        if policies[name].get("lastUpdatedTime").is_some() {
+        // A document sent again changes nothing, this date included.
+        if policies[name] != before && policies[name].get("lastUpdatedTime").is_some() {
             policies[name]["lastUpdatedTime"] = json!(now.offset7());
         }
     }

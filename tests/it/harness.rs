@@ -36,6 +36,11 @@ impl World {
         Self::with(&[])
     }
 
+    /// A client that goes through the world's proxy.
+    pub fn client(&self) -> &Client {
+        &self.http
+    }
+
     /// The same with more options for `serve`.
     pub fn with(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();

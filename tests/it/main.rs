@@ -8,6 +8,7 @@ mod cli;
 mod cmk_lifecycle;
 mod cmk_revocation;
 mod crash;
+mod deployments;
 mod entra;
 mod graph;
 mod harness;

@@ -25,8 +25,7 @@ fn read_with(template: &Value, parameters: &Value) -> Result<Program, String> {
     let places = Places::default();
     let guids = || "00000000-0000-4000-8000-000000000001".to_owned();
     let facts = facts();
-    let source =
-        Source { template, parameters, places: &places, scope: GROUP, facts: &facts, guids: &guids };
+    let source = Source { template, parameters, places: &places, scope: GROUP, facts: &facts, guids: &guids };
     Program::read(source).map_err(|invalid| invalid.message)
 }
 
@@ -138,16 +137,16 @@ fn table() -> Vec<(&'static str, &'static str, Value)> {
         ),
         ("fail", "if(true(), 1, fail('no'))", json!(1)),
         ("false", "false()", json!(false)),
-        (
-            "filter",
-            "filter(createArray(1, 5, 9), lambda('x', greater(lambdaVariables('x'), 4)))",
-            json!([5, 9]),
-        ),
+        ("filter", "filter(createArray(1, 5, 9), lambda('x', greater(lambdaVariables('x'), 4)))", json!([5, 9])),
         ("filter", "filter(createArray('a', 'b'), lambda('x', 'i', equals(lambdaVariables('i'), 1)))", json!(["b"])),
         ("first", "createArray(first('abc'), first(createArray(7)))", json!(["a", 7])),
         ("flatten", "flatten(createArray(createArray(1), createArray(2, 3)))", json!([1, 2, 3])),
         ("float", "float('3.5')", json!(3.5)),
-        ("format", "format('{0}, {1:N0}. {{{2,4}}} {3:D3}', 'Hi', 8175133, 'x', 7)", json!("Hi, 8,175,133. {   x} 007")),
+        (
+            "format",
+            "format('{0}, {1:N0}. {{{2,4}}} {3:D3}', 'Hi', 8175133, 'x', 7)",
+            json!("Hi, 8,175,133. {   x} 007"),
+        ),
         ("greater", "greater('b', 'a')", json!(true)),
         ("greaterOrEquals", "greaterOrEquals(1, 2)", json!(false)),
         (
@@ -159,7 +158,11 @@ fn table() -> Vec<(&'static str, &'static str, Value)> {
         ("guid", "equals(guid('a', 'b'), guid('a-b'))", json!(true)),
         ("if", "if(equals(1, 2), fail('lazily'), 'no')", json!("no")),
         ("indexFromEnd", "indexFromEnd(createArray(1, 2, 3), 1)", json!(3)),
-        ("indexOf", "createArray(indexOf('test', 'T'), indexOf('abc', 'z'), indexOf(createArray(1, 2), 2))", json!([0, -1, 1])),
+        (
+            "indexOf",
+            "createArray(indexOf('test', 'T'), indexOf('abc', 'z'), indexOf(createArray(1, 2), 2))",
+            json!([0, -1, 1]),
+        ),
         ("int", "int('42')", json!(42)),
         ("intersection", "intersection(createArray(1, 2, 3), createArray(3, 2))", json!([2, 3])),
         ("intersection", "intersection(createObject('a', 1, 'b', 2), createObject('b', 2, 'a', 3))", json!({"b": 2})),
@@ -167,7 +170,11 @@ fn table() -> Vec<(&'static str, &'static str, Value)> {
         ("join", "join(createArray('a', 'b', 1), ', ')", json!("a, b, 1")),
         ("json", "json('{\"a\": [null]}').a", json!([null])),
         ("lambda", "map(createArray(1), lambda('x', add(lambdaVariables('x'), 1)))", json!([2])),
-        ("lambdaVariables", "map(createArray(1), lambda('x', map(createArray(2), lambda('y', add(lambdaVariables('x'), lambdaVariables('y'))))))", json!([[3]])),
+        (
+            "lambdaVariables",
+            "map(createArray(1), lambda('x', map(createArray(2), lambda('y', add(lambdaVariables('x'), lambdaVariables('y'))))))",
+            json!([[3]]),
+        ),
         ("last", "createArray(last('abc'), last(createArray(7, 8)))", json!(["c", 8])),
         ("lastIndexOf", "lastIndexOf('test', 't')", json!(3)),
         ("length", "createArray(length('abc'), length(createArray(1)), length(parameters('p')))", json!([3, 1, 2])),
@@ -200,7 +207,11 @@ fn table() -> Vec<(&'static str, &'static str, Value)> {
         ),
         ("parseUri", "parseUri('https://a:8/b?c=d').host", json!("a")),
         ("range", "range(5, 3)", json!([5, 6, 7])),
-        ("reduce", "reduce(range(1, 4), 0, lambda('sum', 'x', add(lambdaVariables('sum'), lambdaVariables('x'))))", json!(10)),
+        (
+            "reduce",
+            "reduce(range(1, 4), 0, lambda('sum', 'x', add(lambdaVariables('sum'), lambdaVariables('x'))))",
+            json!(10),
+        ),
         ("reference", "reference('sym').p", json!(1)),
         ("reference", "reference(resourceID('A.B/cs', 'c'), '1', 'Full').location", json!("eastus")),
         ("reference", "reference('many[1]').at", json!(1)),
@@ -214,12 +225,24 @@ fn table() -> Vec<(&'static str, &'static str, Value)> {
             json!("/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/other/providers/A.B/cs/c/ds/d"),
         ),
         ("resourceInfo", "resourceInfo('sym').name", json!("c")),
-        ("shallowMerge", "shallowMerge(createArray(createObject('a', createObject('x', 1)), createObject('a', 2)))", json!({"a": 2})),
+        (
+            "shallowMerge",
+            "shallowMerge(createArray(createObject('a', createObject('x', 1)), createObject('a', 2)))",
+            json!({"a": 2}),
+        ),
         ("skip", "createArray(skip('abcd', 2), skip(createArray(1, 2), 1))", json!(["cd", [2]])),
-        ("sort", "sort(createArray(3, 1, 2), lambda('a', 'b', less(lambdaVariables('a'), lambdaVariables('b'))))", json!([1, 2, 3])),
+        (
+            "sort",
+            "sort(createArray(3, 1, 2), lambda('a', 'b', less(lambdaVariables('a'), lambdaVariables('b'))))",
+            json!([1, 2, 3]),
+        ),
         ("split", "split('a;b,c', createArray(';', ','))", json!(["a", "b", "c"])),
         ("startsWith", "startsWith('abc', 'AB')", json!(true)),
-        ("string", "createArray(string(1), string(true()), string(createObject('a', 1)))", json!(["1", "True", "{\"a\":1}"])),
+        (
+            "string",
+            "createArray(string(1), string(true()), string(createObject('a', 1)))",
+            json!(["1", "True", "{\"a\":1}"]),
+        ),
         ("sub", "sub(7, 3)", json!(4)),
         ("subscription", "subscription().tenantId", json!("t")),
         (
@@ -232,7 +255,11 @@ fn table() -> Vec<(&'static str, &'static str, Value)> {
         ("tenant", "tenant().tenantId", json!("t")),
         ("tenantResourceId", "tenantResourceId('A.B/cs', 'c')", json!("/providers/A.B/cs/c")),
         ("toLower", "toLower('One')", json!("one")),
-        ("toObject", "toObject(createArray('a', 'b'), lambda('x', lambdaVariables('x')), lambda('x', 1))", json!({"a": 1, "b": 1})),
+        (
+            "toObject",
+            "toObject(createArray('a', 'b'), lambda('x', lambdaVariables('x')), lambda('x', 1))",
+            json!({"a": 1, "b": 1}),
+        ),
         ("toUpper", "toUpper('One')", json!("ONE")),
         ("trim", "trim('  a ')", json!("a")),
         ("true", "true()", json!(true)),
@@ -248,7 +275,11 @@ fn table() -> Vec<(&'static str, &'static str, Value)> {
         ("uniqueString", "uniqueString('tyeth')", json!("zcztcwvu6iyg6")),
         ("uniqueString", "uniqueString('hello', 'world')", json!("a7wkljktk6wne")),
         ("uri", "uri('http://contoso.org/firstpath', 'myscript.sh')", json!("http://contoso.org/myscript.sh")),
-        ("uri", "uri('http://contoso.org/firstpath/', 'myscript.sh')", json!("http://contoso.org/firstpath/myscript.sh")),
+        (
+            "uri",
+            "uri('http://contoso.org/firstpath/', 'myscript.sh')",
+            json!("http://contoso.org/firstpath/myscript.sh"),
+        ),
         ("uriComponent", "uriComponent('http://a/b c')", json!("http%3A%2F%2Fa%2Fb%20c")),
         ("uriComponentToString", "uriComponentToString('http%3A%2F%2Fa')", json!("http://a")),
         ("utcNow", "parameters('now')", json!("2026-01-01 00:00:00.000 AM Thu Jan")),
@@ -265,7 +296,8 @@ fn each_function_does_what_is_documented() {
     for (function, expression, expected) in table() {
         let name = function.trim_end_matches('*').to_ascii_lowercase();
         let called = expression.to_ascii_lowercase().contains(&name);
-        let through_a_name = ["copyindex", "newguid", "utcnow"].contains(&name.as_str()) || expression.starts_with("my.");
+        let through_a_name =
+            ["copyindex", "newguid", "utcnow"].contains(&name.as_str()) || expression.starts_with("my.");
         assert!(called || through_a_name, "{expression} does not call {function}");
         match evaluate(expression) {
             Ok(found) if found == expected => {}
@@ -327,29 +359,65 @@ fn wrong_templates_are_told_in_azures_words() {
             "Circular dependency detected on resource: '/subscriptions/",
         ),
         (only(json!([resource("a", json!({"properties": {"x": "[reference('a').y]"}}))])), "Circular dependency"),
-        (only(json!([resource("a", json!({"dependsOn": ["zzz"]}))])), "The resource 'zzz' is not defined in the template."),
+        (
+            only(json!([resource("a", json!({"dependsOn": ["zzz"]}))])),
+            "The resource 'zzz' is not defined in the template.",
+        ),
         (only(json!([resource("a", json!({})), resource("A", json!({}))])), "is defined multiple times in a template"),
         (only(json!([resource("a/b", json!({}))])), "has incorrect segment lengths"),
         (only(json!([{"type": "A.B/cs", "name": "a"}])), "is missing the property 'apiVersion'"),
-        (only(json!([resource("[foo()]", json!({}))])), "The template resource '[foo()]' at line '1' and column '1' is not valid: The template function 'foo' is not valid"),
+        (
+            only(json!([resource("[foo()]", json!({}))])),
+            "The template resource '[foo()]' at line '1' and column '1' is not valid: The template function 'foo' is not valid",
+        ),
         (only(json!([resource("a", json!({"properties": {"x": "[concat('a'"}}))])), ""),
-        (only(json!([resource("a", json!({"properties": {"x": "[concat('a']"}}))])), "expected token 'RightParenthesis' and actual 'EndOfData'"),
+        (
+            only(json!([resource("a", json!({"properties": {"x": "[concat('a']"}}))])),
+            "expected token 'RightParenthesis' and actual 'EndOfData'",
+        ),
         (only(json!([resource("[reference('x').y]", json!({}))])), "is not defined in the template"),
         (only(json!([resource("a", json!({"condition": 1}))])), "the condition is expected to be a boolean"),
         (only(json!([resource("a", json!({"copy": {"name": "l", "count": 801}}))])), "The copy count '801' must be"),
-        (only(json!([resource("a", json!({"copy": {"name": "l", "count": "x"}}))])), "The copy count must be an integer"),
-        (only(json!([resource("[format('a{0}', copyIndex())]", json!({"copy": {"name": "l", "count": 800}})), resource("z", json!({}))])), "The number of template resources limit exceeded. Limit: '800' and actual: '801'"),
+        (
+            only(json!([resource("a", json!({"copy": {"name": "l", "count": "x"}}))])),
+            "The copy count must be an integer",
+        ),
+        (
+            only(json!([
+                resource("[format('a{0}', copyIndex())]", json!({"copy": {"name": "l", "count": 800}})),
+                resource("z", json!({}))
+            ])),
+            "The number of template resources limit exceeded. Limit: '800' and actual: '801'",
+        ),
         (only(json!("x")), "must be an array or an object"),
         (only(json!(["x"])), "is not an object"),
-        (json!({"variables": {"a": "[variables('b')]", "b": "[variables('a')]"}}), "Circular dependency detected on variable"),
+        (
+            json!({"variables": {"a": "[variables('b')]", "b": "[variables('a')]"}}),
+            "Circular dependency detected on variable",
+        ),
         (json!({"variables": {"a": deep}, "outputs": {"x": {"type": "array", "value": "[variables('a')]"}}}), ""),
         (json!({"variables": {"a": "[reference('x')]"}}), "is not defined in the template"),
-        (json!({"parameters": {"p": {"type": "string"}}}), "The value for the template parameter 'p' at line '1' and column '1' is not provided. Please see https://aka.ms/arm-create-parameter-file"),
+        (
+            json!({"parameters": {"p": {"type": "string"}}}),
+            "The value for the template parameter 'p' at line '1' and column '1' is not provided. Please see https://aka.ms/arm-create-parameter-file",
+        ),
         (json!({"parameters": {"p": {"type": "strin", "defaultValue": ""}}}), "has an invalid type 'strin'"),
-        (json!({"parameters": {"p": {"type": "int", "defaultValue": "x"}}}), "Expected a value of type 'Integer', but received a value of type 'String'"),
-        (json!({"parameters": {"p": {"type": "string", "defaultValue": "x", "allowedValues": ["a", "b"]}}}), "The value 'x' is not part of the allowed value(s): 'a,b'"),
-        (json!({"parameters": {"p": {"type": "string", "defaultValue": "x", "minLength": 3}}}), "Length of the value should be greater than or equal to '3'"),
-        (json!({"parameters": {"p": {"type": "int", "defaultValue": 9, "maxValue": 3}}}), "The value should be less than or equal to '3'"),
+        (
+            json!({"parameters": {"p": {"type": "int", "defaultValue": "x"}}}),
+            "Expected a value of type 'Integer', but received a value of type 'String'",
+        ),
+        (
+            json!({"parameters": {"p": {"type": "string", "defaultValue": "x", "allowedValues": ["a", "b"]}}}),
+            "The value 'x' is not part of the allowed value(s): 'a,b'",
+        ),
+        (
+            json!({"parameters": {"p": {"type": "string", "defaultValue": "x", "minLength": 3}}}),
+            "Length of the value should be greater than or equal to '3'",
+        ),
+        (
+            json!({"parameters": {"p": {"type": "int", "defaultValue": 9, "maxValue": 3}}}),
+            "The value should be less than or equal to '3'",
+        ),
         (json!("x"), "is not an object"),
     ];
     for (template, words) in cases {
@@ -414,10 +482,7 @@ fn expressions_that_blow_up_are_stopped() {
 
 fn word() -> impl Strategy<Value = String> {
     let names: Vec<String> = function_names().into_iter().map(|n| n.replace('*', "Keys")).collect();
-    prop_oneof![
-        proptest::sample::select(names),
-        "[a-z]{1,3}".prop_map(String::from),
-    ]
+    prop_oneof![proptest::sample::select(names), "[a-z]{1,3}".prop_map(String::from),]
 }
 
 fn expression() -> impl Strategy<Value = String> {
@@ -433,7 +498,8 @@ fn expression() -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(5, 40, 4, |inner| {
         prop_oneof![
-            (word(), proptest::collection::vec(inner.clone(), 0..4)).prop_map(|(f, a)| format!("{f}({})", a.join(", "))),
+            (word(), proptest::collection::vec(inner.clone(), 0..4))
+                .prop_map(|(f, a)| format!("{f}({})", a.join(", "))),
             (inner.clone(), "[a-z]{1,3}").prop_map(|(of, name)| format!("{of}.{name}")),
             (inner.clone(), inner.clone()).prop_map(|(of, at)| format!("{of}[{at}]")),
             inner.prop_map(|body| format!("map(range(0, 3), lambda('x', {body}))")),
@@ -452,16 +518,29 @@ fn anything() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 30, 5, |inner| {
         let keys = prop_oneof![
             proptest::sample::select(vec![
-                "type", "name", "apiVersion", "copy", "count", "input", "dependsOn", "condition", "properties", "resources",
-                "value", "defaultValue", "allowedValues", "scope", "template", "existing",
+                "type",
+                "name",
+                "apiVersion",
+                "copy",
+                "count",
+                "input",
+                "dependsOn",
+                "condition",
+                "properties",
+                "resources",
+                "value",
+                "defaultValue",
+                "allowedValues",
+                "scope",
+                "template",
+                "existing",
             ])
             .prop_map(str::to_owned),
             ".{0,5}".prop_map(String::from),
         ];
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            proptest::collection::vec((keys, inner), 0..6)
-                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            proptest::collection::vec((keys, inner), 0..6).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
         ]
     })
 }
