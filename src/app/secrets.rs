@@ -1,13 +1,11 @@
 //! Secrets: set, find, change, delete, recover, purge, back up, restore.
 //! Must not know: registries exist; HTTP.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::Cx;
 use super::keys::{Page, admit, one_more, open_backup, seal_backup, split};
-use super::{App, Cx};
 use crate::domain::access::Permission;
 use crate::domain::error::KeyError;
 use crate::domain::secret::{Change, Secret, SecretVersion};
@@ -244,11 +242,4 @@ fn unkept(doc: &Value, secret: i64) -> Option<SecretVersion> {
 /// When the next deleted secret is due to go.
 pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
     store::secrets::next_purge(tx).await
-}
-
-/// Removes the deleted secrets whose time has come by `at`. Called by the poller.
-pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
-    let mut tx = app.store.write().await?;
-    store::secrets::purge_due(&mut tx, at).await?;
-    tx.commit().await
 }

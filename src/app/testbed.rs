@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::clock;
 use super::timeline::{self, Change};
-use super::{App, Options, rotation, secrets};
+use super::{App, Options, clock};
 use crate::domain::access::Caller;
 use crate::domain::identity::{Principal, PrincipalKind};
 use crate::domain::time::{DAY, Timestamp};
@@ -132,8 +131,6 @@ impl Bed {
     /// Lets days pass, and all that is due with them.
     pub async fn pass(&self, days: i64) {
         timeline::change(&self.app, Change::Advance(days * DAY)).await.unwrap();
-        rotation::do_due(&self.app, self.app.now()).await.unwrap();
-        secrets::do_due(&self.app, self.app.now()).await.unwrap();
     }
 
     /// A vault's ARM id.

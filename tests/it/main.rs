@@ -11,5 +11,6 @@ mod crash;
 mod entra;
 mod graph;
 mod harness;
+mod keyvault;
 mod net;
 mod readme;
