@@ -10,11 +10,12 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Value, json};
 
 use super::{App, Cx, access, clock, registries, tokens};
-use crate::domain::access::{Caller, Plane, allowed};
+use crate::domain::access::{Caller, Plane, address_in, allowed};
 use crate::domain::error::{ContentError, RequestError, TokenError};
+use crate::domain::identity::Principal;
 use crate::domain::registry::Registry;
 use crate::domain::well_known::TENANT_ID;
-use crate::domain::{Error, Result, crypto};
+use crate::domain::{Error, Result, crypto, directory};
 use crate::store;
 
 /// The user name that says: the password is a token [recorded].
@@ -263,6 +264,10 @@ async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Cl
     }))
 }
 
+fn disabled(principal: &Principal) -> bool {
+    principal.doc["accountEnabled"] == false
+}
+
 /// Who stands behind what was shown.
 enum Credential {
     /// A principal of the directory.
@@ -292,6 +297,9 @@ impl Credential {
             return Ok(registry.flag("adminUserEnabled").then_some(Self::Admin));
         }
         let Some(principal) = store::directory::by_object(&mut cx.tx, subject).await? else { return Ok(None) };
+        if disabled(&principal) {
+            return Ok(None);
+        }
         let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
         Ok(Some(Self::Principal(tokens::caller(&principal, groups, cx.caller.address))))
     }
@@ -312,11 +320,9 @@ impl Credential {
             return Ok(None);
         }
         let Some(principal) = store::directory::by_app(&mut cx.tx, user).await? else { return Ok(None) };
-        let hash = crypto::sha256(password.as_bytes());
         let secrets = store::directory::passwords(&mut cx.tx, user).await?;
-        let good =
-            secrets.iter().any(|s| crypto::same_secret(&s.hash, &hash) && s.starts_at <= cx.now && cx.now < s.ends_at);
-        if !good {
+        if directory::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() || disabled(&principal)
+        {
             return Ok(None);
         }
         let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
@@ -372,8 +378,29 @@ impl Credential {
     }
 }
 
+/// Lets an address through the registry's own firewall (acr.md C.1).
+pub fn admit(registry: &Registry, address: IpAddr) -> Result<()> {
+    let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    let rules = registry.properties.get("networkRuleSet");
+    let open = word(rules.and_then(|r| r.get("defaultAction"))) != "deny";
+    let named = || {
+        let listed = rules.and_then(|r| r["ipRules"].as_array()).into_iter().flatten();
+        listed.filter_map(|r| r["value"].as_str()).any(|rule| address_in(rule, address))
+    };
+    let public = word(registry.properties.get("publicNetworkAccess")) != "disabled";
+    if public && (open || named()) { Ok(()) } else { Err(ContentError::Address(address.to_string()).into()) }
+}
+
+/// `/v2/`: requires a good credential and no right.
+pub async fn knock(cx: &mut Cx, registry: &str, presented: &Presented) -> Result<()> {
+    let registry = registries::by_name(cx, registry).await?;
+    let need = Need { kind: "registry", name: "", challenge: "", any: &[] };
+    require(cx, &registry, presented, &need).await.map(|_| ())
+}
+
 /// Requires a right of what was shown. Without it: the challenge that tells clients what to ask for.
 pub async fn require(cx: &mut Cx, registry: &Registry, presented: &Presented, need: &Need<'_>) -> Result<Access> {
+    admit(registry, cx.caller.address)?;
     let access = access_of(cx, registry, presented).await?;
     if let Some(access) = access
         && (need.any.is_empty() || access.holds(need))
@@ -423,6 +450,7 @@ pub async fn exchange(app: &Arc<App>, registry: &str, entra: Option<&str>, addre
     let mut cx = app.read(Caller::system()).await?;
     let found = registries::by_name(&mut cx, registry).await?;
     drop(cx);
+    admit(&found, address)?;
     let mut audiences = tokens::REGISTRY.to_vec();
     if found.policy_enabled("azureADAuthenticationAsArmPolicy") {
         audiences.extend(tokens::ARM);
@@ -449,9 +477,16 @@ pub async fn exchange(app: &Arc<App>, registry: &str, entra: Option<&str>, addre
 
 /// Gives an access token for the scopes asked, narrowed to what is allowed. Nothing shown is an anonymous
 /// request, which registries with anonymous pull answer.
-pub async fn issue(app: &Arc<App>, registry: &str, presented: &Presented, scopes: &[Scope]) -> Result<String> {
-    let mut cx = app.read(Caller::system()).await?;
+pub async fn issue(
+    app: &Arc<App>,
+    registry: &str,
+    presented: &Presented,
+    scopes: &[Scope],
+    address: IpAddr,
+) -> Result<String> {
+    let mut cx = app.read(Caller { address, ..Caller::system() }).await?;
     let found = registries::by_name(&mut cx, registry).await?;
+    admit(&found, address)?;
     let (subject, access) = match presented {
         Presented::Wrong => return Err(TokenError::Malformed("not a token of this registry".to_owned()).into()),
         Presented::Nothing if found.flag("anonymousPullEnabled") => {

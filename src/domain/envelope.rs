@@ -1,16 +1,5 @@
 //! The envelope around a registry's data: a random data encryption key (DEK) seals the data, a key
 //! encryption key wraps the DEK. Only this file makes a [`Sealed`], and only from a [`Dek`].
-//!
-//! A blob is sealed in independent chunks of 64 KiB, so that a range read opens only its own:
-//!
-//! ```text
-//! header: "ACRITEB1", 32 bytes of salt
-//! chunk:  nonce (12), ciphertext (64 KiB; the last one shorter, maybe empty), tag (16)
-//! ```
-//!
-//! Each blob has a key of its own, HKDF-SHA256(DEK, salt, purpose and the blob's name). A chunk's index and
-//! whether it is the last are bound into its tag: none can be moved, dropped or taken for the end. Nonces are
-//! random and not counted, because an upload that broke off seals the same index again with other bytes.
 //! Must not know: where the key encryption key lives or who may use it.
 
 use rand::CryptoRng;
@@ -46,6 +35,15 @@ impl Sealed {
         Self(bytes)
     }
 }
+
+// How a blob lies on disk: sealed in independent chunks, so that a range read opens only its own.
+//
+//     header: "ACRITEB1", 32 bytes of salt
+//     chunk:  nonce (12), ciphertext (64 KiB; the last one shorter, maybe empty), tag (16)
+//
+// Each blob has a key of its own, HKDF-SHA256(DEK, salt, purpose and the blob's name). A chunk's index and
+// whether it is the last are bound into its tag: none can be moved, dropped or taken for the end. Nonces are
+// random and not counted, because an upload that broke off seals the same index again with other bytes.
 
 /// Bytes of plaintext in a chunk.
 pub const CHUNK: usize = 64 * 1024;

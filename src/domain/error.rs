@@ -145,8 +145,21 @@ pub enum SignInError {
     },
     /// Neither a secret nor an assertion came with the request.
     CredentialMissing,
-    /// A client assertion that is no JWT, or whose signature or claims do not hold.
+    /// A client assertion that is no JWT.
+    AssertionMalformed,
+    /// A client assertion whose signature does not hold.
     AssertionInvalid(String),
+    /// A client assertion signed with a certificate that the application does not have, or has no longer.
+    CertificateWrong {
+        /// The application id.
+        client_id: String,
+        /// Why: `The key was not found.`, `The key used is expired.`
+        reason: &'static str,
+        /// The thumbprint that the assertion names.
+        thumbprint: String,
+    },
+    /// A client assertion made for another endpoint.
+    AssertionAudience(String),
     /// A client assertion whose time is not now.
     AssertionTime,
     /// No federated credential of the application fits the assertion. Which claim is the first not to.

@@ -8,6 +8,8 @@ mod cli;
 mod cmk_lifecycle;
 mod cmk_revocation;
 mod crash;
+mod entra;
+mod graph;
 mod harness;
 mod keyvault;
 mod net;

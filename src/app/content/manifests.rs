@@ -176,16 +176,13 @@ async fn check_references(cx: &mut Cx, inside: &Inside, repository: &str, read: 
     Ok(())
 }
 
-/// Deletes a manifest and its tags; by a tag, only the tag (OCI distribution 1.1).
-pub async fn delete(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Reference) -> Result<()> {
+/// Deletes a manifest and its tags.
+pub async fn delete(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Digest) -> Result<()> {
+    let unknown = || ContentError::ManifestUnknown(format!("manifest {digest} is not found"));
     let there = store::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
-    let there = there.ok_or_else(|| unknown(reference))?;
-    let digest = match reference {
-        Reference::Tag(tag) => return super::repositories::untag(cx, inside, repository, tag).await,
-        Reference::Digest(digest) => digest.as_str(),
-    };
-    let manifest =
-        store::content::find_manifest(&mut cx.tx, there.id, digest).await?.ok_or_else(|| unknown(reference))?;
+    let there = there.ok_or_else(unknown)?;
+    let found = store::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
+    let manifest = found.ok_or_else(unknown)?;
     let locked = !there.attributes.delete || !manifest.attributes.delete;
     if locked || store::content::has_undeletable_tag(&mut cx.tx, manifest.id).await? {
         return Err(ContentError::Locked.into());

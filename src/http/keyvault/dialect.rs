@@ -55,8 +55,8 @@ pub fn say(error: &Error) -> Said {
         Error::Key(e) => key(e),
         // No verb of this front end gives these.
         Error::SignIn(_)
-        | Error::Resource(_)
         | Error::Directory(_)
+        | Error::Resource(_)
         | Error::Registry(_)
         | Error::Content(_)
         | Error::Internal(_) => said(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", None, error.to_string()),

@@ -1,13 +1,118 @@
-//! To be written.
+//! The registry's login server: OCI distribution 1.1 under `/v2`, Azure's own API under `/acr/v1`, sign-in
+//! under `/oauth2`.
+//! Must not know: how content is stored or sealed.
+
+mod acr;
+mod blobs;
+mod dialect;
+mod lists;
+mod manifests;
+mod oauth;
+mod routes;
+mod uploads;
+mod wire;
 
 use std::sync::Arc;
 
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
 use super::call::Call;
-use crate::app::App;
+use crate::app::content::{self, Inside};
+use crate::app::registry_tokens::{self, Need};
+use crate::app::{App, Cx};
+use crate::domain::Result;
+use crate::domain::access::Caller;
+use crate::domain::error::RequestError;
+use routes::{Of, Route};
 
 /// Answers a call.
-pub async fn answer(_app: Arc<App>, _call: Call) -> Response {
-    Response::default()
+pub async fn answer(app: Arc<App>, call: Call) -> Response {
+    let correlation = call.header("x-ms-correlation-request-id").map(str::to_owned);
+    let correlation = correlation.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let mut answer = match route(&app, call).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            if let crate::domain::Error::Internal(text) = &error {
+                tracing::error!("registry: {text}");
+            }
+            dialect::refusal(&error, &correlation)
+        }
+    };
+    wire::dress(&mut answer, &correlation);
+    answer
+}
+
+/// The registry's name: the first label of `{name}.azurecr.io` and of `{name}.{region}.data.azurecr.io`.
+fn registry_name(call: &Call) -> &str {
+    call.host.split('.').next().unwrap_or_default()
+}
+
+async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
+    let (repository, of) = match routes::parse(&call.path)? {
+        Route::Base => return base(app, &mut call).await,
+        Route::Exchange => return oauth::exchange(app, call).await,
+        Route::Token => return oauth::token(app, call).await,
+        Route::Catalog => return lists::catalog(app, &mut call, "/v2/_catalog").await,
+        Route::AcrCatalog => return lists::catalog(app, &mut call, "/acr/v1/_catalog").await,
+        Route::Repository(name, of) => (name, of),
+    };
+    let name = repository.as_str();
+    match of {
+        Of::TagList => lists::tags(app, &mut call, name).await,
+        Of::Referrers(digest) => lists::referrers(app, &mut call, name, &digest).await,
+        Of::Manifest(reference) => manifests::answer(app, call, name, &reference).await,
+        Of::Blob(digest) => blobs::answer(app, &mut call, name, &digest).await,
+        Of::Uploads => uploads::begin(app, call, name).await,
+        Of::Upload(uuid) => uploads::answer(app, call, name, &uuid).await,
+        Of::Itself => acr::repository(app, call, name).await,
+        Of::AcrTags => acr::tags(app, &mut call, name).await,
+        Of::AcrTag(tag) => acr::tag(app, call, name, &tag).await,
+        Of::AcrManifests => acr::manifests(app, &mut call, name).await,
+        Of::AcrManifest(digest) => acr::manifest(app, call, name, &digest).await,
+    }
+}
+
+fn not_allowed(call: &Call) -> crate::domain::Error {
+    RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into()
+}
+
+fn reads(call: &Call) -> bool {
+    call.method == Method::GET || call.method == Method::HEAD
+}
+
+fn caller(call: &Call) -> Caller {
+    Caller { address: call.address, ..Caller::system() }
+}
+
+// Handlers borrow the call mutably even to read it: a body that nobody has read cannot be shared between
+// threads, and a shared borrow across an await would ask for that.
+
+/// Looks at the token, opens the registry's data, and returns both with one transaction that reads.
+async fn enter(app: &Arc<App>, call: &mut Call, need: &Need<'_>) -> Result<(Cx, Inside)> {
+    let presented = registry_tokens::present(app, registry_name(call), call.header("authorization")).await?;
+    let mut cx = app.read(caller(call)).await?;
+    let inside = content::enter(&mut cx, registry_name(call), &presented, need).await?;
+    Ok((cx, inside))
+}
+
+/// A transaction that writes, after [`enter`] has let the caller in.
+async fn write(app: &Arc<App>, call: &mut Call) -> Result<Cx> {
+    app.write(caller(call)).await
+}
+
+/// `/v2/`: whether the token is good. Goes on working while the key is not.
+async fn base(app: &Arc<App>, call: &mut Call) -> Result<Response> {
+    if !reads(call) {
+        return Err(not_allowed(call));
+    }
+    let presented = registry_tokens::present(app, registry_name(call), call.header("authorization")).await?;
+    let mut cx = app.read(caller(call)).await?;
+    registry_tokens::knock(&mut cx, registry_name(call), &presented).await?;
+    Ok(wire::json(StatusCode::OK, &serde_json::json!({})))
+}
+
+/// A right in a repository.
+fn in_repository<'a>(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Need<'a> {
+    Need { kind: "repository", name, challenge, any }
 }

@@ -1,0 +1,206 @@
+//! `/acr/v1`: Azure's own view of repositories, tags and manifests (acr.md C.3).
+//! Must not know: how they are kept.
+
+use std::sync::Arc;
+
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::{caller, enter, in_repository, not_allowed, wire, write};
+use crate::app::App;
+use crate::app::content::Inside;
+use crate::app::content::repositories::{self as verbs, Described, Lockable, Order, Tag};
+use crate::app::registry_tokens::Need;
+use crate::domain::content::{Digest, is_tag};
+use crate::domain::error::ContentError;
+use crate::domain::{Error, Result};
+use crate::http::call::Call;
+
+/// What reading needs. az asks for `metadata_read`; a token for pulling may look too.
+fn reading(repository: &str) -> Need<'_> {
+    in_repository(repository, "metadata_read", &["metadata_read", "pull"])
+}
+
+fn changing(repository: &str) -> Need<'_> {
+    in_repository(repository, "metadata_write,metadata_read", &["metadata_write"])
+}
+
+fn deleting(repository: &str) -> Need<'_> {
+    in_repository(repository, "delete", &["delete"])
+}
+
+fn order(call: &Call) -> (Order, &'static str) {
+    match call.query("orderby").as_deref() {
+        Some("timeasc") => (Order::Oldest, "timeasc"),
+        Some("timedesc") => (Order::Newest, "timedesc"),
+        _ => (Order::Name, ""),
+    }
+}
+
+fn shown_tag(tag: &Tag) -> Value {
+    json!({
+        "name": tag.name,
+        "digest": tag.digest,
+        "createdTime": tag.created_at.zulu7(),
+        "lastUpdateTime": tag.updated_at.zulu7(),
+        "signed": false,
+        "changeableAttributes": tag.attributes.shown(),
+    })
+}
+
+fn shown_manifest(described: &Described, alone: bool) -> Value {
+    let manifest = &described.manifest;
+    let mut shown = json!({
+        "digest": manifest.digest,
+        "imageSize": manifest.image_size,
+        "createdTime": manifest.created_at.zulu7(),
+        "lastUpdateTime": manifest.updated_at.zulu7(),
+    });
+    for name in ["architecture", "os"] {
+        if let Some(value) = described.about.get(name) {
+            shown[name] = value.clone();
+        }
+    }
+    shown["mediaType"] = json!(manifest.media_type);
+    if let Some(value) = described.about.get("configMediaType") {
+        shown["configMediaType"] = value.clone();
+    }
+    if !described.tags.is_empty() {
+        shown["tags"] = json!(described.tags);
+    }
+    let mut attributes = manifest.attributes.shown();
+    attributes["quarantineState"] = json!("Passed");
+    shown["changeableAttributes"] = attributes;
+    if alone && let Some(references) = described.about.get("references") {
+        shown["references"] = references.clone();
+    }
+    shown
+}
+
+fn place(inside: &Inside, repository: &str) -> Value {
+    json!({"registry": inside.registry.login_server(), "imageName": repository})
+}
+
+/// `/acr/v1/{repository}`.
+pub async fn repository(app: &Arc<App>, mut call: Call, name: &str) -> Result<Response> {
+    match call.method {
+        Method::GET => {}
+        Method::PATCH => {
+            change(app, &mut call, name, &Lockable::Repository).await?;
+        }
+        Method::DELETE => {
+            let (cx, inside) = enter(app, &mut call, &deleting(name)).await?;
+            drop(cx);
+            let (manifests, tags) = verbs::delete(app, app.write(caller(&call)).await?, &inside, name).await?;
+            let body = json!({"manifestsDeleted": manifests, "tagsDeleted": tags});
+            return Ok(wire::json(StatusCode::ACCEPTED, &body));
+        }
+        _ => return Err(not_allowed(&call)),
+    }
+    let need = seen(&call, name);
+    let (mut cx, inside) = enter(app, &mut call, &need).await?;
+    let (repository, manifests, tags) = verbs::show(&mut cx, &inside, name).await?;
+    let mut shown = place(&inside, name);
+    shown["createdTime"] = json!(repository.created_at.zulu7());
+    shown["lastUpdateTime"] = json!(repository.updated_at.zulu7());
+    shown["manifestCount"] = json!(manifests);
+    shown["tagCount"] = json!(tags);
+    shown["changeableAttributes"] = repository.attributes.shown();
+    shown["changeableAttributes"]["teleportEnabled"] = json!(false);
+    Ok(wire::json(StatusCode::OK, &shown))
+}
+
+/// The right under which the object is shown: after a change, the one that allowed the change.
+fn seen<'a>(call: &Call, name: &'a str) -> Need<'a> {
+    if call.method == Method::PATCH { changing(name) } else { reading(name) }
+}
+
+async fn change(app: &Arc<App>, call: &mut Call, name: &str, what: &Lockable) -> Result<()> {
+    let (cx, inside) = enter(app, call, &changing(name)).await?;
+    drop(cx);
+    let body = call.json().await?;
+    let mut cx = write(app, call).await?;
+    verbs::lock(&mut cx, &inside, name, what, &body).await?;
+    cx.commit().await
+}
+
+/// `/acr/v1/{repository}/_tags`.
+pub async fn tags(app: &Arc<App>, call: &mut Call, name: &str) -> Result<Response> {
+    if call.method != Method::GET {
+        return Err(not_allowed(call));
+    }
+    let (mut cx, inside) = enter(app, call, &reading(name)).await?;
+    let page = wire::page(call, wire::PAGE)?;
+    let (order, word) = order(call);
+    let digest = call.query("digest").filter(|d| !d.is_empty());
+    let listed = verbs::tags(&mut cx, &inside, name, &page, order, digest.as_deref()).await?;
+    let mut shown = place(&inside, name);
+    shown["tags"] = listed.rows.iter().map(shown_tag).collect();
+    let mut answer = wire::json(StatusCode::OK, &shown);
+    if let Some(last) = listed.rows.last().filter(|_| listed.more) {
+        wire::link(&mut answer, &format!("/acr/v1/{name}/_tags"), &page, &last.name, word);
+    }
+    Ok(answer)
+}
+
+/// `/acr/v1/{repository}/_tags/{tag}`.
+pub async fn tag(app: &Arc<App>, mut call: Call, name: &str, tag: &str) -> Result<Response> {
+    if !is_tag(tag) {
+        return Err(ContentError::TagUnknown(tag.to_owned()).into());
+    }
+    match call.method {
+        Method::GET => {}
+        Method::PATCH => change(app, &mut call, name, &Lockable::Tag(tag.to_owned())).await?,
+        Method::DELETE => {
+            let (cx, inside) = enter(app, &mut call, &deleting(name)).await?;
+            drop(cx);
+            let mut cx = write(app, &mut call).await?;
+            verbs::untag(&mut cx, &inside, name, tag).await?;
+            cx.commit().await?;
+            return Ok(wire::empty(StatusCode::ACCEPTED));
+        }
+        _ => return Err(not_allowed(&call)),
+    }
+    let need = seen(&call, name);
+    let (mut cx, inside) = enter(app, &mut call, &need).await?;
+    let found = verbs::tag(&mut cx, &inside, name, tag).await?;
+    let mut shown = place(&inside, name);
+    shown["tag"] = shown_tag(&found);
+    Ok(wire::json(StatusCode::OK, &shown))
+}
+
+/// `/acr/v1/{repository}/_manifests`.
+pub async fn manifests(app: &Arc<App>, call: &mut Call, name: &str) -> Result<Response> {
+    if call.method != Method::GET {
+        return Err(not_allowed(call));
+    }
+    let (mut cx, inside) = enter(app, call, &reading(name)).await?;
+    let page = wire::page(call, wire::PAGE)?;
+    let (order, word) = order(call);
+    let listed = verbs::manifests(&mut cx, &inside, name, &page, order).await?;
+    let mut shown = place(&inside, name);
+    shown["manifests"] = listed.rows.iter().map(|m| shown_manifest(m, false)).collect();
+    let mut answer = wire::json(StatusCode::OK, &shown);
+    if let Some(last) = listed.rows.last().filter(|_| listed.more) {
+        wire::link(&mut answer, &format!("/acr/v1/{name}/_manifests"), &page, &last.manifest.digest, word);
+    }
+    Ok(answer)
+}
+
+/// `/acr/v1/{repository}/_manifests/{digest}`.
+pub async fn manifest(app: &Arc<App>, mut call: Call, name: &str, digest: &str) -> Result<Response> {
+    let digest =
+        Digest::parse(digest).map_err(|_| Error::from(ContentError::ManifestUnknown("manifest unknown".to_owned())))?;
+    match call.method {
+        Method::GET => {}
+        Method::PATCH => change(app, &mut call, name, &Lockable::Manifest(digest.clone())).await?,
+        _ => return Err(not_allowed(&call)),
+    }
+    let need = seen(&call, name);
+    let (mut cx, inside) = enter(app, &mut call, &need).await?;
+    let found = verbs::manifest(&mut cx, &inside, name, &digest).await?;
+    let mut shown = place(&inside, name);
+    shown["manifest"] = shown_manifest(&found, true);
+    Ok(wire::json(StatusCode::OK, &shown))
+}

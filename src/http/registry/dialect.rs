@@ -1,0 +1,187 @@
+//! How a refusal is said on a login server: the OCI envelope with Azure's codes and texts (acr.md C.1, B.2).
+//! Must not know: routes, verbs.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::wire;
+use crate::domain::Error;
+use crate::domain::error::{ContentError, RegistryError, RequestError};
+
+/// Said when the key encryption key cannot be used (acr.md B.2) [docs]. Status and code are decided here,
+/// because Azure does not publish them.
+const KEY_FORBIDDEN: (StatusCode, &str, &str) = (
+    StatusCode::FORBIDDEN,
+    "DENIED",
+    "Access to Key Encryption Key is forbidden. View troubleshooting steps at https://aka.ms/acr/cmk",
+);
+
+/// [recorded]
+const UNAUTHORIZED: &str = "authentication required, visit https://aka.ms/acr/authorization for more information.";
+
+/// Quoted by users [issue].
+const LOCKED: &str = "The operation is disallowed on this registry, repository or image. View troubleshooting steps at https://aka.ms/acr/faq/#why-does-my-pull-or-push-request-fail-with-disallowed-operation";
+
+fn said(status: StatusCode, code: &str, message: &str, detail: Option<Value>) -> Response {
+    let mut error = json!({"code": code, "message": message});
+    if let Some(detail) = detail {
+        error["detail"] = detail;
+    }
+    wire::json(status, &json!({"errors": [error]}))
+}
+
+/// A refusal as an answer. `correlation` is the request's id, which some texts name.
+pub fn refusal(error: &Error, correlation: &str) -> Response {
+    match error {
+        Error::Request(error) => request(error),
+        // Only sign-in meets these: a token of Entra ID, or a credential that is worth nothing here.
+        Error::Token(_) | Error::SignIn(_) => {
+            let message = format!("{UNAUTHORIZED} CorrelationId: {correlation}");
+            said(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", &message, None)
+        }
+        Error::Content(error) => content(error),
+        Error::Registry(RegistryError::Unknown(name)) => {
+            // On Azure the name would not resolve.
+            let message = format!("registry {name}.azurecr.io is not known");
+            said(StatusCode::NOT_FOUND, "NAME_UNKNOWN", &message, None)
+        }
+        // Refusals of other protocols, which no route here leads to.
+        Error::Access(_)
+        | Error::Resource(_)
+        | Error::Directory(_)
+        | Error::Vault(_)
+        | Error::Key(_)
+        | Error::Registry(_) => said(StatusCode::FORBIDDEN, "DENIED", &error.to_string(), None),
+        Error::Internal(text) => said(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", text, None),
+    }
+}
+
+fn request(error: &RequestError) -> Response {
+    let bad = StatusCode::BAD_REQUEST;
+    match error {
+        // [recorded]: a path that is no route, as is one with a repository in upper case.
+        RequestError::RouteUnknown(_) => wire::text(StatusCode::NOT_FOUND, "404 page not found\n"),
+        RequestError::MethodNotAllowed { method, .. } => {
+            let message = format!("The operation is unsupported: {method}.");
+            said(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", &message, None)
+        }
+        RequestError::Malformed(why) => said(bad, "BAD_REQUEST", why, None),
+        RequestError::InvalidValue { property, message } if property == "n" => {
+            said(bad, "PAGINATION_NUMBER_INVALID", message, None)
+        }
+        RequestError::InvalidValue { property, message } => {
+            said(bad, "BAD_REQUEST", &format!("{property}: {message}"), None)
+        }
+        RequestError::TooLarge { .. } => {
+            said(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", "http: request body too large", None)
+        }
+        RequestError::CutOff => said(bad, "BLOB_UPLOAD_INVALID", "the body ended too early", None),
+        RequestError::ApiVersionMissing => said(bad, "BAD_REQUEST", "api-version is missing", None),
+        RequestError::NotEmulated(what) => {
+            said(StatusCode::NOT_IMPLEMENTED, "UNSUPPORTED", &format!("The operation is unsupported: {what}."), None)
+        }
+    }
+}
+
+fn content(error: &ContentError) -> Response {
+    let (bad, missing) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND);
+    match error {
+        ContentError::Unauthorized { service, kind, name, actions, invalid_token } => {
+            challenge(service, kind, name, actions, *invalid_token)
+        }
+        ContentError::KeyForbidden => said(KEY_FORBIDDEN.0, KEY_FORBIDDEN.1, KEY_FORBIDDEN.2, None),
+        ContentError::NameInvalid(name) => {
+            said(bad, "NAME_INVALID", "invalid repository name", Some(json!({"name": name})))
+        }
+        ContentError::NameUnknown(name) => {
+            said(missing, "NAME_UNKNOWN", "repository name not known to registry", Some(json!({"name": name})))
+        }
+        ContentError::TagUnknown(tag) => {
+            said(missing, "TAG_UNKNOWN", "the specified tag does not exist", Some(json!({"tag": tag})))
+        }
+        ContentError::TagInvalid(tag) => {
+            said(bad, "TAG_INVALID", "manifest tag did not match URI", Some(json!({"tag": tag})))
+        }
+        ContentError::ManifestUnknown(message) => said(missing, "MANIFEST_UNKNOWN", message, None),
+        ContentError::ManifestInvalid(why) => said(bad, "MANIFEST_INVALID", "manifest invalid", Some(json!(why))),
+        ContentError::ManifestBlobUnknown(digest) => {
+            said(bad, "MANIFEST_BLOB_UNKNOWN", "manifest blob unknown to registry", Some(json!({"digest": digest})))
+        }
+        ContentError::BlobUnknown(digest) => {
+            said(missing, "BLOB_UNKNOWN", "blob unknown to registry", Some(json!({"digest": digest})))
+        }
+        ContentError::UploadUnknown(_) => said(missing, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", None),
+        ContentError::UploadInvalid(why) => said(bad, "BLOB_UPLOAD_INVALID", "blob upload invalid", Some(json!(why))),
+        ContentError::RangeWrong { location, size } => {
+            let mut answer = said(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", "invalid content range", None);
+            wire::put(&mut answer, header::LOCATION.as_str(), location);
+            wire::put(&mut answer, "range", &wire::received(*size));
+            answer
+        }
+        ContentError::RangeUnsatisfiable { size } => {
+            let mut answer = said(StatusCode::RANGE_NOT_SATISFIABLE, "RANGE_INVALID", "invalid content range", None);
+            wire::put(&mut answer, header::CONTENT_RANGE.as_str(), &format!("bytes */{size}"));
+            answer
+        }
+        ContentError::DigestInvalid(digest) => said(
+            bad,
+            "DIGEST_INVALID",
+            "provided digest did not match uploaded content",
+            Some(json!({"digest": digest})),
+        ),
+        ContentError::TooLarge => said(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "MANIFEST_INVALID",
+            "manifest invalid",
+            Some(json!("http: request body too large")),
+        ),
+        ContentError::Locked => {
+            said(StatusCode::METHOD_NOT_ALLOWED, "REGISTRY_DISALLOWED_OPERATION", LOCKED, Some(json!({})))
+        }
+        ContentError::Address(address) => {
+            let message = format!(
+                "client with IP '{address}' is not allowed access. Refer https://aka.ms/acr/firewall to grant access."
+            );
+            said(StatusCode::FORBIDDEN, "DENIED", &message, None)
+        }
+        ContentError::Unsupported(what) => {
+            said(missing, "UNSUPPORTED", &format!("The operation is unsupported: {what}."), None)
+        }
+    }
+}
+
+/// 401 with the challenge. No blank after the commas: az splits the header on blanks (acr.md C.1).
+fn challenge(service: &str, kind: &str, name: &str, actions: &str, invalid_token: bool) -> Response {
+    let mut detail = None;
+    let mut header = format!("Bearer realm=\"https://{service}/oauth2/token\",service=\"{service}\"");
+    if !actions.is_empty() {
+        header.push_str(&format!(",scope=\"{kind}:{name}:{actions}\""));
+        let each = actions.split(',').map(|action| json!({"Type": kind, "Name": name, "Action": action}));
+        detail = Some(Value::Array(each.collect()));
+    }
+    if invalid_token {
+        header.push_str(",error=\"invalid_token\"");
+    }
+    let mut answer = said(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", UNAUTHORIZED, detail);
+    if let Ok(value) = HeaderValue::from_str(&header) {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_challenge_is_written_as_az_reads_it() {
+        let answer = challenge("x.azurecr.io", "repository", "r", "metadata_read", true);
+        let header = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
+        assert_eq!(
+            header,
+            r#"Bearer realm="https://x.azurecr.io/oauth2/token",service="x.azurecr.io",scope="repository:r:metadata_read",error="invalid_token""#
+        );
+        assert_eq!(header.split(' ').count(), 2);
+    }
+}

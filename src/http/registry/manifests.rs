@@ -1,0 +1,81 @@
+//! `/v2/{repository}/manifests/{reference}`: HEAD, GET, PUT, DELETE.
+//! Must not know: how a manifest is kept.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+
+use super::{enter, in_repository, not_allowed, reads, wire, write};
+use crate::app::App;
+use crate::app::content::{manifests, repositories};
+use crate::domain::content::{MANIFEST_LIMIT, Reference};
+use crate::domain::error::{ContentError, RequestError};
+use crate::domain::{Error, Result};
+use crate::http::call::Call;
+
+/// Answers.
+pub async fn answer(app: &Arc<App>, mut call: Call, repository: &str, reference: &str) -> Result<Response> {
+    if reads(&call) {
+        return get(app, &mut call, repository, reference).await;
+    }
+    if call.method == Method::PUT {
+        let (cx, inside) = enter(app, &mut call, &in_repository(repository, "pull,push", &["push"])).await?;
+        drop(cx);
+        let reference = Reference::parse(reference)?;
+        let bytes = call.bytes(MANIFEST_LIMIT).await.map_err(|error| match error {
+            Error::Request(RequestError::TooLarge { .. }) => ContentError::TooLarge.into(),
+            other => other,
+        })?;
+        let put = manifests::put(app, &inside, repository, &reference, call.header("content-type"), &bytes).await?;
+        let mut answer = wire::empty(StatusCode::CREATED);
+        wire::put(&mut answer, "location", &format!("/v2/{repository}/manifests/{}", put.digest));
+        wire::put(&mut answer, "docker-content-digest", put.digest.as_str());
+        // A registry without the referrers API says nothing, so that clients keep the tag they fall back to.
+        if let Some(subject) = put.subject.filter(|_| inside.registry.cmk.is_none()) {
+            wire::put(&mut answer, "oci-subject", subject.as_str());
+        }
+        return Ok(answer);
+    }
+    if call.method == Method::DELETE {
+        let (cx, inside) = enter(app, &mut call, &in_repository(repository, "delete", &["delete"])).await?;
+        drop(cx);
+        let reference = named(reference)?;
+        let mut cx = write(app, &mut call).await?;
+        match &reference {
+            // By a tag, only the tag goes (OCI distribution 1.1).
+            Reference::Tag(tag) => repositories::untag(&mut cx, &inside, repository, tag).await?,
+            Reference::Digest(digest) => manifests::delete(&mut cx, &inside, repository, digest).await?,
+        }
+        cx.commit().await?;
+        return Ok(wire::empty(StatusCode::ACCEPTED));
+    }
+    Err(not_allowed(&call))
+}
+
+/// A reference that is looked for: what cannot be a tag cannot be there.
+fn named(reference: &str) -> Result<Reference> {
+    Reference::parse(reference).map_err(|error| match error {
+        Error::Content(ContentError::TagInvalid(tag)) => {
+            ContentError::ManifestUnknown(format!("manifest tagged by \"{tag}\" is not found")).into()
+        }
+        other => other,
+    })
+}
+
+async fn get(app: &Arc<App>, call: &mut Call, repository: &str, reference: &str) -> Result<Response> {
+    let (mut cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull"])).await?;
+    let found = manifests::find(&mut cx, &inside, repository, &named(reference)?).await?;
+    drop(cx);
+    let mut answer = if call.method == Method::HEAD {
+        let mut answer = wire::empty(StatusCode::OK);
+        answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(found.size));
+        wire::put(&mut answer, "content-type", &found.media_type);
+        answer
+    } else {
+        wire::bytes(StatusCode::OK, &found.media_type, found.open(&inside)?)
+    };
+    wire::put(&mut answer, "docker-content-digest", &found.digest);
+    wire::put(&mut answer, "etag", &format!("\"{}\"", found.digest));
+    Ok(answer)
+}
