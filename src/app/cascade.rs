@@ -1,20 +1,20 @@
-//! Deleting a resource group deletes what lies in it, each thing by its own verb.
+//! Deleting what holds other things: a resource group with its resources, a registry with its content.
 //! Must not know: how each kind of resource is deleted.
 
 use std::sync::Arc;
 
-use super::{App, groups, identities, registries, vaults};
+use super::{App, content, groups, identities, registries, vaults};
 use crate::domain::access::Caller;
-use crate::domain::{Result, name};
+use crate::domain::error::ResourceError;
+use crate::domain::{Error, Result, name};
 use crate::store;
 
 /// Deletes a group with all that lies in it: registries for good, vaults softly, identities.
 pub async fn delete_group(app: &Arc<App>, caller: Caller, group: &str) -> Result<()> {
     let mut cx = app.write(caller).await?;
     let found = groups::get(&mut cx, group).await?;
-    let mut gone = Vec::new();
     for registry in registries::list(&mut cx, Some(group)).await? {
-        gone.extend(registries::remove(&mut cx, &registry).await?);
+        registries::remove(&mut cx, &registry).await?;
     }
     for vault in vaults::list(&mut cx, Some(group)).await? {
         vaults::delete(&mut cx, group, &vault.name).await?;
@@ -25,6 +25,19 @@ pub async fn delete_group(app: &Arc<App>, caller: Caller, group: &str) -> Result
     store::access::delete_below(&mut cx.tx, &name::group_id(&found.name)).await?;
     store::groups::delete(&mut cx.tx, &found.name).await?;
     cx.commit().await?;
-    registries::remove_files(app, gone).await;
-    Ok(())
+    content::sweep(app).await
+}
+
+/// Deletes a registry with all its content. `false`: there was none.
+pub async fn delete_registry(app: &Arc<App>, caller: Caller, group: &str, name: &str) -> Result<bool> {
+    let mut cx = app.write(caller).await?;
+    let found = match registries::get(&mut cx, group, name).await {
+        Ok(found) => found,
+        Err(Error::Resource(ResourceError::NotFound { .. })) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    registries::remove(&mut cx, &found).await?;
+    cx.commit().await?;
+    content::sweep(app).await?;
+    Ok(true)
 }

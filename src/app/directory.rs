@@ -10,7 +10,7 @@ use crate::domain::error::{AccessError, DirectoryError, RequestError};
 use crate::domain::identity::{Principal, PrincipalKind};
 use crate::domain::time::DAY;
 use crate::domain::well_known::DEVELOPER_OBJECT_ID;
-use crate::domain::{Error, Result, Timestamp, crypto};
+use crate::domain::{Error, Result, Timestamp, certificate, crypto};
 use crate::store;
 
 /// Requires a right in the directory. Everybody may read; only the developer, who stands for the tenant's
@@ -38,6 +38,15 @@ fn merge(document: &mut Value, change: &Map<String, Value>) {
             (kept, value) => *kept = value.clone(),
         }
     }
+}
+
+/// Lays a change over an application's or principal's document.
+fn lay_over(cx: &Cx, doc: &mut Value, mut change: Map<String, Value>) -> Result<()> {
+    if let Some(sent) = change.get_mut("keyCredentials") {
+        certificate::complete_key_credentials(doc, sent, || cx.guid())?;
+    }
+    merge(doc, &change);
+    Ok(())
 }
 
 /// What a client sets of an object: its name, and all else as it was sent.
@@ -72,7 +81,7 @@ pub async fn create_application(cx: &mut Cx, change: Change) -> Result<Applicati
     let display_name = named(&change)?;
     let mut made =
         Application { object_id: cx.guid(), app_id: cx.guid(), display_name, created_at: cx.now, doc: json!({}) };
-    merge(&mut made.doc, &change.doc);
+    lay_over(cx, &mut made.doc, change.doc)?;
     check_identifier_uris(cx, &made).await?;
     store::directory::insert_application(&mut cx.tx, &made).await?;
     Ok(made)
@@ -82,7 +91,7 @@ pub async fn create_application(cx: &mut Cx, change: Change) -> Result<Applicati
 pub async fn update_application(cx: &mut Cx, id: &str, change: Change) -> Result<()> {
     administer(cx, "applications/update")?;
     let mut kept = application(cx, id).await?;
-    merge(&mut kept.doc, &change.doc);
+    lay_over(cx, &mut kept.doc, change.doc)?;
     check_identifier_uris(cx, &kept).await?;
     if let Some(name) = change.display_name {
         kept.display_name.clone_from(&name);
@@ -208,7 +217,7 @@ pub async fn create_service_principal(cx: &mut Cx, app_id: &str, change: Change)
         created_at: cx.now,
         doc: json!({}),
     };
-    merge(&mut principal.doc, &change.doc);
+    lay_over(cx, &mut principal.doc, change.doc)?;
     store::directory::insert(&mut cx.tx, &principal).await?;
     Ok(ServicePrincipal { principal, application: Some(application) })
 }
@@ -217,7 +226,7 @@ pub async fn create_service_principal(cx: &mut Cx, app_id: &str, change: Change)
 pub async fn update_service_principal(cx: &mut Cx, id: &str, change: Change) -> Result<()> {
     administer(cx, "servicePrincipals/update")?;
     let mut kept = service_principal(cx, id).await?.principal;
-    apply(&mut kept, change);
+    apply(cx, &mut kept, change)?;
     store::directory::update(&mut cx.tx, &kept).await
 }
 
@@ -235,11 +244,11 @@ pub async fn delete_service_principal(cx: &mut Cx, id: &str) -> Result<()> {
     Ok(())
 }
 
-fn apply(principal: &mut Principal, change: Change) {
+fn apply(cx: &Cx, principal: &mut Principal, change: Change) -> Result<()> {
     if let Some(name) = change.display_name {
         principal.display_name = name;
     }
-    merge(&mut principal.doc, &change.doc);
+    lay_over(cx, &mut principal.doc, change.doc)
 }
 
 // --- secrets ---------------------------------------------------------------------------------------------
@@ -320,7 +329,7 @@ pub async fn create_object(cx: &mut Cx, kind: PrincipalKind, change: Change) -> 
         created_at: cx.now,
         doc: json!({}),
     };
-    merge(&mut made.doc, &change.doc);
+    lay_over(cx, &mut made.doc, change.doc)?;
     check_user_name(cx, &made).await?;
     store::directory::insert(&mut cx.tx, &made).await?;
     Ok(made)
@@ -336,7 +345,7 @@ async fn check_user_name(cx: &mut Cx, user: &Principal) -> Result<()> {
 pub async fn update_object(cx: &mut Cx, kind: PrincipalKind, id: &str, change: Change) -> Result<()> {
     administer(cx, if kind == PrincipalKind::User { "users/update" } else { "groups/update" })?;
     let mut kept = object(cx, kind, id).await?;
-    apply(&mut kept, change);
+    apply(cx, &mut kept, change)?;
     check_user_name(cx, &kept).await?;
     store::directory::update(&mut cx.tx, &kept).await
 }

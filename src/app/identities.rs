@@ -131,6 +131,7 @@ pub async fn put(
 pub async fn delete(cx: &mut Cx, group: &str, identity: &str) -> Result<bool> {
     let Some(existing) = find(cx, group, identity).await? else { return Ok(false) };
     store::identities::delete(&mut cx.tx, group, identity).await?;
+    store::directory::delete_federated_credentials(&mut cx.tx, &existing.client_id).await?;
     store::directory::delete(&mut cx.tx, &existing.principal_id).await?;
     Ok(true)
 }

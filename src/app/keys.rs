@@ -519,7 +519,9 @@ const BACKUP_VERSIONS: usize = 500;
 /// subscription and geography.
 pub async fn backup(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, String)> {
     let (vault, key, _) = find(cx, vault, name, None, Permission::KEY_BACKUP).await?;
-    let versions = store::keys::versions(&mut cx.tx, key.id, "", i64::MAX).await?;
+    let mut versions = store::keys::versions(&mut cx.tx, key.id, "", i64::MAX).await?;
+    // In the order of their making, so that the newest is the newest again even where the clock stood still.
+    versions.sort_by_key(|v| (v.created_at, v.id));
     if versions.len() > BACKUP_VERSIONS {
         return bad(&format!("A key with more than {BACKUP_VERSIONS} versions cannot be backed up."));
     }

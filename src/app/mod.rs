@@ -16,8 +16,11 @@ pub mod registries;
 pub mod registry_tokens;
 pub mod roles;
 pub mod rotation;
+pub mod secrets;
 pub mod sign_in;
 pub mod status;
+#[cfg(test)]
+pub(crate) mod testbed;
 pub mod timeline;
 pub mod tokens;
 pub mod vaults;

@@ -203,7 +203,7 @@ async fn change(app: &Arc<App>, mut cx: Cx, before: Registry, wanted: Wanted) ->
             let old = before.cmk.as_ref();
             let unchanged =
                 old.is_some_and(|o| o.key == new.key && o.version == new.version && o.identity == new.identity);
-            (!unchanged).then(|| (Cmk { rotated_at: Some(cx.now), ..new }, wrapped))
+            (!unchanged).then_some((Cmk { rotated_at: Some(cx.now), ..new }, wrapped))
         }
     };
     let (caller, now) = (cx.caller.clone(), cx.now);
@@ -305,33 +305,16 @@ async fn system_identity(cx: &mut Cx, registry: &Registry, wanted: bool) -> Resu
     }
 }
 
-/// Deletes a registry with all its content. `false`: there was none.
-pub async fn delete(app: &Arc<App>, caller: Caller, group: &str, name: &str) -> Result<bool> {
-    let mut cx = app.write(caller).await?;
-    let found = match get(&mut cx, group, name).await {
-        Ok(found) => found,
-        Err(Error::Resource(ResourceError::NotFound { .. })) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    let files = remove(&mut cx, &found).await?;
-    cx.commit().await?;
-    remove_files(app, files).await;
-    Ok(true)
-}
-
-/// Removes a registry's rows. Returns the files that are to go once that is committed.
-pub(super) async fn remove(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
+/// Removes a registry and all rows of its content. The files go afterwards (see cascade).
+pub(super) async fn remove(cx: &mut Cx, registry: &Registry) -> Result<()> {
     if let Some(principal) = &registry.system_principal {
         store::directory::delete(&mut cx.tx, principal).await?;
     }
     store::access::delete_below(&mut cx.tx, &registry.arm_id()).await?;
     store::registries::delete(&mut cx.tx, registry.id).await?;
     cx.app.unwrapped.forget(registry.id);
-    Ok(Vec::new())
+    Ok(())
 }
-
-/// Removes files whose rows are gone. What fails is an orphan, which the next start removes.
-pub(super) async fn remove_files(_app: &Arc<App>, _files: Vec<String>) {}
 
 /// Whether a registry name can be had.
 pub async fn name_is_free(cx: &mut Cx, name: &str) -> Result<bool> {

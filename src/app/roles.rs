@@ -125,13 +125,13 @@ pub enum Definition {
     /// Built in.
     BuiltIn(&'static Role),
     /// Custom.
-    Custom(CustomRole),
+    Custom(Box<CustomRole>),
 }
 
 /// All role definitions, built in ones first.
 pub async fn definitions(cx: &mut Cx) -> Result<Vec<Definition>> {
     let mut all: Vec<Definition> = role::BUILT_IN.iter().map(Definition::BuiltIn).collect();
-    all.extend(store::access::custom_roles(&mut cx.tx).await?.into_iter().map(Definition::Custom));
+    all.extend(store::access::custom_roles(&mut cx.tx).await?.into_iter().map(|c| Definition::Custom(Box::new(c))));
     Ok(all)
 }
 

@@ -1,4 +1,4 @@
-//! Key rotation: on demand, by policy, and all else that time does to keys by itself.
+//! Key rotation: on demand, by policy, and all else that time does to keys and secrets by itself.
 //! Must not know: registries exist (they notice new versions themselves); HTTP.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::keys::{Found, Made};
-use super::{App, Cx, keys};
+use super::{App, Cx, keys, secrets};
 use crate::domain::access::{Caller, Permission};
 use crate::domain::key::{Attributes, Change, Key, Version};
 use crate::domain::vault::Vault;
@@ -71,40 +71,39 @@ async fn add_like(
     keys::add_version(cx, key, made).await
 }
 
-/// When the next thing is due that happens to keys by themselves: a purge or a rotation.
+/// When the next thing is due that happens to keys and secrets by themselves: a purge or a rotation.
 pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
     let purge = store::keys::next_purge(tx).await?;
     let rotation = store::keys::next_rotation(tx).await?.and_then(|k| k.rotate_at);
-    Ok([purge, rotation].into_iter().flatten().min())
+    let secrets = secrets::due(tx).await?;
+    Ok([purge, rotation, secrets].into_iter().flatten().min())
 }
 
 /// Does what is due at `at` or before, each at its own instant and in order. Called by the poller.
 pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
     loop {
         let mut tx = app.store.read().await?;
-        let purge = store::keys::next_purge(&mut tx).await?.filter(|t| *t <= at);
-        let rotation = store::keys::next_rotation(&mut tx).await?;
-        let rotation = rotation.and_then(|k| k.rotate_at.filter(|t| *t <= at).map(|t| (t, k)));
-        match (purge, rotation) {
-            (Some(purge), rotation) if rotation.as_ref().is_none_or(|(t, _)| purge <= *t) => {
-                drop(tx);
-                let mut tx = app.store.write().await?;
-                store::keys::purge_due(&mut tx, purge).await?;
-                tx.commit().await?;
-                app.parsed.forget();
-            }
-            (_, Some((due, key))) => {
-                let Some(before) = store::keys::find_version(&mut tx, key.id, None).await? else { return Ok(()) };
-                drop(tx);
-                rotate_due(app, due, key, &before).await?;
-            }
-            _ => return Ok(()),
+        let Some(due) = due(&mut tx).await?.filter(|t| *t <= at) else { return Ok(()) };
+        let rotation = store::keys::next_rotation(&mut tx).await?.filter(|k| k.rotate_at == Some(due));
+        let before = match &rotation {
+            Some(key) => store::keys::find_version(&mut tx, key.id, None).await?,
+            None => None,
+        };
+        drop(tx);
+        // What is purged at this very instant does not rotate any more.
+        let mut tx = app.store.write().await?;
+        store::keys::purge_due(&mut tx, due).await?;
+        store::secrets::purge_due(&mut tx, due).await?;
+        tx.commit().await?;
+        app.parsed.forget();
+        if let (Some(key), Some(before)) = (rotation, before) {
+            rotate_due(app, due, &key, &before).await?;
         }
     }
 }
 
 /// Makes the version that `key`'s policy is due to make at `due`, as of that instant.
-async fn rotate_due(app: &Arc<App>, due: Timestamp, key: Key, before: &Version) -> Result<()> {
+async fn rotate_due(app: &Arc<App>, due: Timestamp, key: &Key, before: &Version) -> Result<()> {
     let (private, public) = keys::generate(before.material()).await?;
     let mut cx = app.write_now(Caller::system()).await?;
     cx.now = due;

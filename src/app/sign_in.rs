@@ -4,14 +4,16 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{App, clock, poller, tokens};
 use crate::domain::directory::{self, EXCHANGE_AUDIENCE};
-use crate::domain::error::SignInError;
+use crate::domain::error::{SignInError, TokenError};
 use crate::domain::identity::{Principal, PrincipalKind};
 use crate::domain::name::{IDENTITIES, ResourceId};
 use crate::domain::token::{self, LIFETIME, MANAGED_LIFETIME, Proof, Purpose};
 use crate::domain::well_known::{TENANT_DOMAIN, TENANT_ID};
-use crate::domain::{Error, Result, crypto};
+use crate::domain::{Error, Result, Timestamp, certificate, crypto};
 use crate::store;
 
 /// How a client says who it is.
@@ -100,8 +102,18 @@ pub async fn client_credentials(
             Proof::Secret
         }
         Credential::Assertion(assertion) => {
-            let credentials = store::directory::federated_credentials(&mut tx, client_id).await?;
-            check_assertion(app, &credentials, assertion).await?;
+            let (header, claims) = token::peek(assertion).ok_or(SignInError::AssertionMalformed)?;
+            // What a client signs itself names itself as the issuer (RFC 7523).
+            if claims["iss"].as_str().is_some_and(|iss| iss.eq_ignore_ascii_case(client_id)) {
+                let application = store::directory::application_by_app(&mut tx, client_id).await?;
+                let mut certificates = certificate::certificates(&principal.doc);
+                certificates.extend(application.iter().flat_map(|a| certificate::certificates(&a.doc)));
+                let signed = SelfSigned { client_id, assertion, header: &header, claims: &claims };
+                check_self_signed(&signed, &certificates, app.now())?;
+            } else {
+                let credentials = store::directory::federated_credentials(&mut tx, client_id).await?;
+                check_federated(app, &credentials, assertion, &claims).await?;
+            }
             Proof::Key
         }
     };
@@ -114,15 +126,56 @@ pub async fn client_credentials(
     grant(app, &principal, resource, proof, LIFETIME).await
 }
 
+/// An assertion that the client signed with a certificate.
+struct SelfSigned<'a> {
+    client_id: &'a str,
+    assertion: &'a str,
+    header: &'a Value,
+    claims: &'a Value,
+}
+
+/// A client's own assertion: for this tenant's token endpoint, in its time, by one of its certificates.
+fn check_self_signed(signed: &SelfSigned<'_>, certificates: &[(Vec<u8>, Timestamp)], now: Timestamp) -> Result<()> {
+    let thumbprint = ["x5t", "x5t#S256"].iter().find_map(|name| signed.header[*name].as_str());
+    let thumbprint = thumbprint.and_then(crypto::from_base64url).map(|t| crypto::hex(&t).to_ascii_uppercase());
+    let wrong = |reason| SignInError::CertificateWrong {
+        client_id: signed.client_id.to_owned(),
+        reason,
+        thumbprint: thumbprint.clone().unwrap_or_default(),
+    };
+    let used = certificates.iter().find(|(der, _)| certificate::signed_with(signed.assertion, der));
+    let (_, ends_at) = used.ok_or_else(|| wrong("The key was not found."))?;
+    // A certificate ends as secrets do: in simulated time.
+    if *ends_at <= now {
+        return Err(wrong("The key used is expired.").into());
+    }
+    let machine = clock::machine().seconds();
+    let at = |name: &str| signed.claims[name].as_i64();
+    if at("exp").is_none_or(|exp| exp <= machine) || at("nbf").is_some_and(|nbf| machine + 300 < nbf) {
+        return Err(SignInError::AssertionTime.into());
+    }
+    let audiences = token::texts(&signed.claims["aud"]);
+    let ours = |audience: &String| {
+        let mut path = audience.strip_prefix("https://").unwrap_or_default().split('/');
+        let host = path.next().unwrap_or_default().split(':').next().unwrap_or_default();
+        let host_known = ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"];
+        host_known.contains(&host) && path.next().is_some_and(|tenant| check_tenant(tenant).is_ok())
+    };
+    if audiences.iter().any(ours) {
+        return Ok(());
+    }
+    Err(SignInError::AssertionAudience(audiences.join(", ")).into())
+}
+
 /// A federated token in place of a secret. Its signature can be checked where its issuer is this tenant;
 /// the keys of issuers elsewhere cannot be had, and what cannot be checked is refused.
-async fn check_assertion(
+async fn check_federated(
     app: &Arc<App>,
     credentials: &[directory::FederatedCredential],
     assertion: &str,
+    claims: &Value,
 ) -> Result<()> {
     let invalid = |why: &str| SignInError::AssertionInvalid(why.to_owned());
-    let (_, claims) = token::peek(assertion).ok_or_else(|| invalid("it is not a JWT"))?;
     let issuer = claims["iss"].as_str().unwrap_or_default();
     let subject = claims["sub"].as_str().unwrap_or_default();
     directory::check_federated(credentials, issuer, subject, &token::texts(&claims["aud"]))?;
@@ -131,7 +184,7 @@ async fn check_assertion(
     }
     match app.signer().await?.verify(assertion, clock::machine()) {
         Ok(_) => Ok(()),
-        Err(Error::Token(crate::domain::error::TokenError::Expired)) => Err(SignInError::AssertionTime.into()),
+        Err(Error::Token(TokenError::Expired)) => Err(SignInError::AssertionTime.into()),
         Err(Error::Token(_)) => Err(invalid("its signature does not hold").into()),
         Err(other) => Err(other),
     }

@@ -162,6 +162,12 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+/// SHA-1: for thumbprints of certificates only, which name and prove nothing.
+#[must_use]
+pub fn sha1_thumbprint(bytes: &[u8]) -> [u8; 20] {
+    sha1::Sha1::digest(bytes).into()
+}
+
 /// Lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -20,7 +20,7 @@ pub enum Error {
     SignIn(SignInError),
     /// The caller is known but may not.
     #[error("access: {0:?}")]
-    Access(AccessError),
+    Access(Box<AccessError>),
     /// Resource management refuses.
     #[error("resource: {0:?}")]
     Resource(ResourceError),
@@ -145,8 +145,21 @@ pub enum SignInError {
     },
     /// Neither a secret nor an assertion came with the request.
     CredentialMissing,
-    /// A client assertion that is no JWT, or whose signature or claims do not hold.
+    /// A client assertion that is no JWT.
+    AssertionMalformed,
+    /// A client assertion whose signature does not hold.
     AssertionInvalid(String),
+    /// A client assertion signed with a certificate that the application does not have, or has no longer.
+    CertificateWrong {
+        /// The application id.
+        client_id: String,
+        /// Why: `The key was not found.`, `The key used is expired.`
+        reason: &'static str,
+        /// The thumbprint that the assertion names.
+        thumbprint: String,
+    },
+    /// A client assertion made for another endpoint.
+    AssertionAudience(String),
     /// A client assertion whose time is not now.
     AssertionTime,
     /// No federated credential of the application fits the assertion. Which claim is the first not to.
@@ -515,11 +528,16 @@ macro_rules! group {
     )*};
 }
 
+impl From<AccessError> for Error {
+    fn from(inner: AccessError) -> Self {
+        Self::Access(Box::new(inner))
+    }
+}
+
 group!(
     Request(RequestError),
     Token(TokenError),
     SignIn(SignInError),
-    Access(AccessError),
     Resource(ResourceError),
     Directory(DirectoryError),
     Vault(VaultError),

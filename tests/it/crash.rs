@@ -23,7 +23,7 @@ async fn what_was_answered_survives_kill_9() {
     let (client, principal) = me.make_identity("id1").await;
     me.allow("vault1", &principal).await;
     let kid = me.make_key("vault1", "key").await;
-    let keys = vec![kid.clone(), me.make_key("vault1", "key").await, me.make_key("vault1", "other").await];
+    let keys = [kid.clone(), me.make_key("vault1", "key").await, me.make_key("vault1", "other").await];
     good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(&kid, "id1", &client)).await).await;
     world.kill();
 

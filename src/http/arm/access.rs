@@ -210,7 +210,7 @@ async fn definition(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
             let mut cx = arm.app.read(caller).await?;
             let all: Vec<Value> = roles::definitions(&mut cx).await?.iter().map(shown_definition).collect();
             let found = all.into_iter().find(|d| d["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(&id)));
-            Ok(Answer::ok(found.ok_or_else(|| ResourceError::RoleNotFound(id))?))
+            Ok(Answer::ok(found.ok_or(ResourceError::RoleNotFound(id))?))
         }
         Method::PUT => {
             arm.require(&format!("{DEFINITIONS}/write"), scope).await?;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Arm;
 use super::wire::{Answer, system_data, tags};
 use crate::app::registries::{self, Done, Wanted};
-use crate::app::{Cx, groups, identities, operations};
+use crate::app::{Cx, cascade, groups, identities, operations};
 use crate::domain::cmk;
 use crate::domain::error::ResourceError;
 use crate::domain::name::{self, REGISTRIES, ResourceId};
@@ -209,7 +209,7 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
         }
         Method::DELETE => {
             arm.require(&format!("{REGISTRIES}/delete"), &scope).await?;
-            let gone = registries::delete(&arm.app, caller, group, &registry).await?;
+            let gone = cascade::delete_registry(&arm.app, caller, group, &registry).await?;
             Ok(Answer::empty(if gone { StatusCode::OK } else { StatusCode::NO_CONTENT }))
         }
         _ => Err(arm.wrong_method()),

@@ -180,9 +180,26 @@ fn say_sign_in(error: &SignInError) -> Refusal {
             7_000_216,
             "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
         ),
+        SignInError::AssertionMalformed => {
+            refusal(UNAUTHORIZED, "invalid_client", 50_027, "JWT token is invalid or malformed.")
+        }
         SignInError::AssertionInvalid(why) => {
             refusal(UNAUTHORIZED, "invalid_client", 50_013, format!("Assertion failed signature validation: {why}."))
         }
+        SignInError::CertificateWrong { client_id, reason, thumbprint } => refusal(
+            UNAUTHORIZED,
+            "invalid_client",
+            700_027,
+            format!(
+                "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - {reason}, Thumbprint of key used by client: '{thumbprint}', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{client_id}'.]"
+            ),
+        ),
+        SignInError::AssertionAudience(audience) => refusal(
+            UNAUTHORIZED,
+            "invalid_client",
+            700_023,
+            format!("Client assertion audience claim does not match Realm issuer. The audience is '{audience}'."),
+        ),
         SignInError::AssertionTime => {
             refusal(UNAUTHORIZED, "invalid_client", 700_024, "Client assertion is not within its valid time range.")
         }

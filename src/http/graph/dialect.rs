@@ -87,7 +87,7 @@ fn say(error: &Error) -> Refusal {
             };
             refusal(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
         }
-        Error::Access(access) => match access {
+        Error::Access(access) => match access.as_ref() {
             AccessError::Action { .. }
             | AccessError::Policy { .. }
             | AccessError::Role { .. }

@@ -33,6 +33,12 @@ fn shape(mut object: Value, doc: &Value, own: Value) -> Value {
             members.extend(layer);
         }
     }
+    // Certificates are not shown again [docs].
+    for credential in object.get_mut("keyCredentials").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(members) = credential.as_object_mut() {
+            members.insert("key".to_owned(), Value::Null);
+        }
+    }
     object
 }
 

@@ -7,6 +7,8 @@ mod keys;
 mod paging;
 mod route;
 mod secrets;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::net::IpAddr;

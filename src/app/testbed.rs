@@ -1,0 +1,140 @@
+//! For tests of this crate's own rooms: an emulator in a temporary folder with vaults, callers and their
+//! tokens. Tests through the real front ends use tests/it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::timeline::{self, Change};
+use super::{App, Options, clock};
+use crate::domain::access::Caller;
+use crate::domain::identity::{Principal, PrincipalKind};
+use crate::domain::time::{DAY, Timestamp};
+use crate::domain::vault::{Vault, settle};
+use crate::domain::{name, token, well_known};
+use crate::store;
+use crate::store::access::Assignment;
+
+/// An emulator whose folder goes with it.
+pub struct Bed {
+    /// The emulator.
+    pub app: Arc<App>,
+    _dir: tempfile::TempDir,
+}
+
+/// A service principal and its token for vaults.
+pub struct Person {
+    /// Object id.
+    pub object_id: String,
+    /// Application id.
+    pub app_id: String,
+    /// Bearer token.
+    pub token: String,
+}
+
+impl Bed {
+    /// A new world whose clock stands still.
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let start = clock::Start { at: Timestamp::parse("2026-01-01T00:00:00Z"), rate: 1.0, frozen: true };
+        let options =
+            Options { data_dir: dir.path().to_owned(), ephemeral: true, revocation_delay: 0, clock: Some(start) };
+        Self { app: App::open(options).await.unwrap(), _dir: dir }
+    }
+
+    /// Makes a vault in group `g`, or replaces its properties.
+    pub async fn vault(&self, vault: &str, properties: Value) {
+        let mut asked = json!({"sku": {"name": "standard"}, "accessPolicies": [], "softDeleteRetentionInDays": 7});
+        for (name, value) in properties.as_object().unwrap() {
+            asked[name] = value.clone();
+        }
+        let settled = settle(None, asked.as_object().unwrap(), false).unwrap();
+        let mut cx = self.app.write_now(Caller::system()).await.unwrap();
+        match store::vaults::find(&mut cx.tx, vault).await.unwrap() {
+            Some(mut existing) => {
+                existing.properties = settled;
+                store::vaults::update(&mut cx.tx, &existing).await.unwrap();
+            }
+            None => {
+                let made = Vault {
+                    id: 0,
+                    name: vault.to_owned(),
+                    group: "g".to_owned(),
+                    location: "eastus".to_owned(),
+                    tags: json!({}),
+                    properties: settled,
+                    created_by: String::new(),
+                    created_at: cx.now,
+                    modified_by: String::new(),
+                    modified_at: cx.now,
+                    deleted: None,
+                };
+                store::vaults::insert(&mut cx.tx, &made).await.unwrap();
+            }
+        }
+        cx.commit().await.unwrap();
+    }
+
+    /// A new service principal with claims besides the usual ones.
+    pub async fn person(&self, claims: Value) -> Person {
+        let mut cx = self.app.write_now(Caller::system()).await.unwrap();
+        let (object_id, app_id) = (cx.guid(), cx.guid());
+        let principal = Principal {
+            object_id: object_id.clone(),
+            app_id: Some(app_id.clone()),
+            kind: PrincipalKind::Application,
+            display_name: "person".to_owned(),
+            resource_id: None,
+            created_at: cx.now,
+            doc: json!({}),
+        };
+        store::directory::insert(&mut cx.tx, &principal).await.unwrap();
+        cx.commit().await.unwrap();
+        let now = clock::machine().seconds();
+        let mut all = json!({"aud": "https://vault.azure.net", "iss": token::issuer(), "oid": object_id,
+            "appid": app_id, "tid": well_known::TENANT_ID, "nbf": now, "exp": now + 3600});
+        for (name, value) in claims.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        let token = self.app.signer().await.unwrap().sign(&all).unwrap();
+        Person { object_id, app_id, token }
+    }
+
+    /// Gives a built-in role at a scope.
+    pub async fn role(&self, person: &Person, role: &str, scope: &str) -> String {
+        let mut cx = self.app.write_now(Caller::system()).await.unwrap();
+        let assignment = Assignment {
+            name: cx.guid(),
+            scope: scope.to_owned(),
+            role_id: role.to_owned(),
+            principal_id: person.object_id.clone(),
+            principal_type: "ServicePrincipal".to_owned(),
+            created_by: String::new(),
+            created_at: cx.now,
+            updated_at: cx.now,
+            doc: json!({}),
+        };
+        store::access::save(&mut cx.tx, &assignment).await.unwrap();
+        cx.commit().await.unwrap();
+        assignment.name
+    }
+
+    /// Takes a role away.
+    pub async fn unrole(&self, assignment: &str, scope: &str) {
+        let mut cx = self.app.write_now(Caller::system()).await.unwrap();
+        store::access::delete(&mut cx.tx, scope, assignment).await.unwrap();
+        cx.commit().await.unwrap();
+    }
+
+    /// Lets days pass, and all that is due with them.
+    pub async fn pass(&self, days: i64) {
+        timeline::change(&self.app, Change::Advance(days * DAY)).await.unwrap();
+    }
+
+    /// A vault's ARM id.
+    pub fn vault_id(&self, vault: &str) -> String {
+        name::vault_id("g", vault)
+    }
+}

@@ -1,0 +1,80 @@
+//! Key Vault through the proxy, the certificate and real tokens: what the unit tests of the front end cannot
+//! see, above all that the clock alone makes vaults act.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{World, good, refused};
+
+const DAY: u64 = 86_400;
+
+#[tokio::test]
+async fn a_rotation_policy_acts_and_the_registry_follows_within_the_hour() {
+    let world = World::new();
+    let developer = world.developer().await;
+    developer.make_group().await;
+    developer.make_vault("v-rotates", false).await;
+    let first = developer.make_key("v-rotates", "cmk").await;
+    let (client_id, principal) = developer.make_identity("keeper").await;
+    developer.allow("v-rotates", &principal).await;
+    let body = crate::harness::Person::cmk_body("https://v-rotates.vault.azure.net/keys/cmk", "keeper", &client_id);
+    good(developer.arm(Method::PUT, &crate::harness::registry_path("rotates"), body).await).await;
+    assert_eq!(developer.encryption("rotates").await["versionedKeyIdentifier"], first);
+
+    let policy = json!({"attributes": {"expiryTime": "P90D"}, "lifetimeActions":
+        [{"trigger": {"timeAfterCreate": "P30D"}, "action": {"type": "Rotate"}}]});
+    good(developer.vault(Method::PUT, "v-rotates", "keys/cmk/rotationpolicy", policy).await).await;
+    world.advance(29 * DAY).await;
+    assert_eq!(developer.encryption("rotates").await["versionedKeyIdentifier"], first);
+    world.advance(2 * DAY).await;
+    let newest = good(developer.vault(Method::GET, "v-rotates", "keys/cmk", Value::Null).await).await;
+    let newest = newest["key"]["kid"].as_str().unwrap().to_owned();
+    assert_ne!(newest, first);
+    assert_eq!(developer.encryption("rotates").await["versionedKeyIdentifier"], newest);
+    // Two more while nobody asked for anything, each in its turn.
+    world.advance(60 * DAY).await;
+    let versions = good(developer.vault(Method::GET, "v-rotates", "keys/cmk/versions", Value::Null).await).await;
+    assert_eq!(versions["value"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn keys_and_secrets_survive_a_kill_and_come_back_from_a_backup() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::on(dir.path(), &[]);
+    let developer = world.developer().await;
+    developer.make_group().await;
+    developer.make_vault("v-stays", false).await;
+    developer.make_key("v-stays", "k").await;
+    let secret = json!({"value": "marker-in-a-secret"});
+    good(developer.vault(Method::PUT, "v-stays", "secrets/s", secret).await).await;
+    let wrap = json!({"alg": "RSA-OAEP-256", "value": "AAECAwQFBgcICQoLDA0ODw"});
+    let wrapped = good(developer.vault(Method::POST, "v-stays", "keys/k/wrapkey", wrap.clone()).await).await;
+    let backup = good(developer.vault(Method::POST, "v-stays", "keys/k/backup", Value::Null).await).await;
+    drop(developer);
+    world.kill();
+
+    let world = World::on(dir.path(), &[]);
+    let developer = world.developer().await;
+    let kept = good(developer.vault(Method::GET, "v-stays", "secrets/s", Value::Null).await).await;
+    assert_eq!(kept["value"], "marker-in-a-secret");
+    good(developer.vault(Method::DELETE, "v-stays", "keys/k", Value::Null).await).await;
+    let unwrap = json!({"alg": "RSA-OAEP-256", "value": wrapped["value"]});
+    let gone = developer.vault(Method::POST, "v-stays", "keys/k/unwrapkey", unwrap.clone()).await;
+    assert_eq!(refused(gone).await.1, "KeyNotFound");
+    let purged = developer.vault(Method::DELETE, "v-stays", "deletedkeys/k", Value::Null).await;
+    assert_eq!(purged.status(), 204);
+    good(developer.vault(Method::POST, "v-stays", "keys/restore", backup).await).await;
+    let back = good(developer.vault(Method::POST, "v-stays", "keys/k/unwrapkey", unwrap).await).await;
+    assert_eq!(back["value"], wrap["value"]);
+
+    drop(developer);
+    world.kill();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            let found = bytes.windows(18).any(|w| w == b"marker-in-a-secret");
+            assert!(!found, "{} holds a secret in the clear", path.display());
+        }
+    }
+}
