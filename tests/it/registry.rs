@@ -645,3 +645,27 @@ async fn locks_hold() {
     let wrong = patch("r".into(), json!({"writeEnabled": "no"})).await.unwrap();
     assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_comes_back_with_other_bytes_gets_those() {
+    let world = World::new();
+    let me = start(&world).await;
+    let docker = me.sign_in("reg01", "r").await;
+    for round in 0..8 {
+        let url = begin(&docker).await;
+        // Broken off somewhere while batches are being written …
+        let parts = (0..30).map(|n| Ok(bytes(40_000, n))).chain([Err(std::io::Error::other("cut"))]);
+        let body = reqwest::Body::wrap_stream(futures_util::stream::iter(parts));
+        assert!(docker.absolute(Method::PATCH, &url).body(body).send().await.is_err());
+        // … and begun again at once.
+        let blob = bytes(900_000 + round * 65_536, round + 77);
+        let patched = docker.absolute(Method::PATCH, &url).body(blob.clone()).send().await.unwrap();
+        assert_eq!(patched.status(), 202);
+        let name = digest(&blob);
+        let put = docker.absolute(Method::PUT, &format!("{url}&digest={name}")).send().await.unwrap();
+        assert_eq!(put.status(), 201);
+        let got = docker.call(Method::GET, &format!("blobs/{name}")).send().await.unwrap();
+        assert_eq!(got.bytes().await.unwrap(), blob, "round {round}");
+    }
+    assert_eq!(files(&world, "uploads"), 0);
+}
