@@ -14,3 +14,4 @@ mod harness;
 mod keyvault;
 mod net;
 mod readme;
+mod registry;
