@@ -88,7 +88,8 @@ CREATE TRIGGER blobs_leave_files AFTER DELETE ON blobs BEGIN
 END;
 
 CREATE TRIGGER uploads_leave_files AFTER DELETE ON uploads BEGIN
-    INSERT OR IGNORE INTO doomed_files (path) VALUES ('uploads/' || OLD.uuid);
+    -- Under blobs/ it lies for the moment before it becomes one.
+    INSERT OR IGNORE INTO doomed_files (path) VALUES ('uploads/' || OLD.uuid), ('blobs/' || OLD.uuid);
 END;
 
 -- The admin user's two passwords, sealed under the data folder's master key.

@@ -149,9 +149,11 @@ fn check_self_signed(signed: &SelfSigned<'_>, certificates: &[(Vec<u8>, Timestam
     if *ends_at <= now {
         return Err(wrong("The key used is expired.").into());
     }
-    let machine = clock::machine().seconds();
-    let at = |name: &str| signed.claims[name].as_i64();
-    if at("exp").is_none_or(|exp| exp <= machine) || at("nbf").is_some_and(|nbf| machine + 300 < nbf) {
+    // Clients in Python write fractions of seconds.
+    #[allow(clippy::cast_precision_loss)]
+    let machine = clock::machine().seconds() as f64;
+    let at = |name: &str| signed.claims[name].as_f64();
+    if at("exp").is_none_or(|exp| exp <= machine) || at("nbf").is_some_and(|nbf| machine + 300.0 < nbf) {
         return Err(SignInError::AssertionTime.into());
     }
     let audiences = token::texts(&signed.claims["aud"]);

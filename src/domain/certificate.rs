@@ -8,9 +8,11 @@ use super::crypto;
 use super::error::{RequestError, Result};
 use super::time::Timestamp;
 
-/// A certificate's bytes out of a key credential's `key`: base64 of DER, or of PEM as Terraform sends it.
+/// A certificate's bytes out of a key credential's `key`: base64 of DER, with line breaks where az sends a
+/// PEM's body, or of a whole PEM as Terraform sends it.
 fn certificate(key: &str) -> Option<Vec<u8>> {
-    let bytes = crypto::from_base64(key)?;
+    let key: String = key.chars().filter(|c| !c.is_whitespace()).collect();
+    let bytes = crypto::from_base64(&key)?;
     if !bytes.starts_with(b"-----BEGIN") {
         return Some(bytes);
     }

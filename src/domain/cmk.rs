@@ -13,7 +13,7 @@ use super::time::Timestamp;
 pub const WRAP_ALGORITHM: &str = "RSA-OAEP-256";
 
 /// A key identifier: `https://{vault}.vault.azure.net/keys/{key}[/{version}]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyId {
     /// Vault name, lower case.
     pub vault: String,

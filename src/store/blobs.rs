@@ -92,6 +92,12 @@ impl Blobs {
         }
     }
 
+    /// Whether there is a file under upload.
+    #[must_use]
+    pub fn is_upload(&self, name: &str) -> bool {
+        self.path(UPLOADS, name).exists()
+    }
+
     /// Opens a whole blob.
     pub fn read(&self, name: &str) -> Result<Stored> {
         self.open_in(BLOBS, name)

@@ -677,9 +677,38 @@ pub async fn delete_upload(tx: &mut Tx, uuid: &str) -> Result<bool> {
 /// Ends a session whose file has become a blob. `false`: it is not there any more.
 pub async fn finish_upload(tx: &mut Tx, uuid: &str) -> Result<bool> {
     let there = delete_upload(tx, uuid).await?;
-    // Nothing is left under uploads/ to be removed.
-    sqlx::query("DELETE FROM doomed_files WHERE path = 'uploads/' || ?").bind(uuid).execute(tx.conn()).await?;
+    // Its file is a blob's now and is not to be removed.
+    sqlx::query("DELETE FROM doomed_files WHERE path IN ('uploads/' || ?1, 'blobs/' || ?1)")
+        .bind(uuid)
+        .execute(tx.conn())
+        .await?;
     Ok(there)
+}
+
+/// What a file belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileOwner {
+    /// A blob.
+    Blob,
+    /// An upload session.
+    Upload,
+    /// Nothing.
+    Nobody,
+}
+
+/// What a file belongs to.
+pub async fn owner_of_file(tx: &mut Tx, name: &str) -> Result<FileOwner> {
+    let row = sqlx::query(
+        "SELECT EXISTS (SELECT 1 FROM blobs WHERE file = ?1) AS blob, EXISTS (SELECT 1 FROM uploads WHERE uuid = ?1) AS upload",
+    )
+    .bind(name)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(match (row.get::<bool, _>("blob"), row.get::<bool, _>("upload")) {
+        (true, _) => FileOwner::Blob,
+        (false, true) => FileOwner::Upload,
+        (false, false) => FileOwner::Nobody,
+    })
 }
 
 /// Ids and sizes of all sessions.

@@ -395,16 +395,18 @@ async fn a_certificate_signs_in_for_its_application_in_its_time() {
     let path = format!("applications/{}", application_of(&developer, client).await);
     let (certificate, other) = (Certificate::new(), Certificate::new());
     let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    // az sends DER, Terraform PEM, each in base64.
+    // az sends DER with line breaks, Terraform PEM, each in base64.
     let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64(&certificate.der));
     let now = acrite::app::clock::machine().seconds();
     let claims =
         |aud: &str, exp: i64| json!({"aud": aud, "iss": client, "sub": client, "jti": "1", "nbf": now, "exp": exp});
-    let good_claims = claims(&format!("{LOGIN}/{TENANT_ID}/oauth2/v2.0/token"), now + 600);
+    let mut good_claims = claims(&format!("{LOGIN}/{TENANT_ID}/oauth2/v2.0/token"), now + 600);
+    // MSAL for Python writes fractions of seconds.
+    good_claims["exp"] = json!(600.25 + now as f64);
     let refusal = exchange(&world, client, &certificate.assertion("PS256", &good_claims)).await;
     assert_eq!(refused(refusal).await, (401, "invalid_client".to_owned(), 700_027));
 
-    for key in [base64(&certificate.der), base64(pem.as_bytes())] {
+    for key in [format!("{}\n", base64(&certificate.der)), base64(pem.as_bytes())] {
         let key =
             json!({"type": "AsymmetricX509Cert", "usage": "Verify", "key": key, "endDateTime": "2999-01-01T00:00:00Z"});
         good(developer.graph(Method::PATCH, &path, json!({"keyCredentials": [key]})).await).await;

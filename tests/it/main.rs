@@ -15,4 +15,5 @@ mod harness;
 mod keyvault;
 mod net;
 mod readme;
+mod registry;
 mod template_functions;

@@ -20,7 +20,7 @@ use crate::domain::error::ContentError;
 use crate::domain::{Error, Result};
 use crate::store;
 use crate::store::blobs::{Blobs, Growing, Stored};
-use crate::store::content::Upload;
+use crate::store::content::{FileOwner, Upload};
 
 /// Bytes that are hashed, sealed and written at a time, about.
 const BATCH: usize = 512 * 1024;
@@ -115,6 +115,9 @@ pub async fn cancel(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &st
 
 /// A session's file and all that goes on with it.
 struct Writer {
+    /// Held here and not by the request: a client that goes away drops the request while a batch is still
+    /// being written, and until that is done nobody else may write.
+    lease: OwnedMutexGuard<Option<Progress>>,
     key: BlobKey,
     file: Growing,
     hasher: Hasher,
@@ -128,11 +131,16 @@ struct Writer {
 
 impl Writer {
     /// Goes on where the session's row says it stands.
-    fn open(blobs: &Blobs, dek: &Dek, upload: &Upload, kept: Option<Progress>) -> Result<Self> {
+    fn open(blobs: &Blobs, dek: &Dek, upload: &Upload, mut lease: OwnedMutexGuard<Option<Progress>>) -> Result<Self> {
+        let kept = lease.take();
         if upload.size == 0 {
             let (key, header) = BlobKey::create(dek, &upload.uuid, &mut rng())?;
             let file = blobs.begin(&upload.uuid, &header)?;
-            return Ok(Self { key, file, hasher: Hasher::sha256(), tail: Vec::new(), chunks: 0, size: 0 });
+            return Ok(Self { lease, key, file, hasher: Hasher::sha256(), tail: Vec::new(), chunks: 0, size: 0 });
+        }
+        if !blobs.is_upload(&upload.uuid) {
+            // A request that went away after the file had been moved and before that was committed.
+            blobs.take_back(&upload.uuid)?;
         }
         let chunks = upload.size / CHUNK as u64;
         let stored = blobs.read_upload(&upload.uuid)?;
@@ -151,7 +159,7 @@ impl Writer {
             }
         };
         let file = blobs.resume(&upload.uuid, chunk_offset(chunks))?;
-        Ok(Self { key, file, hasher, tail, chunks, size: upload.size })
+        Ok(Self { lease, key, file, hasher, tail, chunks, size: upload.size })
     }
 
     fn write(&mut self, frames: &[Bytes]) -> Result<()> {
@@ -233,14 +241,8 @@ async fn pump(writer: Writer, mut body: impl Stream<Item = Result<Bytes>> + Unpi
     }
 }
 
-/// The session under lease, its writer, and where it stood.
-struct Continued {
-    lease: OwnedMutexGuard<Option<Progress>>,
-    writer: Writer,
-    before: u64,
-}
-
-/// Takes a body into a session. Nothing of it counts until the caller has committed.
+/// Takes a body into a session. Nothing of it counts until the caller has committed. Returns the writer, which
+/// holds the session's lease, and the bytes that were there before.
 async fn take_in(
     app: &Arc<App>,
     inside: &Inside,
@@ -248,8 +250,8 @@ async fn take_in(
     uuid: &str,
     part: Option<Part>,
     body: impl Stream<Item = Result<Bytes>> + Unpin,
-) -> Result<Continued> {
-    let mut lease = app.uploads.lease(uuid).await?;
+) -> Result<(Writer, u64)> {
+    let lease = app.uploads.lease(uuid).await?;
     let mut cx = app.read(crate::domain::access::Caller::system()).await?;
     let upload = find(&mut cx, inside, repository, uuid).await?;
     drop(cx);
@@ -257,15 +259,15 @@ async fn take_in(
     if part.is_some_and(|p| p.first != before) {
         return Err(ContentError::RangeWrong { location: uuid.to_owned(), size: before }.into());
     }
-    let (blobs, dek, kept) = (app.blobs.clone(), inside.dek.clone(), lease.take());
-    let writer = blocking(move || Writer::open(&blobs, &dek, &upload, kept)).await?;
+    let (blobs, dek) = (app.blobs.clone(), inside.dek.clone());
+    let writer = blocking(move || Writer::open(&blobs, &dek, &upload, lease)).await?;
     let writer = pump(writer, body).await?;
     if let Some(part) = part
         && (part.last.checked_add(1)) != Some(writer.size)
     {
         return Err(ContentError::UploadInvalid("the body is not as long as Content-Range says".to_owned()).into());
     }
-    Ok(Continued { lease, writer, before })
+    Ok((writer, before))
 }
 
 /// Appends a body to a session. Returns the bytes received so far; they are safe.
@@ -277,10 +279,10 @@ pub async fn append(
     part: Option<Part>,
     body: impl Stream<Item = Result<Bytes>> + Unpin,
 ) -> Result<u64> {
-    let Continued { mut lease, mut writer, before } = take_in(app, inside, repository, uuid, part, body).await?;
+    let (mut writer, before) = take_in(app, inside, repository, uuid, part, body).await?;
     let dek = inside.dek.clone();
     let context = tail_context(uuid);
-    let (writer, tail) = blocking(move || {
+    let (mut writer, tail) = blocking(move || {
         writer.file.sync()?;
         let tail = match writer.tail.as_slice() {
             [] => Sealed::from_stored(Vec::new()),
@@ -294,7 +296,7 @@ pub async fn append(
         return Err(ContentError::UploadUnknown(uuid.to_owned()).into());
     }
     cx.commit().await?;
-    *lease = Some(Progress { size: writer.size, hasher: writer.hasher });
+    *writer.lease = Some(Progress { size: writer.size, hasher: writer.hasher.clone() });
     Ok(writer.size)
 }
 
@@ -309,25 +311,38 @@ pub async fn finish(
     part: Option<Part>,
     body: impl Stream<Item = Result<Bytes>> + Unpin,
 ) -> Result<()> {
-    let Continued { lease, mut writer, .. } = take_in(app, inside, repository, uuid, part, body).await?;
+    let (mut writer, _) = take_in(app, inside, repository, uuid, part, body).await?;
     let size = writer.size;
     let (blobs, id, wanted) = (app.blobs.clone(), uuid.to_owned(), digest.clone());
-    if !blocking(move || writer.finish(&blobs, &id, &wanted)).await? {
-        drop(lease);
+    let (writer, good) = blocking(move || writer.finish(&blobs, &id, &wanted).map(|good| (writer, good))).await?;
+    if !good {
+        drop(writer);
         cancel(app, inside, repository, uuid).await?;
         return Err(ContentError::DigestInvalid(digest.to_string()).into());
     }
     let new = match publish(app, inside, repository, uuid, digest, size).await {
         Ok(new) => new,
         Err(error) => {
-            // No row came to name the blob: it is an upload again, as before this call.
-            app.blobs.take_back(uuid)?;
+            settle(app, uuid).await?;
             return Err(error);
         }
     };
-    drop(lease);
+    drop(writer);
     app.uploads.forget(uuid);
     if new { Ok(()) } else { sweep(app).await }
+}
+
+/// After a commit that failed: puts the file where the rows say it belongs.
+async fn settle(app: &Arc<App>, uuid: &str) -> Result<()> {
+    let mut cx = app.read(crate::domain::access::Caller::system()).await?;
+    match store::content::owner_of_file(&mut cx.tx, uuid).await? {
+        // Committed after all.
+        FileOwner::Blob => Ok(()),
+        // It is an upload again, as before this call.
+        FileOwner::Upload => app.blobs.take_back(uuid).map(|_| ()),
+        // The session went with its registry.
+        FileOwner::Nobody => app.blobs.remove(&format!("{}/{uuid}", store::blobs::BLOBS)),
+    }
 }
 
 /// The commit that turns a session into a blob. `false`: the registry had one of this digest.

@@ -599,7 +599,7 @@ impl<'a> Eval<'a> {
         if lower == "mapvalues" {
             let mut made = Map::new();
             for (key, value) in object(&over)? {
-                made.insert(key.clone(), self.apply(&last, &[value.clone()])?);
+                made.insert(key.clone(), self.apply(&last, std::slice::from_ref(value))?);
             }
             return Ok(Value::Object(made));
         }

@@ -122,6 +122,9 @@ works $regp
 step "key purged: the data is lost for good, and the registry can still be deleted"
 az keyvault create --name lost$regp --resource-group $group --enable-rbac-authorization false >/dev/null
 az keyvault set-policy --name lost$regp --object-id $principal --key-permissions get unwrapKey wrapKey >/dev/null
+# What az gives its user, "all", leaves out purge, as on Azure.
+me=$(az ad sp show --id $AZURE_CLIENT_ID --query id --output tsv)
+az keyvault set-policy --name lost$regp --object-id $me --key-permissions all purge >/dev/null
 az keyvault key create --name key --vault-name lost$regp >/dev/null
 az acr encryption rotate-key --name $regp --identity $client \
   --key-encryption-key https://lost$regp.vault.azure.net/keys/key >/dev/null
