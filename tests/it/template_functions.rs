@@ -473,6 +473,14 @@ fn expressions_that_blow_up_are_stopped() {
     let began = Instant::now();
     assert!(evaluate(&nest).is_err());
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    let all: Vec<String> = (0..400).map(|i| format!("r{i}")).collect();
+    let everything: Vec<Value> = all
+        .iter()
+        .enumerate()
+        .map(|(i, name)| resource(name, json!({"dependsOn": all[..i], "properties": {"keyVaultProperties": {}}})))
+        .collect();
+    assert_eq!(read(&only(json!(everything))).unwrap().resources.len(), 400);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     let mut functions = serde_json::Map::new();
     let own = json!({"parameters": [], "output": {"type": "int", "value": "[f.own()]"}});
     functions.insert("own".into(), own);

@@ -315,10 +315,12 @@ impl Program {
                 )));
             }
         }
+        let meanings = self.meanings(reading);
         for at in 0..self.resources.len() {
             let mut before = Vec::new();
             for wanted in reading.wanted_before.get(at).into_iter().flatten() {
-                before.extend(self.find(wanted, reading).ok_or_else(|| {
+                let lower = wanted.trim_end_matches('/').to_ascii_lowercase();
+                before.extend(meanings.iter().find_map(|m| m.get(&lower)).ok_or_else(|| {
                     validation(format!("The resource '{wanted}' is not defined in the template. Please see https://aka.ms/arm-syntax for usage details."))
                 })?);
             }
@@ -345,22 +347,20 @@ impl Program {
         Ok(())
     }
 
-    /// The resources that an entry of `dependsOn` means.
-    fn find(&self, wanted: &str, reading: &Reading<'_>) -> Option<Vec<usize>> {
-        let lower = wanted.trim_end_matches('/').to_ascii_lowercase();
-        if let Some(members) = reading.symbols.get(&lower) {
-            return Some(members.clone());
+    /// What an entry of `dependsOn` may mean: symbolic names, ids, ids below the scope, loops, names, in this
+    /// order, all in lower case.
+    fn meanings(&self, reading: &Reading<'_>) -> [HashMap<String, Vec<usize>>; 5] {
+        let mut all: [HashMap<String, Vec<usize>>; 5] = Default::default();
+        all[0].clone_from(&reading.symbols);
+        for (at, resource) in self.resources.iter().enumerate() {
+            let path = ids::interleave(&resource.kind, &resource.name).unwrap_or_default();
+            let group = resource.copies.first().map(|(name, _)| name.as_str()).unwrap_or_default();
+            let words = [resource.id.as_str(), path.as_str(), group, resource.name.as_str()];
+            for (meaning, word) in all[1..].iter_mut().zip(words).filter(|(_, word)| !word.is_empty()) {
+                meaning.entry(word.to_ascii_lowercase()).or_default().push(at);
+            }
         }
-        let all = |fits: &dyn Fn(&Resource) -> bool| -> Vec<usize> {
-            self.resources.iter().enumerate().filter(|(_, r)| fits(r)).map(|(at, _)| at).collect()
-        };
-        let by_id = all(&|r| r.id.eq_ignore_ascii_case(&lower));
-        let by_path = all(&|r| ids::interleave(&r.kind, &r.name).is_some_and(|p| p.eq_ignore_ascii_case(&lower)));
-        let by_name = all(&|r| r.name.eq_ignore_ascii_case(&lower));
-        let by_loop = all(&|r| r.copies.iter().any(|(name, _)| name.eq_ignore_ascii_case(&lower)));
-        let loose = format!("/{lower}");
-        let by_end = all(&|r| lower.contains('/') && r.id.to_ascii_lowercase().ends_with(&loose));
-        [by_id, by_path, by_loop, by_name, by_end].into_iter().find(|found| !found.is_empty())
+        all
     }
 
     /// Ids that a resource's expressions refer to, as far as they can be told now.
