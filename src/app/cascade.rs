@@ -23,6 +23,7 @@ pub async fn delete_group(app: &Arc<App>, caller: Caller, group: &str) -> Result
         identities::delete(&mut cx, group, &identity.name).await?;
     }
     store::access::delete_below(&mut cx.tx, &name::group_id(&found.name)).await?;
+    store::deployments::delete_all(&mut cx.tx, &name::group_id(&found.name)).await?;
     store::groups::delete(&mut cx.tx, &found.name).await?;
     cx.commit().await?;
     content::sweep(app).await

@@ -6,6 +6,7 @@ pub mod cascade;
 pub mod clock;
 pub mod cmk;
 pub mod content;
+pub mod deployments;
 pub mod directory;
 pub mod groups;
 pub mod identities;

@@ -15,6 +15,13 @@ pub async fn succeeded(cx: &mut Cx, kind: &str) -> Result<String> {
     Ok(name)
 }
 
+/// Records an operation that has ended as `outcome` says. Returns its name, `{kind}-{guid}`.
+pub async fn ended(cx: &mut Cx, kind: &str, outcome: &Value) -> Result<String> {
+    let name = format!("{kind}-{}", cx.guid());
+    store::operations::insert(&mut cx.tx, &name, cx.now, outcome).await?;
+    Ok(name)
+}
+
 /// What became of an operation.
 pub async fn outcome(cx: &mut Cx, name: &str) -> Result<Value> {
     store::operations::find(&mut cx.tx, name)

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::moment::{self, ClockStart};
+use super::seed::{self, Seed};
 use super::{Failure, az, files, trust};
 use crate::app::clock::Start;
 use crate::app::{self, App};
@@ -49,6 +50,8 @@ pub struct Options {
     /// Start of the emulator's clock: an RFC 3339 time, `frozen`, a rate such as `60x`, or a time and one of those
     #[arg(long, value_name = "SPEC", default_value = "", hide_default_value = true, value_parser = moment::clock_start)]
     pub clock: ClockStart,
+    #[command(flatten)]
+    pub seed: Seed,
 }
 
 /// Opens the state in the folder and says who answers for which host.
@@ -148,6 +151,7 @@ impl Instance {
             let _ = stopped.await;
         };
         let running = tokio::spawn(net::run(listener, Config { services, certificates, outbound }, shutdown));
+        seed::sow(&options.seed, &app).await?;
         let notice = Notice { url: place.url.clone(), pid: std::process::id() };
         let notice = serde_json::to_vec(&notice).unwrap_or_default();
         files::write(&Notice::path(&place.folder), &notice, files::PUBLIC)?;

@@ -345,6 +345,17 @@ pub enum ResourceError {
     RoleNotFound(String),
     /// A long-running operation that does not exist.
     OperationNotFound(String),
+    /// No such deployment.
+    DeploymentNotFound(String),
+    /// A deployment that has ended cannot be cancelled.
+    DeploymentEnded {
+        /// Its name.
+        name: String,
+        /// How it ended.
+        state: String,
+    },
+    /// A template is not valid: the whole message.
+    TemplateInvalid(String),
     /// The directory has no such object.
     DirectoryObjectNotFound(String),
 }

@@ -16,6 +16,7 @@ pub mod registry;
 pub mod role;
 pub mod rotation;
 pub mod secret;
+pub mod template;
 pub mod time;
 pub mod token;
 pub mod vault;

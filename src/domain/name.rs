@@ -47,6 +47,12 @@ pub fn is_identity(name: &str) -> bool {
         && name.as_bytes()[0].is_ascii_alphanumeric()
 }
 
+/// Deployments: 1 to 64 letters, digits, `-_().` [docs].
+#[must_use]
+pub fn is_deployment(name: &str) -> bool {
+    (1..=64).contains(&name.chars().count()) && name.chars().all(|c| c.is_alphanumeric() || "-_().".contains(c))
+}
+
 /// A location as Azure keeps it: `East US` becomes `eastus`.
 #[must_use]
 pub fn location(text: &str) -> String {

@@ -6,6 +6,7 @@ pub mod call;
 pub mod control;
 pub mod entra;
 pub mod graph;
+pub mod inside;
 pub mod keyvault;
 pub mod registry;
 

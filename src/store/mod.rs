@@ -4,6 +4,7 @@
 pub mod access;
 pub mod blobs;
 pub mod content;
+pub mod deployments;
 pub mod directory;
 pub mod groups;
 pub mod identities;

@@ -15,3 +15,4 @@ mod keyvault;
 mod net;
 mod readme;
 mod registry;
+mod template_functions;

@@ -264,6 +264,17 @@ fn resource(error: &ResourceError) -> Said {
         ResourceError::OperationNotFound(name) => {
             said(S::NOT_FOUND, "ResourceNotFound", format!("The operation {name} could not be found."))
         }
+        ResourceError::DeploymentNotFound(name) => {
+            gateway(S::NOT_FOUND, "DeploymentNotFound", format!("Deployment '{name}' could not be found."))
+        }
+        ResourceError::DeploymentEnded { name, state } => gateway(
+            S::CONFLICT,
+            "DeploymentCannotBeCancelled",
+            format!(
+                "The deployment '{name}' cannot be cancelled. The provisioning state of the deployment is '{state}'."
+            ),
+        ),
+        ResourceError::TemplateInvalid(message) => gateway(S::BAD_REQUEST, "InvalidTemplate", message.clone()),
         ResourceError::DirectoryObjectNotFound(id) => {
             said(S::NOT_FOUND, "NotFound", format!("The object '{id}' could not be found."))
         }

@@ -2,14 +2,20 @@
 //! Must not know: how a resource is kept, what other front ends do.
 
 mod access;
+mod deploy;
+mod deployments;
 mod dialect;
 mod groups;
 mod identities;
+mod keys;
 mod registries;
 mod subscriptions;
 mod vaults;
+mod what_if;
 mod wire;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::http::Method;
@@ -101,10 +107,25 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
     let caller = tokens::authenticate(app, call.bearer(), tokens::ARM, call.address).await?;
     let api_version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
     let mut arm = Arm { app: app.clone(), caller, method: call.method.clone(), segments, lower, api_version, call };
+    route(&mut arm).await
+}
 
+/// A call within a call, as a deployment makes it: the same caller, the same gate, the same handlers.
+/// Boxed, for such a call may be a deployment itself.
+fn within(app: &Arc<App>, caller: &Caller, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send>> {
+    let (app, caller) = (app.clone(), caller.clone());
+    Box::pin(async move {
+        let segments = call.segments();
+        let lower = segments.iter().map(|s| s.to_ascii_lowercase()).collect();
+        let api_version = call.query("api-version").unwrap_or_default();
+        route(&mut Arm { app, caller, method: call.method.clone(), segments, lower, api_version, call }).await
+    })
+}
+
+async fn route(arm: &mut Arm) -> Result<Answer> {
     // Role assignments and definitions hang below any scope.
     if let Some(at) = arm.lower.windows(2).rposition(|w| w[0] == "providers" && w[1] == "microsoft.authorization") {
-        return access::answer(&mut arm, at).await;
+        return access::answer(arm, at).await;
     }
     let lower = arm.lower.clone();
     let path: Vec<&str> = lower.iter().map(String::as_str).collect();
@@ -114,9 +135,9 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
         return Err(ResourceError::SubscriptionNotFound(arm.segments[1].clone()).into());
     }
     match path.as_slice() {
-        ["subscriptions"] | ["tenants"] | ["providers", ..] => subscriptions::answer(&mut arm, &path).await,
+        ["subscriptions"] | ["tenants"] | ["providers", ..] => subscriptions::answer(arm, &path).await,
         ["subscriptions", _] | ["subscriptions", _, "locations" | "resources" | "tagnames"] => {
-            subscriptions::answer(&mut arm, &path).await
+            subscriptions::answer(arm, &path).await
         }
         ["subscriptions", _, "operationresults", operation] if arm.method == Method::GET => {
             let mut cx = arm.app.read(arm.caller.clone()).await?;
@@ -125,16 +146,22 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
         ["subscriptions", _, "resourcegroups", ..]
             if path.len() <= 5 && path.get(4).is_none_or(|p| *p != "providers") =>
         {
-            groups::answer(&mut arm, &path).await
+            groups::answer(arm, &path).await
+        }
+        // Operations of deployments are listed without their provider's name in the path.
+        ["subscriptions", _, "resourcegroups", _, "deployments", ..] => {
+            let group = arm.segments[3].clone();
+            deployments::answer(arm, Some(&group), 4, &path[4..]).await
         }
         ["subscriptions", _, "resourcegroups", _, "providers", namespace, rest @ ..] => {
             let group = arm.segments[3].clone();
-            provider(&mut arm, namespace, Some(group), 6, rest).await
+            provider(arm, namespace, Some(group), 6, rest).await
         }
+        ["subscriptions", _, "providers", _, "register"] => subscriptions::answer(arm, &path).await,
         ["subscriptions", _, "providers", namespace, rest @ ..] if !rest.is_empty() => {
-            provider(&mut arm, namespace, None, 4, rest).await
+            provider(arm, namespace, None, 4, rest).await
         }
-        ["subscriptions", _, "providers", ..] => subscriptions::answer(&mut arm, &path).await,
+        ["subscriptions", _, "providers", ..] => subscriptions::answer(arm, &path).await,
         _ => Err(arm.unknown_route()),
     }
 }
@@ -142,6 +169,7 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
 /// Calls below `…/providers/{namespace}/`. `at` is the index of the first segment after the namespace.
 async fn provider(arm: &mut Arm, namespace: &str, group: Option<String>, at: usize, rest: &[&str]) -> Result<Answer> {
     match namespace {
+        "microsoft.resources" => deployments::answer(arm, group.as_deref(), at, rest).await,
         "microsoft.managedidentity" => identities::answer(arm, group.as_deref(), at, rest).await,
         "microsoft.keyvault" => vaults::answer(arm, group.as_deref(), at, rest).await,
         "microsoft.containerregistry" => registries::answer(arm, group.as_deref(), at, rest).await,

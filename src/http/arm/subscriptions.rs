@@ -32,9 +32,12 @@ const LOCATIONS: &[(&str, &str)] = &[
 const PROVIDERS: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
     ("Microsoft.ContainerRegistry", &["registries", "checkNameAvailability"]),
-    ("Microsoft.KeyVault", &["vaults", "deletedVaults", "checkNameAvailability"]),
+    (
+        "Microsoft.KeyVault",
+        &["vaults", "vaults/accessPolicies", "vaults/keys", "deletedVaults", "checkNameAvailability"],
+    ),
     ("Microsoft.ManagedIdentity", &["userAssignedIdentities"]),
-    ("Microsoft.Resources", &["resourceGroups", "subscriptions", "tenants"]),
+    ("Microsoft.Resources", &["deployments", "resourceGroups", "subscriptions", "tenants"]),
 ];
 
 pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
@@ -168,7 +171,12 @@ fn parse_filter(filter: &str) -> Result<Vec<(String, String)>> {
 
 /// `/metadata/endpoints`: what Terraform and az read when told of a cloud by its ARM endpoint.
 pub(super) fn cloud_metadata() -> Answer {
-    Answer::ok(json!({
+    Answer::ok(environment())
+}
+
+/// The cloud, as `/metadata/endpoints` and templates' `environment()` tell it.
+pub(super) fn environment() -> Value {
+    json!({
         "portal": "https://portal.azure.com",
         "authentication": {
             "loginEndpoint": "https://login.microsoftonline.com", "tenant": "common", "identityProvider": "AAD",
@@ -183,7 +191,7 @@ pub(super) fn cloud_metadata() -> Answer {
             "acrLoginServer": "azurecr.io", "keyVaultDns": "vault.azure.net", "storage": "core.windows.net",
             "sqlServerHostname": "database.windows.net", "mhsmDns": "managedhsm.azure.net",
         },
-    }))
+    })
 }
 
 /// The group that a resource list is about must exist.

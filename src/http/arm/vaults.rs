@@ -4,9 +4,9 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Arm;
 use super::dialect::{name_in_use, name_invalid};
 use super::wire::{Answer, system_data, tags};
+use super::{Arm, keys};
 use crate::app::vaults::{self, Asked};
 use crate::app::{groups, operations};
 use crate::domain::error::{ResourceError, VaultError};
@@ -64,6 +64,7 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
             Ok(Answer::list(vaults::list(&mut cx, group).await?.iter().map(|v| shown(v, false)).collect()))
         }
         (["vaults", _], Some(group)) => one(arm, group, at).await,
+        (["vaults", _, "keys", rest @ ..], Some(group)) => keys::answer(arm, group, at, rest).await,
         (["vaults", _, "accesspolicies", how], Some(group)) if arm.method == Method::PUT => {
             let how = match *how {
                 "add" => PolicyChange::Add,

@@ -37,6 +37,16 @@ impl Answer {
         Self::ok(json!({ "value": items }))
     }
 
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its body, for calls within calls.
+    pub fn into_body(self) -> Value {
+        self.body.unwrap_or_default()
+    }
+
     /// With one more header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: String) -> Self {

@@ -1,0 +1,301 @@
+//! Deploys a planned template: each resource by a call within the call, in the order of the plan.
+//! Must not know: how deployments are shown and kept.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, StatusCode};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+
+use super::dialect::{self, Provider};
+use super::within;
+use crate::app::App;
+use crate::domain::access::Caller;
+use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::template::{Known, Need, Program, Resource, Stop};
+use crate::domain::{Error, Result, Timestamp};
+use crate::http::call::Call;
+
+/// Resources that are created at the same time, at most.
+const PARALLEL: usize = 8;
+/// What a path segment may hold unescaped.
+const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#').add(b'"').add(b'<').add(b'>');
+
+/// Who deploys, and through which door.
+#[derive(Clone)]
+pub(super) struct Deployer {
+    /// The emulator.
+    pub app: Arc<App>,
+    /// Who asked; every call within is made as the same caller.
+    pub caller: Caller,
+    /// The host and port that were asked.
+    pub authority: String,
+    /// Where the call came from.
+    pub address: IpAddr,
+}
+
+impl Deployer {
+    /// A call within the call.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        version: &str,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value)> {
+        let call = Call {
+            method,
+            path: utf8_percent_encode(path, PATH).to_string(),
+            query: format!("api-version={version}"),
+            headers: HeaderMap::new(),
+            host: self.authority.split(':').next().unwrap_or_default().to_owned(),
+            authority: self.authority.clone(),
+            address: self.address,
+            body: body.map_or_else(Body::empty, |body| Body::from(body.to_string())),
+        };
+        let answer = within(&self.app, &self.caller, call).await?;
+        Ok((answer.status(), answer.into_body()))
+    }
+
+    /// A resource as it is now; `None` where there is none.
+    pub async fn get(&self, id: &str, version: &str) -> Result<Option<Value>> {
+        match self.call(Method::GET, id, version, None).await {
+            Ok((_, body)) => Ok(Some(body)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks the cloud for what an expression needs.
+    pub async fn fetch(&self, need: &Need) -> Result<Value> {
+        let Some(action) = &need.action else {
+            return self.call(Method::GET, &need.id, &need.api_version, None).await.map(|(_, body)| body);
+        };
+        let input = need.input.as_deref().and_then(|i| serde_json::from_str(i).ok()).unwrap_or_else(|| json!({}));
+        let path = format!("{}/{action}", need.id);
+        self.call(Method::POST, &path, &need.api_version, Some(&input)).await.map(|(_, body)| body)
+    }
+}
+
+/// Whether an error only says that a resource is not there.
+pub(super) fn is_missing(error: &Error) -> bool {
+    dialect::refusal(error, Provider::Other).status() == StatusCode::NOT_FOUND && !is_unsupported(error)
+}
+
+/// Whether an error says that the emulator does not have such resources at all.
+pub(super) fn is_unsupported(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Resource(ResourceError::ProviderNotFound(_) | ResourceError::TypeNotFound { .. })
+            | Error::Request(RequestError::RouteUnknown(_) | RequestError::NotEmulated(_))
+    )
+}
+
+/// The kind of children that are written but cannot be read.
+pub(super) fn is_access_policies(resource: &Resource) -> bool {
+    resource.kind.eq_ignore_ascii_case("Microsoft.KeyVault/vaults/accessPolicies")
+}
+
+/// An error as it stands in a deployment's details: code, message, and the resource it is about.
+pub(super) fn detail(error: &Error, target: &str) -> Value {
+    let mut detail = dialect::code_and_message(error);
+    detail["target"] = json!(target);
+    detail
+}
+
+/// What was done for one resource.
+#[derive(Debug, Clone)]
+pub(super) struct Done {
+    /// The resource.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// How it went.
+    pub status: StatusCode,
+    /// Why it failed, if it did.
+    pub error: Option<Value>,
+    /// What exists because of it.
+    pub outputs: Vec<String>,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+/// What became of a deployment's resources.
+pub(super) struct Outcome {
+    /// For each resource that was begun, in the order of their ends.
+    pub done: Vec<Done>,
+    /// The outputs, where all went well.
+    pub outputs: std::result::Result<Map<String, Value>, Value>,
+}
+
+/// Looks whether the emulator has all the types that the template wants, before anything is created.
+pub(super) async fn unsupported(deployer: &Deployer, program: &Program) -> Result<Vec<Value>> {
+    let mut details = Vec::new();
+    for resource in program.resources.iter().filter(|r| r.wanted && !r.existing && !is_access_policies(r)) {
+        match deployer.get(&resource.id, &resource.api_version).await {
+            Err(error) if is_unsupported(&error) => {
+                tracing::warn!(kind = %resource.kind, "this resource type is not emulated");
+                details.push(detail(&error, &resource.id));
+            }
+            // A refusal of another kind is told when the resource is written.
+            _ => {}
+        }
+    }
+    Ok(details)
+}
+
+/// Creates the resources, each when all that it waits for is there. One that fails stops those that wait
+/// for it, and no other.
+pub(super) async fn deploy(deployer: &Deployer, program: &Program) -> Outcome {
+    let known = Mutex::new(Known::new());
+    let mut waiting: BTreeSet<usize> = (0..program.resources.len()).collect();
+    let mut finished: BTreeSet<usize> = BTreeSet::new();
+    for (at, resource) in program.resources.iter().enumerate() {
+        if !resource.wanted || resource.existing {
+            waiting.remove(&at);
+            finished.insert(at);
+        }
+    }
+    let mut running = FuturesUnordered::new();
+    let mut done = Vec::new();
+    loop {
+        let ready: Vec<usize> = waiting
+            .iter()
+            .copied()
+            .filter(|at| program.resources[*at].depends_on.iter().all(|d| finished.contains(d)))
+            .take(PARALLEL.saturating_sub(running.len()))
+            .collect();
+        for at in ready {
+            waiting.remove(&at);
+            let (resource, known) = (&program.resources[at], &known);
+            running.push(async move { (at, create(deployer, program, resource, known).await) });
+        }
+        let Some((at, ended)) = running.next().await else { break };
+        if ended.error.is_none() {
+            finished.insert(at);
+        }
+        done.push(ended);
+    }
+    let failures: Vec<Value> = done.iter().filter_map(|d: &Done| d.error.clone()).collect();
+    if !failures.is_empty() {
+        return Outcome { done, outputs: Err(failed(failures)) };
+    }
+    let outputs = outputs(deployer, program, &known).await;
+    Outcome { done, outputs }
+}
+
+/// The error of a deployment some of whose resources failed.
+pub(super) fn failed(details: Vec<Value>) -> Value {
+    json!({
+        "code": "DeploymentFailed",
+        "message": "At least one resource deployment operation failed. Please list deployment operations for details. Please see https://aka.ms/arm-deployment-operations for usage details.",
+        "details": details,
+    })
+}
+
+/// Evaluates until nothing is needed any more.
+async fn settled<T>(
+    deployer: &Deployer,
+    known: &Mutex<Known>,
+    evaluate: impl Fn(&Known) -> std::result::Result<T, Stop>,
+) -> std::result::Result<T, (StatusCode, Value)> {
+    loop {
+        let stop = match evaluate(&known.lock().unwrap_or_else(PoisonError::into_inner)) {
+            Ok(value) => return Ok(value),
+            Err(stop) => stop,
+        };
+        let need = match stop {
+            Stop::Need(need) => need,
+            Stop::Fail(why) => {
+                let message = format!(
+                    "Unable to process template language expressions: '{why}.'. Please see https://aka.ms/arm-functions for usage details."
+                );
+                return Err((StatusCode::BAD_REQUEST, json!({"code": "InvalidTemplate", "message": message})));
+            }
+        };
+        match deployer.fetch(&need).await {
+            Ok(answer) => {
+                known.lock().unwrap_or_else(PoisonError::into_inner).insert(need, answer);
+            }
+            Err(error) => {
+                let status = dialect::refusal(&error, Provider::Other).status();
+                return Err((status, detail(&error, &need.id)));
+            }
+        }
+    }
+}
+
+async fn outputs(
+    deployer: &Deployer,
+    program: &Program,
+    known: &Mutex<Known>,
+) -> std::result::Result<Map<String, Value>, Value> {
+    settled(deployer, known, |known| program.outputs(known)).await.map_err(|(_, error)| {
+        json!({
+            "code": "DeploymentOutputEvaluationFailed",
+            "message": "Unable to evaluate template outputs. Please see error details and deployment operations. Please see https://aka.ms/arm-common-errors for usage details.",
+            "details": [error],
+        })
+    })
+}
+
+async fn create(deployer: &Deployer, program: &Program, resource: &Resource, known: &Mutex<Known>) -> Done {
+    let began = deployer.app.now();
+    let made = write(deployer, program, resource, known).await;
+    let ended = deployer.app.now();
+    let (status, error, outputs) = match made {
+        Ok((status, outputs)) => (status, None, outputs),
+        Err((status, mut error)) => {
+            error["target"] = json!(resource.id);
+            (status, Some(error), Vec::new())
+        }
+    };
+    let (id, kind, name) = (resource.id.clone(), resource.kind.clone(), resource.name.clone());
+    Done { id, kind, name, status, error, outputs, began, ended }
+}
+
+async fn write(
+    deployer: &Deployer,
+    program: &Program,
+    resource: &Resource,
+    known: &Mutex<Known>,
+) -> std::result::Result<(StatusCode, Vec<String>), (StatusCode, Value)> {
+    let body = settled(deployer, known, |known| program.body(resource, known)).await?;
+    let refused =
+        |error: Error| (dialect::refusal(&error, Provider::Other).status(), dialect::code_and_message(&error));
+    let sent = deployer.call(Method::PUT, &resource.id, &resource.api_version, Some(&body)).await;
+    let (status, answer) = sent.map_err(refused)?;
+    if !resource.is_deployment() {
+        if status.is_success() {
+            return Ok((status, vec![resource.id.clone()]));
+        }
+        return Err((status, answer["error"].clone()));
+    }
+    if !status.is_success() {
+        return Err((status, answer["error"].clone()));
+    }
+    // Its answer only says that it began.
+    let (_, ended) = deployer.call(Method::GET, &resource.id, &resource.api_version, None).await.map_err(refused)?;
+    let properties = &ended["properties"];
+    if properties["provisioningState"] == "Failed" {
+        let mut error = properties["error"].clone();
+        error["target"] = json!(resource.id);
+        let error = json!({
+            "code": "ResourceDeploymentFailure",
+            "message": "The resource write operation failed to complete successfully, because it reached terminal provisioning state 'Failed'.",
+            "details": [error],
+        });
+        return Err((StatusCode::CONFLICT, error));
+    }
+    let outputs = properties["outputResources"].as_array().into_iter().flatten();
+    Ok((status, outputs.filter_map(|o| o["id"].as_str()).map(str::to_owned).collect()))
+}
