@@ -7,6 +7,7 @@ pub mod content;
 pub mod directory;
 pub mod groups;
 pub mod identities;
+pub mod journal;
 pub mod keys;
 pub mod operations;
 pub mod registries;

@@ -3,9 +3,13 @@
 
 mod access;
 mod dialect;
+mod federated;
 mod groups;
 mod identities;
+mod keys;
+mod private_links;
 mod registries;
+mod secrets;
 mod subscriptions;
 mod vaults;
 mod wire;

@@ -1,0 +1,133 @@
+//! `Microsoft.KeyVault/vaults/keys` over ARM (keyvault.md C.5): keys that are made where there are none.
+//! Must not know: registries; how keys are used.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::Arm;
+use super::wire::Answer;
+use crate::app::{keys, vaults};
+use crate::domain::crypto::Curve;
+use crate::domain::error::RequestError;
+use crate::domain::key::{Attributes, Key, Material, Version, Wanted};
+use crate::domain::vault::Vault;
+use crate::domain::{Result, name};
+
+fn shown(vault: &Vault, key: &Key, version: &Version, versioned: bool) -> Value {
+    let mut id = format!("{}/keys/{}", vault.arm_id(), key.name);
+    let uri = format!("{}:443/keys/{}", vault.uri(), key.name);
+    let mut attributes = json!({
+        "enabled": version.enabled, "created": version.created_at.seconds(), "updated": version.updated_at.seconds(),
+        "recoveryLevel": vault.recovery_level(), "exportable": version.doc["exportable"].as_bool().unwrap_or(false),
+    });
+    for (name, at) in [("nbf", version.not_before), ("exp", version.expires)] {
+        if let Some(at) = at {
+            attributes[name] = json!(at);
+        }
+    }
+    let mut properties = json!({"attributes": attributes, "kty": version.kty, "keyOps": version.key_ops});
+    if let Some(curve) = version.public_jwk["crv"].as_str() {
+        properties["curveName"] = json!(curve);
+    } else if let Some(modulus) = version.public_jwk["n"].as_str() {
+        // Base64 has six bits to a character; sizes are whole kilobits and halves.
+        properties["keySize"] = json!(modulus.len() * 6 / 512 * 512);
+    }
+    properties["keyUri"] = json!(uri);
+    properties["keyUriWithVersion"] = json!(format!("{uri}/{}", version.version));
+    let mut kind = format!("{}/keys", name::VAULTS);
+    let mut shown_name = key.name.clone();
+    if versioned {
+        id = format!("{id}/versions/{}", version.version);
+        kind = format!("{kind}/versions");
+        shown_name.clone_from(&version.version);
+    }
+    let tags = version.tags.clone().unwrap_or_else(|| json!({}));
+    json!({"id": id, "name": shown_name, "type": kind, "location": vault.location, "tags": tags, "properties": properties})
+}
+
+fn invalid(property: &str, message: &str) -> RequestError {
+    RequestError::InvalidValue { property: property.to_owned(), message: message.to_owned() }
+}
+
+fn wanted(body: &Value) -> Result<Wanted> {
+    let properties = &body["properties"];
+    let kty = properties["kty"].as_str().unwrap_or("RSA").to_ascii_uppercase();
+    let material = match (kty.trim_end_matches("-HSM"), properties["keySize"].as_u64()) {
+        ("RSA", None) => Material::Rsa(2048),
+        ("RSA", Some(bits @ (2048 | 3072 | 4096))) => Material::Rsa(usize::try_from(bits).unwrap_or(2048)),
+        ("RSA", Some(_)) => return Err(invalid("keySize", "use 2048, 3072 or 4096").into()),
+        ("EC", _) => {
+            let curve = properties["curveName"].as_str().unwrap_or("P-256");
+            Material::Ec(Curve::parse(curve).ok_or_else(|| invalid("curveName", "no such curve"))?)
+        }
+        _ => return Err(invalid("kty", "use RSA, RSA-HSM, EC or EC-HSM").into()),
+    };
+    let operations = properties["keyOps"].as_array();
+    let attributes = &properties["attributes"];
+    Ok(Wanted {
+        material,
+        hsm: kty.ends_with("-HSM"),
+        key_ops: operations.map(|ops| ops.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        attributes: Attributes {
+            enabled: attributes["enabled"].as_bool(),
+            not_before: attributes["nbf"].as_i64(),
+            expires: attributes["exp"].as_i64(),
+            exportable: attributes["exportable"].as_bool(),
+        },
+        tags: body.get("tags").filter(|t| t.is_object()).cloned(),
+        release_policy: properties.get("release_policy").filter(|p| p.is_object()).cloned(),
+    })
+}
+
+/// `at` is the index of the segment `vaults`.
+pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
+    let vault = arm.segments[at + 1].clone();
+    let scope = arm.scope(at + 2 + usize::from(!rest.is_empty()) * 2);
+    let key = arm.segments.get(at + 3).cloned().unwrap_or_default();
+    let caller = arm.caller.clone();
+    if arm.method == Method::PUT && rest.len() == 1 {
+        arm.require(&format!("{}/keys/write", name::VAULTS), &scope).await?;
+        let body = arm.object().await?;
+        let wanted = wanted(&body)?;
+        if body["properties"]["rotationPolicy"].is_object() {
+            return Err(RequestError::NotEmulated("A rotation policy in a key's template".to_owned()).into());
+        }
+        let mut cx = arm.app.read(caller.clone()).await?;
+        vaults::get(&mut cx, group, &vault).await?;
+        drop(cx);
+        let (vault, key, version) = keys::create_if_missing(&arm.app, &caller, &vault, &key, wanted).await?;
+        return Ok(Answer::ok(shown(&vault, &key, &version, false)));
+    }
+    if arm.method != Method::GET {
+        return Err(arm.wrong_method());
+    }
+    arm.require(&format!("{}/keys/read", name::VAULTS), &scope).await?;
+    let mut cx = arm.app.read(caller).await?;
+    let vault = vaults::get(&mut cx, group, &vault).await?;
+    match rest {
+        [] => {
+            let all = keys::of_vault(&mut cx, &vault).await?;
+            let mut items = Vec::new();
+            for (key, _) in all {
+                let (key, newest) = keys::lookup(&mut cx, &vault, &key.name, None).await?;
+                items.push(shown(&vault, &key, &newest, false));
+            }
+            Ok(Answer::list(items))
+        }
+        [_] => {
+            let (key, version) = keys::lookup(&mut cx, &vault, &key, None).await?;
+            Ok(Answer::ok(shown(&vault, &key, &version, false)))
+        }
+        [_, "versions"] => {
+            let all = keys::of_vault(&mut cx, &vault).await?;
+            let versions = all.iter().filter(|(k, _)| k.name.eq_ignore_ascii_case(&key));
+            let items = versions.flat_map(|(k, all)| all.iter().map(|v| shown(&vault, k, v, true)));
+            Ok(Answer::list(items.collect()))
+        }
+        [_, "versions", version] => {
+            let (key, version) = keys::lookup(&mut cx, &vault, &key, Some(version)).await?;
+            Ok(Answer::ok(shown(&vault, &key, &version, true)))
+        }
+        _ => Err(arm.unknown_route()),
+    }
+}
