@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{App, Cx, access, vaults};
+use super::{App, Cx, access, poller, vaults};
 use crate::domain::access::{Caller, Permission};
 use crate::domain::audit::{self, Call, Happening};
 use crate::domain::crypto::{self, PrivateKey, RsaAlgorithm, SignAlgorithm};
@@ -57,6 +57,32 @@ impl Parsed {
     /// Forgets all. Deleting and purging are rare, and parsing again is cheap beside them.
     pub(super) fn forget(&self) {
         self.entries().clear();
+    }
+}
+
+/// What the gate decided, and what it found, while nothing was written since: the generation of the store that
+/// it was decided under is the only one that it counts for.
+#[derive(Debug, Default)]
+pub(super) struct Permitted(Mutex<HashMap<Question, (u64, Found)>>);
+
+/// Who (and from where) asks to do what with which key version.
+type Question = (String, std::net::IpAddr, &'static str, [String; 3]);
+
+/// Decisions remembered at most.
+const PERMITTED_LIMIT: usize = 512;
+
+impl Permitted {
+    fn get(&self, question: &Question, generation: u64) -> Option<Found> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(question).filter(|(under, _)| *under == generation).map(|(_, found)| found.clone())
+    }
+
+    fn keep(&self, question: Question, generation: u64, found: &Found) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= PERMITTED_LIMIT {
+            kept.clear();
+        }
+        kept.insert(question, (generation, found.clone()));
     }
 }
 
@@ -169,6 +195,33 @@ pub async fn authorize(
     let (vault, key, version) = find(cx, vault, key, version, permission(operation)).await?;
     version.allows(operation, cx.now)?;
     Ok(Handle { app: cx.app.clone(), operation, heard: None, vault, key, version })
+}
+
+/// [`authorize`] for a request that does nothing else: the same decision without a transaction, where it was made
+/// before and nothing was written since. `generation` is from before the caller was looked up. What depends on the
+/// time is decided each time.
+pub async fn authorize_alone(
+    app: &Arc<App>,
+    caller: &Caller,
+    (vault, key, version): (&str, &str, Option<&str>),
+    operation: Operation,
+    generation: u64,
+) -> Result<Handle> {
+    poller::catch_up(app).await?;
+    let object = [vault, key, version.unwrap_or_default()].map(str::to_ascii_lowercase);
+    let question = (caller.object_id.clone(), caller.address, operation.as_str(), object);
+    let known = app.permitted.get(&question, app.generation());
+    let (vault, key, version) = match known {
+        Some(found) => found,
+        None => {
+            let mut cx = app.read_now(caller.clone()).await?;
+            let found = find(&mut cx, vault, key, version, permission(operation)).await?;
+            app.permitted.keep(question, generation, &found);
+            found
+        }
+    };
+    version.allows(operation, app.now())?;
+    Ok(Handle { app: app.clone(), operation, heard: None, vault, key, version })
 }
 
 /// What `operation` is called in the audit log.

@@ -66,6 +66,8 @@ pub struct App {
     poll: poller::Due,
     unwrapped: cmk::Unwrapped,
     parsed: keys::Parsed,
+    permitted: keys::Permitted,
+    known: tokens::Known,
     revocation_delay: i64,
     blobs: store::blobs::Blobs,
     uploads: content::uploads::Sessions,
@@ -88,6 +90,8 @@ impl App {
             poll: poller::Due::default(),
             unwrapped: cmk::Unwrapped::default(),
             parsed: keys::Parsed::default(),
+            permitted: keys::Permitted::default(),
+            known: tokens::Known::default(),
             revocation_delay: options.revocation_delay,
             blobs,
             uploads: content::uploads::Sessions::default(),
@@ -131,6 +135,12 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Raised by every write. What is to be remembered of a request must have this from before its first read.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.store.generation()
     }
 
     /// The data folder.

@@ -47,9 +47,9 @@ fn every_operation_and_every_rule_of_access_has_its_proof() {
             let name = client.rsplit('/').next().unwrap();
             let is_suite = client.starts_with("tests/clients/suites/");
             let suites = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-            let run = std::fs::read_dir(suites.join("suites")).unwrap().any(|suite| {
-                std::fs::read_to_string(suite.unwrap().path()).unwrap().contains(name)
-            });
+            let run = std::fs::read_dir(suites.join("suites"))
+                .unwrap()
+                .any(|suite| std::fs::read_to_string(suite.unwrap().path()).unwrap().contains(name));
             let built = read("tests/clients/run").contains(name);
             assert!(is_suite || run || built, "no suite runs {client}");
         }

@@ -33,6 +33,8 @@ use route::Route;
 struct Asked {
     app: Arc<App>,
     caller: Caller,
+    /// The store's generation from before the caller was looked up.
+    generation: u64,
     /// The vault's name: the host's first label.
     vault: String,
     api: wire::Api,
@@ -115,6 +117,8 @@ fn vault_of(call: &Call) -> &str {
 }
 
 async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Reply> {
+    // From before the first read, so that nothing is remembered that was true only then.
+    let generation = app.generation();
     let vault = vault_of(&call).to_owned();
     // A client that followed the challenge on another port asks for a token for that very resource.
     let resource = dialect::resource(port(&call));
@@ -138,6 +142,7 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
     let asked = Asked {
         app,
         caller,
+        generation,
         vault,
         api: wire::Api::new(version),
         port: port(&call),
