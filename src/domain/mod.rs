@@ -2,6 +2,7 @@
 //! Must not know: clocks, databases, files, sockets, HTTP.
 
 pub mod access;
+pub mod audit;
 pub mod certificate;
 pub mod cmk;
 pub mod content;

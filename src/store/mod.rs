@@ -8,6 +8,7 @@ pub mod deployments;
 pub mod directory;
 pub mod groups;
 pub mod identities;
+pub mod journal;
 pub mod keys;
 pub mod operations;
 pub mod registries;
