@@ -430,6 +430,19 @@ fn registry(error: &RegistryError) -> Said {
                 "Disabling public network access is not supported for the SKU {sku}. For more information, please visit https://aka.ms/acr/private-link."
             ),
         ),
+        // From users' reports of the error.
+        RegistryError::AdminDisabled(id) => said(
+            S::BAD_REQUEST,
+            "UnAuthorizedForCredentialOperations",
+            format!(
+                "Cannot perform credential operations for {id} as admin user is disabled. Kindly enable admin user as per docs: https://docs.microsoft.com/en-us/azure/container-registry/container-registry-authentication#admin-account"
+            ),
+        ),
+        RegistryError::TagExists { operation, registry, image } => said(
+            S::CONFLICT,
+            "Conflict",
+            format!("Operation {operation} failed. Resource {registry} Tag {image} already exists in target registry."),
+        ),
         RegistryError::Invalid(message) => said(S::BAD_REQUEST, "BadRequest", message.clone()),
     }
 }
