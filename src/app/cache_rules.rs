@@ -167,9 +167,10 @@ fn said(refusal: &Error) -> (&'static str, String) {
                     caller.app_id, caller.object_id, vault.name, vault.location
                 ),
             ),
-            AccessError::Firewall { vault, .. } | AccessError::PublicNetwork { vault, .. } => {
-                ("Forbidden", format!("Client address is not authorized. Vault: {};location={}", vault.name, vault.location))
-            }
+            AccessError::Firewall { vault, .. } | AccessError::PublicNetwork { vault, .. } => (
+                "Forbidden",
+                format!("Client address is not authorized. Vault: {};location={}", vault.name, vault.location),
+            ),
             AccessError::Action { .. } => ("Forbidden", refusal.to_string()),
         },
         Error::Key(KeyError::SecretDisabled(_)) => {
@@ -177,7 +178,9 @@ fn said(refusal: &Error) -> (&'static str, String) {
         }
         Error::Key(KeyError::SecretNotFound(name)) => (
             "SecretNotFound",
-            format!("A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you may be able to recover it using the correct recovery command. {HELP}"),
+            format!(
+                "A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you may be able to recover it using the correct recovery command. {HELP}"
+            ),
         ),
         other => ("BadRequest", other.to_string()),
     }

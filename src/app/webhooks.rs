@@ -310,8 +310,7 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
         if let Some(unknown) = actions.iter().find(|a| !known(a)) {
             return Err(wrong("actions", format!("{unknown} is not one of {ACTIONS:?}")).into());
         }
-        let actions: Vec<String> =
-            actions.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
+        let actions: Vec<String> = actions.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
         hook.properties.insert("actions".to_owned(), json!(actions));
     }
     if hook.properties["actions"].as_array().is_none_or(Vec::is_empty) {
