@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod cache_rules;
 pub mod cascade;
 pub mod clock;
 pub mod cmk;
@@ -11,11 +12,14 @@ pub mod deployments;
 pub mod directory;
 pub mod groups;
 pub mod identities;
+pub mod imports;
 pub mod keys;
 pub mod operations;
 pub mod poller;
 pub mod registries;
+pub mod registry_children;
 pub mod registry_tokens;
+pub mod replications;
 pub mod roles;
 pub mod rotation;
 pub mod secrets;
@@ -26,6 +30,7 @@ pub(crate) mod testbed;
 pub mod timeline;
 pub mod tokens;
 pub mod vaults;
+pub mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +41,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::access::Caller;
 use crate::domain::audit::Event;
+use crate::domain::registry::Registry;
 use crate::domain::token::Signer;
 use crate::domain::{Error, Result, Timestamp, crypto};
 use crate::store::{self, Store, Tx};
@@ -73,6 +79,7 @@ pub struct App {
     blobs: store::blobs::Blobs,
     uploads: content::uploads::Sessions,
     audit: audit::Log,
+    webhooks: webhooks::Queue,
 }
 
 impl App {
@@ -97,6 +104,7 @@ impl App {
             blobs,
             uploads: content::uploads::Sessions::default(),
             audit,
+            webhooks: webhooks::Queue::default(),
         });
         seal_world(&app).await?;
         content::settle_in(&app).await?;
@@ -172,23 +180,27 @@ pub struct Cx {
     pub caller: Caller,
     /// Simulated time, the same throughout the request.
     pub now: Timestamp,
-    /// Told when the changes last.
+    /// What the audit log is to be told once this is committed.
     happenings: Vec<Event>,
     /// What the emulator asks for its own displays leaves no audit records.
     unheard: bool,
+    /// What webhooks are to be told once this is committed.
+    happened: Vec<(Registry, webhooks::Event)>,
 }
 
 impl Cx {
     fn new(app: &Arc<App>, tx: Tx, caller: Caller) -> Self {
-        Self { tx, app: app.clone(), caller, now: app.clock.now(), happenings: Vec::new(), unheard: false }
+        let now = app.clock.now();
+        Self { tx, app: app.clone(), caller, now, happenings: Vec::new(), unheard: false, happened: Vec::new() }
     }
 
-    /// Makes the changes last.
+    /// Makes the changes last, and lets the audit log and webhooks know of them.
     pub async fn commit(self) -> Result<()> {
         self.tx.commit().await?;
         for event in self.happenings {
             self.app.audit.event(event);
         }
+        self.app.webhooks.committed(self.happened);
         Ok(())
     }
 

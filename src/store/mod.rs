@@ -12,6 +12,7 @@ pub mod journal;
 pub mod keys;
 pub mod operations;
 pub mod registries;
+pub mod registry_children;
 pub mod secrets;
 pub mod vaults;
 pub mod world;
