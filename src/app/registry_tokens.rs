@@ -113,7 +113,7 @@ impl Rights {
             ("repository", "metadata_write") => self.metadata_write,
             ("repository", "deleted_read") => self.deleted_read,
             ("repository", "deleted_restore") => self.deleted_restore,
-            ("registry", "*") => self.catalog,
+            ("registry", "*") => self.catalog || self.deleted_read,
             _ => false,
         }
     }

@@ -2,7 +2,9 @@
 //! token was looked at and the registry's data key was opened.
 //! Must not know: HTTP, how a key is unwrapped (see cmk), how tokens are made (see registry_tokens).
 
+pub mod ageing;
 pub mod blobs;
+pub mod deleted;
 pub mod manifests;
 pub mod repositories;
 pub mod uploads;

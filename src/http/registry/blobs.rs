@@ -32,6 +32,9 @@ pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &
     let digest = Digest::parse(digest)?;
     let blob = blobs::find(&mut cx, &inside, repository, &digest).await?;
     drop(cx);
+    if call.method == Method::HEAD {
+        blobs::expect_use(app, &blob).await?;
+    }
     let (status, wanted) = match call.header("range").and_then(|r| range(r, blob.size)) {
         None => (StatusCode::OK, 0..blob.size),
         Some(Ok(wanted)) => (StatusCode::PARTIAL_CONTENT, wanted),

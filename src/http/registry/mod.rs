@@ -4,6 +4,7 @@
 
 mod acr;
 mod blobs;
+mod deleted;
 mod dialect;
 mod lists;
 mod manifests;
@@ -55,6 +56,7 @@ async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
         Route::Token => return oauth::token(app, call).await,
         Route::Catalog => return lists::catalog(app, &mut call, "/v2/_catalog").await,
         Route::AcrCatalog => return lists::catalog(app, &mut call, "/acr/v1/_catalog").await,
+        Route::DeletedCatalog => return deleted::catalog(app, &mut call).await,
         Route::Repository(name, of) => (name, of),
     };
     let name = repository.as_str();
@@ -70,6 +72,9 @@ async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
         Of::AcrTag(tag) => acr::tag(app, call, name, &tag).await,
         Of::AcrManifests => acr::manifests(app, &mut call, name).await,
         Of::AcrManifest(digest) => acr::manifest(app, call, name, &digest).await,
+        Of::DeletedTags => deleted::tags(app, &mut call, name).await,
+        Of::DeletedManifests => deleted::manifests(app, &mut call, name).await,
+        Of::DeletedManifest(digest) => deleted::restore(app, call, name, &digest).await,
     }
 }
 
