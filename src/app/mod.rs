@@ -13,6 +13,7 @@ pub mod keys;
 pub mod operations;
 pub mod poller;
 pub mod registries;
+pub mod registry_children;
 pub mod registry_tokens;
 pub mod roles;
 pub mod rotation;

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod key;
 pub mod name;
 pub mod registry;
+pub mod registry_child;
 pub mod role;
 pub mod rotation;
 pub mod secret;

@@ -11,6 +11,7 @@ pub mod identities;
 pub mod keys;
 pub mod operations;
 pub mod registries;
+pub mod registry_children;
 pub mod secrets;
 pub mod vaults;
 pub mod world;
