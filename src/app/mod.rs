@@ -66,6 +66,7 @@ pub struct App {
     revocation_delay: i64,
     blobs: store::blobs::Blobs,
     uploads: content::uploads::Sessions,
+    entrances: content::Entrances,
 }
 
 impl App {
@@ -86,6 +87,7 @@ impl App {
             revocation_delay: options.revocation_delay,
             blobs,
             uploads: content::uploads::Sessions::default(),
+            entrances: content::Entrances::default(),
         });
         seal_world(&app).await?;
         content::settle_in(&app).await?;

@@ -95,10 +95,7 @@ fn caller(call: &Call) -> Caller {
 
 /// Looks at the token, opens the registry's data, and returns both with one transaction that reads.
 async fn enter(app: &Arc<App>, call: &mut Call, need: &Need<'_>) -> Result<(Cx, Inside)> {
-    let presented = registry_tokens::present(app, registry_name(call), call.header("authorization")).await?;
-    let mut cx = app.read(caller(call)).await?;
-    let inside = content::enter(&mut cx, registry_name(call), &presented, need).await?;
-    Ok((cx, inside))
+    content::enter(app, caller(call), registry_name(call), call.header("authorization"), need).await
 }
 
 /// A transaction that writes, after [`enter`] has let the caller in.
