@@ -5,6 +5,7 @@
 pub mod ageing;
 pub mod blobs;
 pub mod deleted;
+pub mod links;
 pub mod manifests;
 pub mod repositories;
 pub mod uploads;

@@ -49,7 +49,15 @@ fn registry_name(call: &Call) -> &str {
     call.host.split('.').next().unwrap_or_default()
 }
 
+/// Whether a dedicated data endpoint was called: `{name}.{region}.data.azurecr.io`.
+fn is_data_endpoint(host: &str) -> bool {
+    host.ends_with(".data.azurecr.io")
+}
+
 async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
+    if is_data_endpoint(&call.host) {
+        return blobs::by_link(app, &mut call).await;
+    }
     let (repository, of) = match routes::parse(&call.path)? {
         Route::Base => return base(app, &mut call).await,
         Route::Exchange => return oauth::exchange(app, call).await,
