@@ -15,3 +15,5 @@ mod keyvault;
 mod net;
 mod readme;
 mod registry;
+mod registry_ageing;
+mod registry_walk;
