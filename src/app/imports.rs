@@ -139,7 +139,7 @@ async fn enter_source(app: &Arc<App>, caller: &Caller, wanted: &Wanted) -> Resul
                 return content::enter_for_import(&mut cx, registry).await;
             }
             let need = Need { kind: "repository", name: &wanted.repository, challenge: "pull", any: &["pull"] };
-            content::enter(&mut cx, name, &presented, &need).await
+            content::enter_with(&mut cx, name, &presented, &need).await
         }
     }
 }

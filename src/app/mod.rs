@@ -80,6 +80,7 @@ pub struct App {
     uploads: content::uploads::Sessions,
     audit: audit::Log,
     webhooks: webhooks::Queue,
+    entrances: content::Entrances,
 }
 
 impl App {
@@ -105,6 +106,7 @@ impl App {
             uploads: content::uploads::Sessions::default(),
             audit,
             webhooks: webhooks::Queue::default(),
+            entrances: content::Entrances::default(),
         });
         seal_world(&app).await?;
         content::settle_in(&app).await?;

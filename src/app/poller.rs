@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::{App, cmk, rotation, vaults};
+use super::{App, cmk, content, rotation, vaults};
 use crate::domain::access::Caller;
 use crate::domain::{Result, Timestamp};
 
@@ -48,7 +48,12 @@ pub async fn catch_up(app: &Arc<App>) -> Result<()> {
     while !idle() {
         let generation = app.store.generation();
         let mut cx = app.read_now(Caller::system()).await?;
-        let jobs = [vaults::next_due(&mut cx).await?, rotation::due(&mut cx.tx).await?, cmk::next_look(&mut cx).await?];
+        let jobs = [
+            vaults::next_due(&mut cx).await?,
+            rotation::due(&mut cx.tx).await?,
+            cmk::next_look(&mut cx).await?,
+            content::ageing::due(&mut cx).await?,
+        ];
         let now = cx.now;
         drop(cx);
         let next = jobs.into_iter().flatten().min();
@@ -58,6 +63,7 @@ pub async fn catch_up(app: &Arc<App>) -> Result<()> {
                 vaults::do_due(app, at).await?;
                 rotation::do_due(app, at).await?;
                 cmk::look_for_new_versions(app, at).await?;
+                content::ageing::do_due(app, at).await?;
             }
             None => {
                 app.poll.next.store(next.map_or(i64::MAX, |t| t.0), Ordering::Release);

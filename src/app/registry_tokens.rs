@@ -9,11 +9,13 @@ use std::sync::Arc;
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Value, json};
 
+use super::registry_children::{self, RegistryToken};
 use super::{App, Cx, access, clock, registries, tokens};
 use crate::domain::access::{Caller, Plane, address_in, allowed};
 use crate::domain::error::{ContentError, RequestError, TokenError};
 use crate::domain::identity::Principal;
 use crate::domain::registry::Registry;
+use crate::domain::registry_child::actions_allow;
 use crate::domain::well_known::TENANT_ID;
 use crate::domain::{Error, Result, crypto, directory};
 use crate::store;
@@ -30,6 +32,9 @@ const ACCESS_LIFETIME: i64 = 4500;
 const PASSWORD_LENGTH: usize = 52;
 /// The names of the admin user's passwords [recorded].
 pub const PASSWORDS: [&str; 2] = ["password", "password2"];
+
+/// What a repository token's `sub` begins with; its name follows. No object id and no registry begins so.
+const TOKEN_SUBJECT: &str = "token:";
 
 /// A right asked for, as the challenge names it.
 #[derive(Debug, Clone, Copy)]
@@ -104,16 +109,17 @@ impl Rights {
         deleted_restore: false,
     };
 
-    fn allows(self, kind: &str, action: &str) -> bool {
-        match (kind, action) {
-            ("repository", "pull") => self.pull,
-            ("repository", "push") => self.push,
-            ("repository", "delete") => self.delete,
-            ("repository", "metadata_read") => self.metadata_read,
-            ("repository", "metadata_write") => self.metadata_write,
-            ("repository", "deleted_read") => self.deleted_read,
-            ("repository", "deleted_restore") => self.deleted_restore,
-            ("registry", "*") => self.catalog,
+    fn allows(self, kind: &str, name: &str, action: &str) -> bool {
+        match (kind, name, action) {
+            ("repository", _, "pull") => self.pull,
+            ("repository", _, "push") => self.push,
+            ("repository", _, "delete") => self.delete,
+            ("repository", _, "metadata_read") => self.metadata_read,
+            ("repository", _, "metadata_write") => self.metadata_write,
+            ("repository", _, "deleted_read") => self.deleted_read,
+            ("repository", _, "deleted_restore") => self.deleted_restore,
+            ("registry", "catalog", "*") => self.catalog,
+            ("registry", "deleted_catalog", "*") => self.deleted_read,
             _ => false,
         }
     }
@@ -140,6 +146,20 @@ pub enum Access {
     Token(Vec<Scope>),
     /// What the credential shown with the call itself is worth.
     Direct(Rights),
+    /// The same of a repository token: the actions of its scope map. It never lists the catalog [docs].
+    Mapped(Vec<String>),
+}
+
+/// The action of a scope map that gives an action of a token. [inferred for the soft-deleted bin]
+fn mapped(action: &str) -> Option<&'static str> {
+    match action {
+        "pull" => Some("content/read"),
+        "push" | "deleted_restore" => Some("content/write"),
+        "delete" => Some("content/delete"),
+        "metadata_read" | "deleted_read" => Some("metadata/read"),
+        "metadata_write" => Some("metadata/write"),
+        _ => None,
+    }
 }
 
 impl Access {
@@ -148,7 +168,10 @@ impl Access {
             Self::Token(scopes) => scopes
                 .iter()
                 .any(|s| s.kind == kind && s.name == name && s.actions.iter().any(|a| a == action || a == "*")),
-            Self::Direct(rights) => rights.allows(kind, action),
+            Self::Direct(rights) => rights.allows(kind, name, action),
+            Self::Mapped(actions) => {
+                kind == "repository" && mapped(action).is_some_and(|right| actions_allow(actions, name, right))
+            }
         }
     }
 
@@ -181,6 +204,16 @@ pub struct Claims {
     subject: String,
     refresh: bool,
     access: Vec<Scope>,
+    /// Seconds of machine time at which it is no longer good.
+    expires: i64,
+}
+
+impl Claims {
+    /// Whether it has not expired.
+    #[must_use]
+    pub fn lasts(&self) -> bool {
+        clock::machine().seconds() < self.expires
+    }
 }
 
 /// What a request shows for itself, looked at as far as goes without the database.
@@ -266,6 +299,7 @@ async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Cl
         subject: text(&claims, "sub"),
         refresh: claims["grant_type"] == "refresh_token",
         access: access.collect(),
+        expires: claims["exp"].as_i64().unwrap_or(0),
     }))
 }
 
@@ -279,6 +313,8 @@ enum Credential {
     Principal(Caller),
     /// The registry's admin user.
     Admin,
+    /// A repository token.
+    Token(RegistryToken),
     /// Nobody in particular, where anonymous pull is on.
     Anonymous,
 }
@@ -289,6 +325,7 @@ impl Credential {
         match self {
             Self::Principal(caller) => caller.object_id.clone(),
             Self::Admin => registry.name.clone(),
+            Self::Token(token) => format!("{TOKEN_SUBJECT}{}", token.name),
             Self::Anonymous => String::new(),
         }
     }
@@ -301,6 +338,10 @@ impl Credential {
         if subject == registry.name {
             return Ok(registry.flag("adminUserEnabled").then_some(Self::Admin));
         }
+        if let Some(name) = subject.strip_prefix(TOKEN_SUBJECT) {
+            let token = registry_children::token_by_name(cx, registry, name).await?;
+            return Ok(token.filter(|t| t.enabled).map(Self::Token));
+        }
         let Some(principal) = store::directory::by_object(&mut cx.tx, subject).await? else { return Ok(None) };
         if disabled(&principal) {
             return Ok(None);
@@ -309,7 +350,7 @@ impl Credential {
         Ok(Some(Self::Principal(tokens::caller(&principal, groups, cx.caller.address))))
     }
 
-    /// The credential of a user and password. Repository tokens will find their place here.
+    /// The credential of a user and password.
     async fn of_password(cx: &mut Cx, registry: &Registry, user: &str, password: &str) -> Result<Option<Self>> {
         if user.eq_ignore_ascii_case(&registry.name) {
             if !registry.flag("adminUserEnabled") {
@@ -324,6 +365,10 @@ impl Credential {
             }
             return Ok(None);
         }
+        if let Some(token) = registry_children::token_by_name(cx, registry, user).await? {
+            let good = token.enabled && token.accepts(password, cx.now);
+            return Ok(good.then_some(Self::Token(token)));
+        }
         let Some(principal) = store::directory::by_app(&mut cx.tx, user).await? else { return Ok(None) };
         let secrets = store::directory::passwords(&mut cx.tx, user).await?;
         if directory::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() || disabled(&principal)
@@ -335,12 +380,17 @@ impl Credential {
     }
 
     /// What it is worth in the registry.
-    async fn rights(self, cx: &mut Cx, registry: &Registry) -> Result<Rights> {
-        let caller = match self {
-            Self::Admin => return Ok(Rights::ALL),
-            Self::Anonymous => return Ok(Rights::ANONYMOUS),
-            Self::Principal(caller) => caller,
-        };
+    async fn access(self, cx: &mut Cx, registry: &Registry) -> Result<Access> {
+        Ok(match self {
+            Self::Admin => Access::Direct(Rights::ALL),
+            Self::Anonymous => Access::Direct(Rights::ANONYMOUS),
+            Self::Token(token) => Access::Mapped(token.actions),
+            Self::Principal(caller) => Access::Direct(Self::rights(caller, cx, registry).await?),
+        })
+    }
+
+    /// What a principal's roles are worth in the registry.
+    async fn rights(caller: Caller, cx: &mut Cx, registry: &Registry) -> Result<Rights> {
         let before = cx.act_as(caller);
         let grants = access::grants(cx).await;
         cx.act_as(before);
@@ -437,7 +487,7 @@ async fn access_of(cx: &mut Cx, registry: &Registry, presented: &Presented) -> R
                 return Ok(None);
             };
             if claims.refresh {
-                return Ok(Some(Access::Direct(credential.rights(cx, registry).await?)));
+                return credential.access(cx, registry).await.map(Some);
             }
             Ok(Some(Access::Token(claims.access.clone())))
         }
@@ -445,7 +495,7 @@ async fn access_of(cx: &mut Cx, registry: &Registry, presented: &Presented) -> R
             let Some(credential) = Credential::of_password(cx, registry, user, password).await? else {
                 return Ok(None);
             };
-            Ok(Some(Access::Direct(credential.rights(cx, registry).await?)))
+            credential.access(cx, registry).await.map(Some)
         }
     }
 }
@@ -462,9 +512,8 @@ pub async fn exchange(app: &Arc<App>, registry: &str, entra: Option<&str>, addre
     }
     let caller = tokens::authenticate(app, entra, &audiences, address).await?;
     let mut cx = app.read(caller.clone()).await?;
-    let credential = Credential::Principal(caller);
-    let subject = credential.subject(&found);
-    let rights = credential.rights(&mut cx, &found).await?;
+    let subject = caller.object_id.clone();
+    let rights = Credential::rights(caller, &mut cx, &found).await?;
     if rights == Rights::default() {
         return Err(TokenError::Missing.into());
     }
@@ -503,7 +552,7 @@ pub async fn issue(
             match Credential::of_password(&mut cx, &found, user, password).await? {
                 Some(credential) => {
                     let subject = credential.subject(&found);
-                    (subject, Some(Access::Direct(credential.rights(&mut cx, &found).await?)))
+                    (subject, Some(credential.access(&mut cx, &found).await?))
                 }
                 None => (String::new(), None),
             }

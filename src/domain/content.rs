@@ -6,7 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::crypto::Hasher;
 use super::error::{ContentError, Result};
+use super::time::DAY;
 
+/// How long a blob stays that no manifest names: a push sends blobs first. [inferred: Azure tells no number]
+pub const GRACE: i64 = DAY;
+/// How long an upload session stays. [inferred: as CNCF distribution]
+pub const UPLOAD_AGE: i64 = 7 * DAY;
 /// Bytes of a manifest at most (acr.md C.4) [docs].
 pub const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 

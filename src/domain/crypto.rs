@@ -56,7 +56,7 @@ pub fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Result<Zeroizing<V
 }
 
 /// AES-256-GCM for bulk data: one derived key, many small pieces. `aws-lc-rs`, because it seals about four
-/// times as fast as `aes-gcm` (see the ignored test `bulk_speed` below).
+/// times as fast as `aes-gcm` (`cargo bench --bench seal`).
 pub struct Bulk(LessSafeKey);
 
 impl std::fmt::Debug for Bulk {
@@ -563,30 +563,6 @@ mod tests {
         assert!(open(&[7; 32], b"there", &sealed).is_err());
         assert!(open(&[8; 32], b"here", &sealed).is_err());
         assert!(open(&[7; 32], b"here", &sealed[..5]).is_err());
-    }
-
-    /// `cargo test --release bulk_speed -- --ignored --nocapture` shows why `Bulk` is what it is.
-    #[test]
-    #[ignore = "a measurement, not a check"]
-    #[allow(clippy::print_stdout)]
-    fn bulk_speed() {
-        let chunk = vec![7u8; 64 * 1024];
-        let rounds = 4096;
-        let rate = |since: std::time::Instant| 256.0 / 1024.0 / since.elapsed().as_secs_f64();
-        let bulk = Bulk::derive(&[1; 32], b"salt", &[b"speed"]).unwrap();
-        let mut out = Vec::with_capacity(70_000);
-        let since = std::time::Instant::now();
-        for _ in 0..rounds {
-            out.clear();
-            bulk.seal_onto([0; NONCE], b"", &chunk, &mut out).unwrap();
-        }
-        println!("aws-lc-rs {:.1} GB/s", rate(since));
-        let cipher = Aes256Gcm::new(&[1; 32].into());
-        let since = std::time::Instant::now();
-        for _ in 0..rounds {
-            std::hint::black_box(cipher.encrypt(&Nonce::from([0; NONCE]), chunk.as_slice()).unwrap());
-        }
-        println!("aes-gcm   {:.1} GB/s", rate(since));
     }
 
     #[test]

@@ -494,6 +494,8 @@ pub enum ContentError {
         /// A token was sent, and is not good.
         invalid_token: bool,
     },
+    /// A link to a data endpoint that is too old, or for something else.
+    LinkInvalid,
     /// The key encryption key cannot be used: all data is blocked.
     KeyForbidden,
     /// Not a repository name.

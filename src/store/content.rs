@@ -4,7 +4,7 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::Tx;
+use super::{Tx, ageing};
 use crate::domain::content::Attributes;
 use crate::domain::envelope::Sealed;
 use crate::domain::{Result, Timestamp};
@@ -22,6 +22,8 @@ pub struct Repository {
     pub created_at: Timestamp,
     /// When anything in it changed last.
     pub updated_at: Timestamp,
+    /// Deleted: it is here only for what lies in the soft-deleted bin.
+    pub gone: bool,
 }
 
 /// A blob: its file holds the sealed bytes.
@@ -35,6 +37,8 @@ pub struct Blob {
     pub file: String,
     /// Whether its repository may be read.
     pub readable: bool,
+    /// Since when no manifest of the repository names it.
+    pub idle_since: Option<Timestamp>,
 }
 
 /// A manifest, sealed.
@@ -114,12 +118,14 @@ fn repository(row: &SqliteRow) -> Repository {
         attributes: attributes(row, "attributes"),
         created_at: Timestamp(row.get("created_at")),
         updated_at: Timestamp(row.get("updated_at")),
+        gone: row.get("gone"),
     }
 }
 
 fn blob(row: &SqliteRow) -> Blob {
     let readable = attributes(row, "attributes").read;
-    Blob { id: row.get("id"), size: unsigned(row, "size"), file: row.get("file"), readable }
+    let idle_since = row.get::<Option<i64>, _>("idle_since").map(Timestamp);
+    Blob { id: row.get("id"), size: unsigned(row, "size"), file: row.get("file"), readable, idle_since }
 }
 
 fn manifest(row: &SqliteRow) -> Manifest {
@@ -164,7 +170,9 @@ pub async fn find_repository(tx: &mut Tx, registry: i64, name: &str) -> Result<O
 pub async fn ensure_repository(tx: &mut Tx, registry: i64, name: &str, now: Timestamp) -> Result<Repository> {
     let row = sqlx::query(
         "INSERT INTO repositories (registry, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)
-         ON CONFLICT (registry, name) DO UPDATE SET name = excluded.name RETURNING *",
+         ON CONFLICT (registry, name) DO UPDATE SET
+           created_at = iif(gone, excluded.created_at, created_at), updated_at = iif(gone, excluded.updated_at, updated_at),
+           gone = 0 RETURNING *",
     )
     .bind(registry)
     .bind(name)
@@ -246,7 +254,7 @@ pub async fn total_size(tx: &mut Tx, registry: i64) -> Result<u64> {
 /// A blob as a repository sees it.
 pub async fn find_blob(tx: &mut Tx, registry: i64, repository: &str, digest: &str) -> Result<Option<Blob>> {
     let row = sqlx::query(
-        "SELECT b.id, b.size, b.file, r.attributes FROM repositories r
+        "SELECT b.id, b.size, b.file, r.attributes, rb.idle_since FROM repositories r
            JOIN blobs b ON b.registry = r.registry AND b.digest = ?3
            JOIN repository_blobs rb ON rb.repository = r.id AND rb.blob = b.id
          WHERE r.registry = ?1 AND r.name = ?2",
@@ -295,13 +303,17 @@ pub async fn add_blob(
     Ok((id, false))
 }
 
-/// Lets a repository see a blob.
-pub async fn show_blob(tx: &mut Tx, repository: i64, blob: i64) -> Result<()> {
-    sqlx::query("INSERT OR IGNORE INTO repository_blobs (repository, blob) VALUES (?, ?)")
-        .bind(repository)
-        .bind(blob)
-        .execute(tx.conn())
-        .await?;
+/// Lets a repository see a blob. Until a manifest names it, its time runs from now.
+pub async fn show_blob(tx: &mut Tx, repository: i64, blob: i64, now: Timestamp) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO repository_blobs (repository, blob, idle_since) VALUES (?, ?, ?)
+         ON CONFLICT (repository, blob) DO UPDATE SET idle_since = excluded.idle_since WHERE idle_since IS NOT NULL",
+    )
+    .bind(repository)
+    .bind(blob)
+    .bind(now.0)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -434,6 +446,15 @@ pub async fn add_manifest(tx: &mut Tx, repository: i64, m: &Manifest, references
         .bind(references)
         .execute(tx.conn())
         .await?;
+    sqlx::query(
+        "UPDATE repository_blobs SET idle_since = NULL WHERE repository = ?1 AND idle_since IS NOT NULL AND blob IN (
+           SELECT b.id FROM json_each(?2) j JOIN repositories r ON r.id = ?1
+             JOIN blobs b ON b.registry = r.registry AND b.digest = j.value)",
+    )
+    .bind(repository)
+    .bind(references)
+    .execute(tx.conn())
+    .await?;
     Ok(id)
 }
 
@@ -448,9 +469,50 @@ pub async fn lock_manifest(tx: &mut Tx, id: i64, attributes: Attributes, now: Ti
     Ok(())
 }
 
-/// Removes a manifest, and its tags with it.
-pub async fn delete_manifest(tx: &mut Tx, id: i64) -> Result<()> {
+/// Removes a manifest, and its tags with it. `bin`: it is kept in the soft-deleted bin. The blobs that nothing
+/// names any more are idle from now on.
+pub async fn delete_manifest(tx: &mut Tx, id: i64, bin: bool, now: Timestamp) -> Result<()> {
+    if bin {
+        ageing::keep_deleted(tx, id, now).await?;
+    }
+    let row = sqlx::query(
+        "SELECT repository, (SELECT json_group_array(digest) FROM manifest_references WHERE manifest = m.id) AS named
+         FROM manifests m WHERE id = ?",
+    )
+    .bind(id)
+    .fetch_one(tx.conn())
+    .await?;
     sqlx::query("DELETE FROM manifests WHERE id = ?").bind(id).execute(tx.conn()).await?;
+    ageing::idle(tx, row.get("repository"), row.get("named"), now).await
+}
+
+/// Notes since when manifests of a repository have no tag: those that have lost or got one now.
+async fn note_untagged(tx: &mut Tx, manifests: &[i64], now: Timestamp) -> Result<()> {
+    for manifest in manifests {
+        sqlx::query(
+            "UPDATE manifests SET untagged_at =
+               iif(EXISTS (SELECT 1 FROM tags WHERE manifest = ?1), NULL, coalesce(untagged_at, ?2)) WHERE id = ?1",
+        )
+        .bind(manifest)
+        .bind(now.0)
+        .execute(tx.conn())
+        .await?;
+    }
+    Ok(())
+}
+
+/// Notes that a manifest was put without a tag.
+pub async fn put_untagged(tx: &mut Tx, manifest: i64, now: Timestamp) -> Result<()> {
+    note_untagged(tx, &[manifest], now).await
+}
+
+/// Deletes a repository but keeps its row, for what lies in the bin.
+pub async fn leave_repository(tx: &mut Tx, id: i64, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE repositories SET gone = 1, attributes = 15, updated_at = ? WHERE id = ?")
+        .bind(now.0)
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
@@ -522,6 +584,14 @@ pub async fn manifest_digests(tx: &mut Tx, repository: i64) -> Result<Vec<String
         .await?)
 }
 
+/// Ids of all manifests of a repository.
+pub async fn manifest_ids(tx: &mut Tx, repository: i64) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar("SELECT id FROM manifests WHERE repository = ? ORDER BY id")
+        .bind(repository)
+        .fetch_all(tx.conn())
+        .await?)
+}
+
 /// Whether a manifest or tag of the repository may not be deleted.
 pub async fn holds_undeletable(tx: &mut Tx, repository: i64) -> Result<bool> {
     Ok(sqlx::query_scalar(
@@ -547,8 +617,17 @@ pub async fn find_tag(tx: &mut Tx, repository: i64, name: &str) -> Result<Option
     Ok(row.as_ref().map(tag))
 }
 
+async fn tagged_manifest(tx: &mut Tx, repository: i64, name: &str) -> Result<Option<i64>> {
+    Ok(sqlx::query_scalar("SELECT manifest FROM tags WHERE repository = ? AND name = ?")
+        .bind(repository)
+        .bind(name)
+        .fetch_optional(tx.conn())
+        .await?)
+}
+
 /// Points a tag at a manifest.
 pub async fn set_tag(tx: &mut Tx, repository: i64, name: &str, manifest: i64, now: Timestamp) -> Result<()> {
+    let before = tagged_manifest(tx, repository, name).await?;
     sqlx::query(
         "INSERT INTO tags (repository, name, manifest, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)
          ON CONFLICT (repository, name) DO UPDATE SET manifest = excluded.manifest, updated_at = excluded.updated_at",
@@ -559,7 +638,8 @@ pub async fn set_tag(tx: &mut Tx, repository: i64, name: &str, manifest: i64, no
     .bind(now.0)
     .execute(tx.conn())
     .await?;
-    Ok(())
+    let concerned: Vec<i64> = before.into_iter().filter(|id| *id != manifest).chain([manifest]).collect();
+    note_untagged(tx, &concerned, now).await
 }
 
 /// Changes what may be done with a tag.
@@ -574,14 +654,18 @@ pub async fn lock_tag(tx: &mut Tx, repository: i64, name: &str, attributes: Attr
     Ok(())
 }
 
-/// Removes a tag.
-pub async fn delete_tag(tx: &mut Tx, repository: i64, name: &str) -> Result<()> {
+/// Removes a tag. `bin`: it is kept in the soft-deleted bin.
+pub async fn delete_tag(tx: &mut Tx, repository: i64, name: &str, bin: bool, now: Timestamp) -> Result<()> {
+    if bin {
+        ageing::keep_deleted_tag(tx, repository, name, now).await?;
+    }
+    let before = tagged_manifest(tx, repository, name).await?;
     sqlx::query("DELETE FROM tags WHERE repository = ? AND name = ?")
         .bind(repository)
         .bind(name)
         .execute(tx.conn())
         .await?;
-    Ok(())
+    note_untagged(tx, before.as_slice(), now).await
 }
 
 /// The tags of a repository that may be listed, after `last`, at most `limit`; only those of `digest`, if given.

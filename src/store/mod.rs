@@ -2,6 +2,7 @@
 //! Must not know: who asks, what is allowed, what time it is.
 
 pub mod access;
+pub mod ageing;
 pub mod blobs;
 pub mod content;
 pub mod deployments;

@@ -21,4 +21,6 @@ mod keyvault_table;
 mod net;
 mod readme;
 mod registry;
+mod registry_ageing;
+mod registry_walk;
 mod template_functions;

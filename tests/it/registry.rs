@@ -9,22 +9,22 @@ const ACR_PULL: &str = "7f951dda-4ed3-4680-a7ca-43fe172d538d";
 const ACR_PUSH: &str = "8311e382-0749-4cb8-b61a-304f252e45ec";
 const ACR_DELETE: &str = "c2f4ef07-c644-48eb-af81-4b1b4947fb11";
 const READER: &str = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
-const SERVER: &str = "https://reg01.azurecr.io";
+pub const SERVER: &str = "https://reg01.azurecr.io";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-async fn start(world: &World) -> Person<'_> {
+pub async fn start(world: &World) -> Person<'_> {
     let me = world.developer().await;
     me.make_group().await;
     me.make_registry("reg01").await;
     me
 }
 
-fn bytes(size: usize, seed: usize) -> Vec<u8> {
+pub fn bytes(size: usize, seed: usize) -> Vec<u8> {
     (0..size).map(|i| u8::try_from((i * 7 + i / 253 + seed) % 256).unwrap()).collect()
 }
 
 /// Status, code and message of a refusal in the OCI envelope.
-async fn refused(answer: Response) -> (u16, String, String) {
+pub async fn refused(answer: Response) -> (u16, String, String) {
     let status = answer.status().as_u16();
     let text = answer.text().await.unwrap();
     let body: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {status} {text}"));
@@ -32,12 +32,12 @@ async fn refused(answer: Response) -> (u16, String, String) {
     (status, word("code"), word("message"))
 }
 
-async fn expect(answer: Response, status: u16, code: &str) {
+pub async fn expect(answer: Response, status: u16, code: &str) {
     let (got, said, message) = refused(answer).await;
     assert_eq!((got, said.as_str()), (status, code), "{message}");
 }
 
-fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
+pub fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
     answer.headers().get(name).unwrap_or_else(|| panic!("{name} is missing")).to_str().unwrap()
 }
 
@@ -45,7 +45,7 @@ fn location(docker: &Docker<'_>, answer: &Response) -> String {
     format!("https://{}{}", docker.server, header(answer, "location"))
 }
 
-async fn begin(docker: &Docker<'_>) -> String {
+pub async fn begin(docker: &Docker<'_>) -> String {
     let begun = docker.call(Method::POST, "blobs/uploads/").send().await.unwrap();
     assert_eq!(begun.status(), 202);
     assert_eq!(header(&begun, "range"), "0-0");
@@ -128,7 +128,7 @@ async fn uploads_in_chunks_go_in_order() {
     assert_eq!(files(&world, "blobs"), 1);
 }
 
-fn files(world: &World, folder: &str) -> usize {
+pub fn files(world: &World, folder: &str) -> usize {
     std::fs::read_dir(world.dir.join(folder)).unwrap().count()
 }
 
@@ -164,7 +164,7 @@ async fn many_pushes_of_one_layer_leave_one_blob() {
     let me = start(&world).await;
     let docker = me.sign_in("reg01", "r").await;
     let blob = bytes(300_000, 1);
-    let pushes = (0..16).map(|_| docker.push_blob(&blob));
+    let pushes = (0..64).map(|_| docker.push_blob(&blob));
     for pushed in futures_util::future::join_all(pushes).await {
         pushed.unwrap();
     }
@@ -375,14 +375,15 @@ async fn a_body_that_is_cut_off_leaves_what_was_there() {
 
 // Sign-in.
 
-async fn refresh(person: &Person<'_>) -> Response {
+pub async fn refresh(person: &Person<'_>) -> Response {
     let entra = person.token("https://management.azure.com").await;
     let form = [("grant_type", "access_token"), ("service", "reg01.azurecr.io"), ("access_token", &entra)];
     person.world.http().post(format!("{SERVER}/oauth2/exchange")).form(&form).send().await.unwrap()
 }
 
 /// An access token by way of the refresh token.
-async fn token(person: &Person<'_>, scope: &str) -> String {
+/// An access token of `reg01` for these scopes.
+pub async fn token(person: &Person<'_>, scope: &str) -> String {
     let refresh = good(refresh(person).await).await["refresh_token"].as_str().unwrap().to_owned();
     let form = [
         ("grant_type", "refresh_token"),
@@ -453,40 +454,13 @@ async fn every_route_wants_a_good_token() {
     docker.push_image("v1", b"layer").await.unwrap();
     me.make_registry("other1").await;
     let elsewhere = me.sign_in("other1", "r").await.token;
-    let name = digest(b"layer");
-    let routes = [
-        (Method::GET, "/v2/_catalog".to_owned()),
-        (Method::GET, "/v2/r/tags/list".to_owned()),
-        (Method::GET, "/v2/r/manifests/v1".to_owned()),
-        (Method::HEAD, "/v2/r/manifests/v1".to_owned()),
-        (Method::PUT, "/v2/r/manifests/v1".to_owned()),
-        (Method::DELETE, "/v2/r/manifests/v1".to_owned()),
-        (Method::GET, format!("/v2/r/blobs/{name}")),
-        (Method::DELETE, format!("/v2/r/blobs/{name}")),
-        (Method::POST, "/v2/r/blobs/uploads/".to_owned()),
-        (Method::PATCH, "/v2/r/blobs/uploads/x".to_owned()),
-        (Method::PUT, "/v2/r/blobs/uploads/x".to_owned()),
-        (Method::GET, "/v2/r/blobs/uploads/x".to_owned()),
-        (Method::DELETE, "/v2/r/blobs/uploads/x".to_owned()),
-        (Method::GET, format!("/v2/r/referrers/{name}")),
-        (Method::GET, "/acr/v1/_catalog".to_owned()),
-        (Method::GET, "/acr/v1/r".to_owned()),
-        (Method::PATCH, "/acr/v1/r".to_owned()),
-        (Method::DELETE, "/acr/v1/r".to_owned()),
-        (Method::GET, "/acr/v1/r/_tags".to_owned()),
-        (Method::GET, "/acr/v1/r/_tags/v1".to_owned()),
-        (Method::PATCH, "/acr/v1/r/_tags/v1".to_owned()),
-        (Method::DELETE, "/acr/v1/r/_tags/v1".to_owned()),
-        (Method::GET, "/acr/v1/r/_manifests".to_owned()),
-        (Method::GET, format!("/acr/v1/r/_manifests/{name}")),
-        (Method::PATCH, format!("/acr/v1/r/_manifests/{name}")),
-    ];
+    let routes = crate::registry_walk::routes(&digest(b"layer"));
     let small = token(&me, "repository:another:pull,push,delete,metadata_read,metadata_write").await;
     let entra = me.token("https://management.azure.com").await;
     let refresh = good(refresh(&me).await).await["refresh_token"].as_str().unwrap().to_owned();
     let mut broken = docker.token.clone();
     broken.replace_range(broken.len() - 6.., "AAAAAA");
-    for (method, path) in &routes {
+    for (_, method, path) in &routes {
         let url = format!("{SERVER}{path}");
         let none = world.http().request(method.clone(), &url).send().await.unwrap();
         assert_eq!(none.status(), 401, "{method} {path}");

@@ -12,7 +12,8 @@ use crate::app::{App, Cx};
 use crate::domain::content::Digest;
 use crate::domain::envelope::{BlobKey, CHUNK, HEADER, chunk_offset, sealed_size};
 use crate::domain::error::ContentError;
-use crate::domain::{Error, Result};
+use crate::domain::time::HOUR;
+use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 use crate::store::blobs::Stored;
 
@@ -24,7 +25,9 @@ const BATCH: u64 = 8;
 pub struct Blob {
     /// Its size in bytes.
     pub size: u64,
+    id: i64,
     file: String,
+    idle_since: Option<Timestamp>,
 }
 
 /// A blob of a repository.
@@ -34,7 +37,19 @@ pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Diges
     if !found.readable {
         return Err(ContentError::Locked.into());
     }
-    Ok(Blob { size: found.size, file: found.file })
+    Ok(Blob { size: found.size, id: found.id, file: found.file, idle_since: found.idle_since })
+}
+
+/// Whoever asks whether a blob is there may be about to push a manifest that names it: where none does so far,
+/// its time begins anew.
+pub async fn expect_use(app: &Arc<App>, blob: &Blob) -> Result<()> {
+    // Not at each question: an hour's difference is nothing to a day.
+    if blob.idle_since.is_none_or(|since| app.now() < since.plus(HOUR)) {
+        return Ok(());
+    }
+    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
+    store::ageing::touch_idle(&mut cx.tx, blob.id, cx.now).await?;
+    cx.commit().await
 }
 
 /// A blob being read: where the next batch begins.
@@ -132,7 +147,7 @@ pub async fn mount(cx: &mut Cx, inside: &Inside, repository: &str, from: &str, d
     if !repository.attributes.write {
         return Err(ContentError::Locked.into());
     }
-    store::content::show_blob(&mut cx.tx, repository.id, blob.id).await?;
+    store::content::show_blob(&mut cx.tx, repository.id, blob.id, cx.now).await?;
     Ok(true)
 }
 

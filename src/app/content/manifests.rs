@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Inside, blobs};
+use super::{Inside, blobs, deleted};
 use crate::app::webhooks::{self, Event};
 use crate::app::{App, Cx};
 use crate::domain::content::{self, Digest, MANIFEST_LIMIT, Reference};
@@ -122,6 +122,10 @@ pub async fn put(
     if !there.attributes.write || locked.is_some_and(|m| !m.attributes.write) {
         return Err(ContentError::Locked.into());
     }
+    // Azure wants it restored first (acr.md C.1) [docs]; which refusal it gives is a guess.
+    if store::ageing::is_deleted(&mut cx.tx, there.id, digest.as_str()).await? {
+        return Err(ContentError::Locked.into());
+    }
     let references: Vec<&str> = read.blobs.iter().chain(&read.manifests).map(Digest::as_str).collect();
     let id = store::content::add_manifest(&mut cx.tx, there.id, &manifest, &json!(references).to_string()).await?;
     if let Reference::Tag(tag) = reference {
@@ -130,6 +134,8 @@ pub async fn put(
             return Err(ContentError::Locked.into());
         }
         store::content::set_tag(&mut cx.tx, there.id, tag, id, cx.now).await?;
+    } else {
+        store::content::put_untagged(&mut cx.tx, id, cx.now).await?;
     }
     store::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
     let tag = if let Reference::Tag(tag) = reference { Some(tag.as_str()) } else { None };
@@ -180,7 +186,7 @@ async fn check_references(cx: &mut Cx, inside: &Inside, repository: &str, read: 
     Ok(())
 }
 
-/// Deletes a manifest and its tags.
+/// Deletes a manifest and its tags; with a soft-delete policy they go to the bin.
 pub async fn delete(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Digest) -> Result<()> {
     let unknown = || ContentError::ManifestUnknown(format!("manifest {digest} is not found"));
     let there = store::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
@@ -191,7 +197,7 @@ pub async fn delete(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Dig
     if locked || store::content::has_undeletable_tag(&mut cx.tx, manifest.id).await? {
         return Err(ContentError::Locked.into());
     }
-    store::content::delete_manifest(&mut cx.tx, manifest.id).await?;
+    store::content::delete_manifest(&mut cx.tx, manifest.id, deleted::keeps(inside), cx.now).await?;
     let event = Event::delete(repository, &manifest.digest, Some(&manifest.media_type));
     webhooks::happened(cx, &inside.registry, event);
     store::content::touch_repository(&mut cx.tx, there.id, cx.now).await

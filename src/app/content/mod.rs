@@ -2,28 +2,32 @@
 //! token was looked at and the registry's data key was opened.
 //! Must not know: HTTP, how a key is unwrapped (see cmk), how tokens are made (see registry_tokens).
 
+pub mod ageing;
 pub mod blobs;
+pub mod deleted;
+pub mod links;
 pub mod manifests;
 pub mod repositories;
 pub mod uploads;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::registry_tokens::{self, Access, Need, Presented};
+use super::registry_tokens::{self, Access, Claims, Need, Presented};
 use super::{App, Cx, cmk, registries};
+use crate::domain::access::Caller;
 use crate::domain::envelope::Dek;
 use crate::domain::registry::Registry;
 use crate::domain::{Error, Result};
 use crate::store;
 
 /// A registry, entered: the caller may do what it asked for, and the key is usable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Inside {
     /// The registry.
-    pub registry: Registry,
+    pub registry: Arc<Registry>,
     /// What the caller's token holds.
-    access: Access,
+    access: Arc<Access>,
     dek: Dek,
 }
 
@@ -35,18 +39,78 @@ impl Inside {
     }
 }
 
-/// Enters a registry: the one way to its content and to what is told about it.
-pub async fn enter(cx: &mut Cx, registry: &str, presented: &Presented, need: &Need<'_>) -> Result<Inside> {
-    let registry = registries::by_name(cx, registry).await?;
-    let access = registry_tokens::require(cx, &registry, presented, need).await?;
-    let dek = cmk::open(cx, &registry).await?;
-    Ok(Inside { registry, access, dek })
+/// Who was let in, by registry and `Authorization` header, so that the next request of a busy client need not
+/// ask all of it again. Good under one generation of the store only: any write anywhere, so also any revocation,
+/// ends it. What depends on machine time (the token's end) and on the request (address, need) is asked each time.
+#[derive(Debug, Default)]
+pub struct Entrances(Mutex<HashMap<(String, String), Entrance>>);
+
+#[derive(Debug, Clone)]
+struct Entrance {
+    generation: u64,
+    claims: Claims,
+    inside: Inside,
+}
+
+/// Entrances kept. The map is emptied when it is full: it fills again with those in use.
+const ENTRANCES: usize = 1024;
+
+impl Entrances {
+    fn get(&self, registry: &str, authorization: &str, generation: u64) -> Option<Inside> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.get(&(registry.to_owned(), authorization.to_owned()))?;
+        (found.generation == generation && found.claims.lasts()).then(|| found.inside.clone())
+    }
+
+    fn put(&self, registry: &str, authorization: &str, entrance: Entrance) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= ENTRANCES {
+            kept.clear();
+        }
+        kept.insert((registry.to_owned(), authorization.to_owned()), entrance);
+    }
+}
+
+/// Enters a registry: the one way to its content and to what is told about it. `authorization` is the header
+/// that came with the request.
+pub async fn enter(
+    app: &Arc<App>,
+    caller: Caller,
+    registry: &str,
+    authorization: Option<&str>,
+    need: &Need<'_>,
+) -> Result<(Cx, Inside)> {
+    // The transaction sees a state at least as new as the generation read after it was asked for and before
+    // it first reads.
+    let mut cx = app.read(caller).await?;
+    let generation = app.store.generation();
+    if let Some(inside) = authorization.and_then(|a| app.entrances.get(registry, a, generation))
+        && inside.access.holds(need)
+    {
+        registry_tokens::admit(&inside.registry, cx.caller.address)?;
+        return Ok((cx, inside));
+    }
+    let presented = registry_tokens::present(app, registry, authorization).await?;
+    let inside = enter_with(&mut cx, registry, &presented, need).await?;
+    // Passwords are not kept: whether they have expired is asked in simulated time.
+    if let (Presented::Token(claims), Some(authorization)) = (presented, authorization) {
+        app.entrances.put(registry, authorization, Entrance { generation, claims, inside: inside.clone() });
+    }
+    Ok((cx, inside))
+}
+
+/// Enters a registry with a credential that was looked at already.
+pub(super) async fn enter_with(cx: &mut Cx, registry: &str, presented: &Presented, need: &Need<'_>) -> Result<Inside> {
+    let found = registries::by_name(cx, registry).await?;
+    let access = registry_tokens::require(cx, &found, presented, need).await?;
+    let dek = cmk::open(cx, &found).await?;
+    Ok(Inside { registry: Arc::new(found), access: Arc::new(access), dek })
 }
 
 /// Enters a registry for an import: the right to it was asked of resource management.
 pub(super) async fn enter_for_import(cx: &mut Cx, registry: Registry) -> Result<Inside> {
     let dek = cmk::open(cx, &registry).await?;
-    Ok(Inside { registry, access: Access::everything(), dek })
+    Ok(Inside { registry: Arc::new(registry), access: Arc::new(Access::everything()), dek })
 }
 
 /// Runs what blocks (files, hashing, sealing) off the request threads.

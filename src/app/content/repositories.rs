@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Inside, manifests, sweep};
+use super::{Inside, deleted, manifests, sweep};
 use crate::app::{App, Cx, webhooks};
 use crate::domain::Result;
 use crate::domain::content::{Attributes, Digest};
@@ -54,7 +54,7 @@ pub async fn catalog(cx: &mut Cx, inside: &Inside, page: &Page) -> Result<Listed
 /// A repository that holds, or held, a manifest.
 async fn known(cx: &mut Cx, inside: &Inside, name: &str) -> Result<Repository> {
     let found = store::content::find_repository(&mut cx.tx, inside.registry.id, name).await?;
-    found.ok_or_else(|| ContentError::NameUnknown(name.to_owned()).into())
+    found.filter(|r| !r.gone).ok_or_else(|| ContentError::NameUnknown(name.to_owned()).into())
 }
 
 /// A repository with the numbers of its manifests and tags.
@@ -166,7 +166,7 @@ pub async fn untag(cx: &mut Cx, inside: &Inside, name: &str, tag_name: &str) -> 
     if !repository.attributes.delete || !found.attributes.delete {
         return Err(ContentError::Locked.into());
     }
-    store::content::delete_tag(&mut cx.tx, repository.id, tag_name).await?;
+    store::content::delete_tag(&mut cx.tx, repository.id, tag_name, deleted::keeps(inside), cx.now).await?;
     store::content::touch_repository(&mut cx.tx, repository.id, cx.now).await
 }
 
@@ -179,7 +179,14 @@ pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, name: &str) -> 
     let digests = store::content::manifest_digests(&mut cx.tx, repository.id).await?;
     let all = Page { limit: u64::from(u32::MAX), last: String::new() };
     let tags = tags(&mut cx, inside, name, &all, Order::Name, None).await?.rows;
-    store::content::delete_repository(&mut cx.tx, repository.id).await?;
+    if deleted::keeps(inside) {
+        for manifest in store::content::manifest_ids(&mut cx.tx, repository.id).await? {
+            store::content::delete_manifest(&mut cx.tx, manifest, true, cx.now).await?;
+        }
+        store::content::leave_repository(&mut cx.tx, repository.id, cx.now).await?;
+    } else {
+        store::content::delete_repository(&mut cx.tx, repository.id).await?;
+    }
     for digest in &digests {
         webhooks::happened(&mut cx, &inside.registry, webhooks::Event::delete(name, digest, None));
     }

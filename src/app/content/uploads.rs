@@ -364,7 +364,7 @@ async fn publish(
         return Err(ContentError::Locked.into());
     }
     let (blob, new) = store::content::add_blob(&mut cx.tx, registry, digest.as_str(), size, uuid, cx.now).await?;
-    store::content::show_blob(&mut cx.tx, repository.id, blob).await?;
+    store::content::show_blob(&mut cx.tx, repository.id, blob, cx.now).await?;
     cx.commit().await?;
     Ok(new)
 }

@@ -1,4 +1,4 @@
-//! `/v2/{repository}/blobs/{digest}`: HEAD, GET with ranges, DELETE.
+//! `/v2/{repository}/blobs/{digest}`: HEAD, GET with ranges, DELETE; reads on dedicated data endpoints.
 //! Must not know: how a blob is stored.
 
 use std::ops::Range;
@@ -8,12 +8,14 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
-use super::{enter, in_repository, not_allowed, reads, wire, write};
+use super::routes::{self, Of, Route};
+use super::{caller, enter, in_repository, not_allowed, reads, wire, write};
 use crate::app::App;
-use crate::app::content::blobs;
+use crate::app::content::blobs::{self, Blob};
+use crate::app::content::{Inside, links};
 use crate::domain::Result;
 use crate::domain::content::Digest;
-use crate::domain::error::ContentError;
+use crate::domain::error::{ContentError, RequestError};
 use crate::http::call::Call;
 
 /// Answers.
@@ -32,6 +34,38 @@ pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &
     let digest = Digest::parse(digest)?;
     let blob = blobs::find(&mut cx, &inside, repository, &digest).await?;
     drop(cx);
+    if call.method == Method::HEAD {
+        blobs::expect_use(app, &blob).await?;
+    } else if let Some(host) = links::host_of(&inside) {
+        let signature = links::sign(app, &inside, repository, &digest)?;
+        let mut answer = wire::empty(StatusCode::TEMPORARY_REDIRECT);
+        let location = format!("https://{host}/v2/{repository}/blobs/{digest}?sp=r&sig={signature}");
+        wire::put(&mut answer, "location", &location);
+        wire::put(&mut answer, "docker-content-digest", digest.as_str());
+        return Ok(answer);
+    }
+    send(app, call, &inside, &blob, &digest).await
+}
+
+/// The same on a dedicated data endpoint: only with a link that the login server gave, only to read.
+pub async fn by_link(app: &Arc<App>, call: &mut Call) -> Result<Response> {
+    let unknown = || RequestError::RouteUnknown(call.path.clone());
+    let Route::Repository(repository, Of::Blob(digest)) = routes::parse(&call.path)? else {
+        return Err(unknown().into());
+    };
+    if !reads(call) {
+        return Err(not_allowed(call));
+    }
+    let digest = Digest::parse(&digest)?;
+    let signature = call.query("sig").unwrap_or_default();
+    let (mut cx, inside) = links::enter(app, caller(call), &call.host, &signature, &repository, &digest).await?;
+    let blob = blobs::find(&mut cx, &inside, &repository, &digest).await?;
+    drop(cx);
+    send(app, call, &inside, &blob, &digest).await
+}
+
+/// A blob, or the range asked for.
+async fn send(app: &Arc<App>, call: &mut Call, inside: &Inside, blob: &Blob, digest: &Digest) -> Result<Response> {
     let (status, wanted) = match call.header("range").and_then(|r| range(r, blob.size)) {
         None => (StatusCode::OK, 0..blob.size),
         Some(Ok(wanted)) => (StatusCode::PARTIAL_CONTENT, wanted),
@@ -40,7 +74,7 @@ pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &
     let body = if call.method == Method::HEAD {
         Body::empty()
     } else {
-        Body::from_stream(blobs::read(app, &inside, &blob, wanted.clone()).await?)
+        Body::from_stream(blobs::read(app, inside, blob, wanted.clone()).await?)
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = status;

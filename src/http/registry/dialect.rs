@@ -90,6 +90,11 @@ fn content(error: &ContentError) -> Response {
         ContentError::Unauthorized { service, kind, name, actions, invalid_token } => {
             challenge(service, kind, name, actions, *invalid_token)
         }
+        // The code is Azure Storage's, which answers there; its body would be XML.
+        ContentError::LinkInvalid => {
+            let message = "Server failed to authenticate the request. Make sure the value of the signature is formed correctly and has not expired.";
+            said(StatusCode::FORBIDDEN, "AuthenticationFailed", message, None)
+        }
         ContentError::KeyForbidden => said(KEY_FORBIDDEN.0, KEY_FORBIDDEN.1, KEY_FORBIDDEN.2, None),
         ContentError::NameInvalid(name) => {
             said(bad, "NAME_INVALID", "invalid repository name", Some(json!({"name": name})))

@@ -4,6 +4,7 @@
 
 mod acr;
 mod blobs;
+mod deleted;
 mod dialect;
 mod lists;
 mod manifests;
@@ -48,13 +49,22 @@ fn registry_name(call: &Call) -> &str {
     call.host.split('.').next().unwrap_or_default()
 }
 
+/// Whether a dedicated data endpoint was called: `{name}.{region}.data.azurecr.io`.
+fn is_data_endpoint(host: &str) -> bool {
+    host.ends_with(".data.azurecr.io")
+}
+
 async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
+    if is_data_endpoint(&call.host) {
+        return blobs::by_link(app, &mut call).await;
+    }
     let (repository, of) = match routes::parse(&call.path)? {
         Route::Base => return base(app, &mut call).await,
         Route::Exchange => return oauth::exchange(app, call).await,
         Route::Token => return oauth::token(app, call).await,
         Route::Catalog => return lists::catalog(app, &mut call, "/v2/_catalog").await,
         Route::AcrCatalog => return lists::catalog(app, &mut call, "/acr/v1/_catalog").await,
+        Route::DeletedCatalog => return deleted::catalog(app, &mut call).await,
         Route::Repository(name, of) => (name, of),
     };
     let name = repository.as_str();
@@ -70,6 +80,9 @@ async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
         Of::AcrTag(tag) => acr::tag(app, call, name, &tag).await,
         Of::AcrManifests => acr::manifests(app, &mut call, name).await,
         Of::AcrManifest(digest) => acr::manifest(app, call, name, &digest).await,
+        Of::DeletedTags => deleted::tags(app, &mut call, name).await,
+        Of::DeletedManifests => deleted::manifests(app, &mut call, name).await,
+        Of::DeletedManifest(digest) => deleted::restore(app, call, name, &digest).await,
     }
 }
 
@@ -90,10 +103,7 @@ fn caller(call: &Call) -> Caller {
 
 /// Looks at the token, opens the registry's data, and returns both with one transaction that reads.
 async fn enter(app: &Arc<App>, call: &mut Call, need: &Need<'_>) -> Result<(Cx, Inside)> {
-    let presented = registry_tokens::present(app, registry_name(call), call.header("authorization")).await?;
-    let mut cx = app.read(caller(call)).await?;
-    let inside = content::enter(&mut cx, registry_name(call), &presented, need).await?;
-    Ok((cx, inside))
+    content::enter(app, caller(call), registry_name(call), call.header("authorization"), need).await
 }
 
 /// A transaction that writes, after [`enter`] has let the caller in.

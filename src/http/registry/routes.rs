@@ -20,6 +20,8 @@ pub enum Route {
     Catalog,
     /// `/acr/v1/_catalog`.
     AcrCatalog,
+    /// `/acr/v1/_deleted/_catalog`.
+    DeletedCatalog,
     /// Anything of a repository.
     Repository(String, Of),
 }
@@ -49,6 +51,12 @@ pub enum Of {
     AcrManifests,
     /// `/acr/v1/{repository}/_manifests/{digest}`.
     AcrManifest(String),
+    /// `/acr/v1/_deleted/{repository}/_tags`.
+    DeletedTags,
+    /// `/acr/v1/_deleted/{repository}/_manifests`.
+    DeletedManifests,
+    /// `/acr/v1/_deleted/{repository}/_manifests/{digest}`.
+    DeletedManifest(String),
 }
 
 /// Reads a path as sent, still percent-encoded. It is decoded once, then parted: clients write the slashes
@@ -65,6 +73,8 @@ pub fn parse(path: &str) -> Result<Route> {
         ["v2", "_catalog"] => Ok(Route::Catalog),
         ["v2", rest @ ..] => distribution(rest).ok_or_else(unknown)?,
         ["acr", "v1", "_catalog"] => Ok(Route::AcrCatalog),
+        ["acr", "v1", "_deleted", "_catalog"] => Ok(Route::DeletedCatalog),
+        ["acr", "v1", "_deleted", rest @ ..] => deleted(rest).ok_or_else(unknown)?,
         ["acr", "v1", rest @ ..] => azure(rest).ok_or_else(unknown)?,
         ["oauth2", "exchange"] => Ok(Route::Exchange),
         ["oauth2", "token"] => Ok(Route::Token),
@@ -92,6 +102,16 @@ fn azure(segments: &[&str]) -> Option<Result<Route>> {
         [name @ .., "_manifests"] => (name, Of::AcrManifests),
         [name @ .., "_manifests", digest] => (name, Of::AcrManifest((*digest).to_owned())),
         name => (name, Of::Itself),
+    };
+    repository(name, of)
+}
+
+fn deleted(segments: &[&str]) -> Option<Result<Route>> {
+    let (name, of) = match segments {
+        [name @ .., "_tags"] => (name, Of::DeletedTags),
+        [name @ .., "_manifests"] => (name, Of::DeletedManifests),
+        [name @ .., "_manifests", digest] => (name, Of::DeletedManifest((*digest).to_owned())),
+        _ => return None,
     };
     repository(name, of)
 }
@@ -137,6 +157,7 @@ mod tests {
         assert_eq!(of("/acr/v1/library%2Fbusybox"), some("library/busybox", Of::Itself));
         assert_eq!(of("/acr/v1/a/b/_tags/t"), some("a/b", Of::AcrTag("t".into())));
         assert_eq!(of("/acr/v1/a/_manifests/sha256%3Aab"), some("a", Of::AcrManifest("sha256:ab".into())));
+        assert_eq!(of("/acr/v1/_deleted/a/b/_tags"), some("a/b", Of::DeletedTags));
         assert_eq!(parse("/v2/"), Ok(Route::Base));
         assert_eq!(parse("/v2/_catalog"), Ok(Route::Catalog));
     }

@@ -1,0 +1,34 @@
+//! What time does to content: untagged manifests under a retention policy, the soft-deleted bin, blobs that no
+//! manifest names, abandoned uploads. Called by the poller at the due instant.
+//! Must not know: HTTP. Needs no data key: nothing is opened.
+
+use std::sync::Arc;
+
+use super::sweep;
+use crate::app::{App, Cx};
+use crate::domain::access::Caller;
+use crate::domain::{Result, Timestamp};
+use crate::store;
+
+/// When the next thing is due.
+pub async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
+    store::ageing::due(&mut cx.tx).await
+}
+
+/// Does all that is due at `at`. In one transaction, so that a push that comes beside it finds a blob there
+/// and keeps it, or finds it gone and sends it again.
+pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
+    let mut cx = app.write_now(Caller::system()).await?;
+    for (manifest, bin) in store::ageing::untagged(&mut cx.tx, at).await? {
+        store::content::delete_manifest(&mut cx.tx, manifest, bin, at).await?;
+    }
+    for repository in store::ageing::purge(&mut cx.tx, at).await? {
+        store::content::delete_repository(&mut cx.tx, repository).await?;
+    }
+    for (repository, blob) in store::ageing::idle_blobs(&mut cx.tx, at).await? {
+        store::content::hide_blob(&mut cx.tx, repository, blob).await?;
+    }
+    store::ageing::expire_uploads(&mut cx.tx, at).await?;
+    cx.commit().await?;
+    sweep(app).await
+}

@@ -1,0 +1,73 @@
+//! Links to blobs on a registry's dedicated data endpoint: who holds one may read one blob for a short while. The
+//! registry's key and firewall are asked again when it is used.
+//! Must not know: HTTP, how a blob is read.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Inside;
+use crate::app::registry_tokens::{self, Access, Scope};
+use crate::app::{App, Cx, clock, cmk, registries, rng};
+use crate::domain::access::Caller;
+use crate::domain::content::Digest;
+use crate::domain::error::{ContentError, RegistryError};
+use crate::domain::registry::Registry;
+use crate::domain::{Result, crypto};
+
+/// Seconds that a link lasts: 20 minutes (acr.md C.4) [docs: 20 to 30].
+const LIFETIME: i64 = 20 * 60;
+/// What links are bound to.
+const CONTEXT: &[u8] = b"link to a blob";
+
+/// `{name}.{region}.data.azurecr.io`.
+#[must_use]
+pub fn host(registry: &Registry) -> String {
+    format!("{}.{}.data.azurecr.io", registry.name.to_ascii_lowercase(), registry.location)
+}
+
+/// The host that reads of blobs go to, where the registry has dedicated data endpoints.
+#[must_use]
+pub fn host_of(inside: &Inside) -> Option<String> {
+    inside.registry.flag("dataEndpointEnabled").then(|| host(&inside.registry))
+}
+
+/// What a link shows for itself: opaque, and only this emulator makes it.
+pub fn sign(app: &App, inside: &Inside, repository: &str, digest: &Digest) -> Result<String> {
+    let until = clock::machine().seconds() + LIFETIME;
+    let told =
+        json!({"registry": inside.registry.id, "repository": repository, "digest": digest.as_str(), "until": until});
+    Ok(crypto::base64url(&crypto::seal(&app.master, CONTEXT, told.to_string().as_bytes(), &mut rng())?))
+}
+
+/// Enters a registry by a link, for the one blob it was made for. `host` is the data endpoint that was called.
+pub async fn enter(
+    app: &Arc<App>,
+    caller: Caller,
+    host: &str,
+    signature: &str,
+    repository: &str,
+    digest: &Digest,
+) -> Result<(Cx, Inside)> {
+    let name = host.split('.').next().unwrap_or_default();
+    let mut cx = app.read(caller).await?;
+    let registry = registries::by_name(&mut cx, name).await?;
+    // Without the setting, or in another region, there is no such host on Azure.
+    if !registry.flag("dataEndpointEnabled") || self::host(&registry) != host {
+        return Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into());
+    }
+    registry_tokens::admit(&registry, cx.caller.address)?;
+    let told = crypto::from_base64url(signature).and_then(|sealed| crypto::open(&app.master, CONTEXT, &sealed).ok());
+    let told: Value = told.and_then(|told| serde_json::from_slice(&told).ok()).unwrap_or_default();
+    let good = told["registry"] == registry.id
+        && told["repository"] == repository
+        && told["digest"] == digest.as_str()
+        && told["until"].as_i64().is_some_and(|until| clock::machine().seconds() < until);
+    if !good {
+        return Err(ContentError::LinkInvalid.into());
+    }
+    let dek = cmk::open(&mut cx, &registry).await?;
+    let actions = ["pull".to_owned()].into();
+    let scope = Scope { kind: "repository".to_owned(), name: repository.to_owned(), actions };
+    Ok((cx, Inside { registry: Arc::new(registry), access: Arc::new(Access::Token(vec![scope])), dek }))
+}
