@@ -61,9 +61,13 @@ pub async fn open(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
     }
 }
 
-/// Why a registry's data is blocked at the moment, if it is.
+/// Why a registry's data is blocked at the moment, if it is. That the emulator looks is no call of the
+/// registry's: it leaves no audit record.
 pub async fn blocked(cx: &mut Cx, registry: &Registry) -> Option<Error> {
-    unwrap(cx, registry).await.err()
+    let unheard = std::mem::replace(&mut cx.unheard, true);
+    let blocked = unwrap(cx, registry).await.err();
+    cx.unheard = unheard;
+    blocked
 }
 
 async fn unwrap(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
@@ -156,7 +160,17 @@ async fn authorize(cx: &mut Cx, identity: &Caller, key: &KeyId, operation: Opera
     let outer = cx.act_as(identity.clone());
     let handle = keys::authorize(cx, &key.vault, &key.key, key.version.as_deref(), operation).await;
     cx.act_as(outer);
-    handle
+    if cx.unheard {
+        return handle;
+    }
+    match handle {
+        Ok(handle) => Ok(handle.heard_as(identity)),
+        Err(refusal) => {
+            let object = (key.key.as_str(), key.version.as_deref().unwrap_or_default());
+            keys::heard_refusal(cx, identity, &key.vault, object, operation, &refusal).await?;
+            Err(refusal)
+        }
+    }
 }
 
 /// The registry's identity as a caller. It must be attached to the registry, and its principal must exist.
@@ -179,7 +193,7 @@ async fn principal(cx: &mut Cx, registry: &Registry, identity: &KeyIdentity) -> 
 
 /// The address from which registries call vaults: one of no network that a rule would admit
 /// (TEST-NET-1, RFC 5737).
-const REGISTRY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const REGISTRY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The refusal for an identity that the registry does not have (acr.md A.4).
 #[must_use]

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{App, Cx, access, vaults};
+use super::{App, Cx, access, poller, vaults};
 use crate::domain::access::{Caller, Permission};
+use crate::domain::audit::{self, Call, Happening};
 use crate::domain::crypto::{self, PrivateKey, RsaAlgorithm, SignAlgorithm};
 use crate::domain::error::KeyError;
 use crate::domain::key::{Change, Key, Material, Operation, Version, Wanted};
@@ -59,12 +60,40 @@ impl Parsed {
     }
 }
 
+/// What the gate decided, and what it found, while nothing was written since: the generation of the store that
+/// it was decided under is the only one that it counts for.
+#[derive(Debug, Default)]
+pub(super) struct Permitted(Mutex<HashMap<Question, (u64, Found)>>);
+
+/// Who (and from where) asks to do what with which key version.
+type Question = (String, std::net::IpAddr, &'static str, [String; 3]);
+
+/// Decisions remembered at most.
+const PERMITTED_LIMIT: usize = 512;
+
+impl Permitted {
+    fn get(&self, question: &Question, generation: u64) -> Option<Found> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(question).filter(|(under, _)| *under == generation).map(|(_, found)| found.clone())
+    }
+
+    fn keep(&self, question: Question, generation: u64, found: &Found) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= PERMITTED_LIMIT {
+            kept.clear();
+        }
+        kept.insert(question, (generation, found.clone()));
+    }
+}
+
 /// Leave to use a key version once, for one operation. Made only by [`authorize`]; used outside of any
 /// transaction.
 #[derive(Debug)]
 pub struct Handle {
     app: Arc<App>,
     operation: Operation,
+    /// Who uses it, where that is no request that leaves its own audit record.
+    heard: Option<Caller>,
     /// The vault.
     pub vault: Vault,
     /// The key.
@@ -90,8 +119,27 @@ impl Handle {
         Ok(key)
     }
 
+    /// The same leave, held by a service inside the emulator: each use leaves an audit record of its own.
+    #[must_use]
+    pub fn heard_as(self, caller: &Caller) -> Self {
+        Self { heard: Some(caller.clone()), ..self }
+    }
+
     /// Performs the operation. For `verify` see [`Handle::verify`].
     pub fn run(&self, algorithm: &str, value: &[u8]) -> Result<Vec<u8>> {
+        let done = self.perform(algorithm, value);
+        if let Some(caller) = &self.heard {
+            let call = inside(&self.app, caller, &self.vault, &self.key.name, &self.version.version, self.operation);
+            self.app.audit.call(Call {
+                key: Some(audit::key_properties(&self.version, false)),
+                status: if done.is_ok() { (200, "OK") } else { (400, "Bad Request") },
+                ..call
+            });
+        }
+        done
+    }
+
+    fn perform(&self, algorithm: &str, value: &[u8]) -> Result<Vec<u8>> {
         let key = self.private()?;
         let done = match self.operation {
             Operation::Sign => SignAlgorithm::parse(algorithm).and_then(|a| key.sign(a, value)),
@@ -146,7 +194,90 @@ pub async fn authorize(
 ) -> Result<Handle> {
     let (vault, key, version) = find(cx, vault, key, version, permission(operation)).await?;
     version.allows(operation, cx.now)?;
-    Ok(Handle { app: cx.app.clone(), operation, vault, key, version })
+    Ok(Handle { app: cx.app.clone(), operation, heard: None, vault, key, version })
+}
+
+/// [`authorize`] for a request that does nothing else: the same decision without a transaction, where it was made
+/// before and nothing was written since. `generation` is from before the caller was looked up. What depends on the
+/// time is decided each time.
+pub async fn authorize_alone(
+    app: &Arc<App>,
+    caller: &Caller,
+    (vault, key, version): (&str, &str, Option<&str>),
+    operation: Operation,
+    generation: u64,
+) -> Result<Handle> {
+    poller::catch_up(app).await?;
+    let object = [vault, key, version.unwrap_or_default()].map(str::to_ascii_lowercase);
+    let question = (caller.object_id.clone(), caller.address, operation.as_str(), object);
+    let known = app.permitted.get(&question, app.generation());
+    let (vault, key, version) = match known {
+        Some(found) => found,
+        None => {
+            let mut cx = app.read_now(caller.clone()).await?;
+            let found = find(&mut cx, vault, key, version, permission(operation)).await?;
+            app.permitted.keep(question, generation, &found);
+            found
+        }
+    };
+    version.allows(operation, app.now())?;
+    Ok(Handle { app: app.clone(), operation, heard: None, vault, key, version })
+}
+
+/// What `operation` is called in the audit log.
+#[must_use]
+pub fn audited(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Encrypt => "KeyEncrypt",
+        Operation::Decrypt => "KeyDecrypt",
+        Operation::WrapKey => "KeyWrap",
+        Operation::UnwrapKey => "KeyUnwrap",
+        Operation::Sign => "KeySign",
+        Operation::Verify => "KeyVerify",
+    }
+}
+
+/// The audit record of a service inside the emulator that used a key version, were it an HTTP call.
+fn inside(app: &App, caller: &Caller, vault: &Vault, key: &str, version: &str, operation: Operation) -> Call {
+    let id = format!("{}/keys/{key}/{version}", vault.uri());
+    Call {
+        time: app.now(),
+        operation: audited(operation),
+        caller: Some(caller.clone()),
+        address: caller.address,
+        vault_id: vault.arm_id(),
+        decision: Some((vault.uses_roles(), true)),
+        uri: format!("{id}/{}", operation.as_str().to_ascii_lowercase()),
+        id: Some(id),
+        key: None,
+        client: "Microsoft.ContainerRegistry".to_owned(),
+        version: String::new(),
+        status: (200, "OK"),
+        refusal: None,
+        correlation: uuid::Uuid::new_v4().to_string(),
+        took: 0,
+    }
+}
+
+/// Leaves an audit record of a refusal to a service inside the emulator. Nothing of a vault that is gone: on
+/// Azure there is nobody to leave one.
+pub async fn heard_refusal(
+    cx: &mut Cx,
+    caller: &Caller,
+    vault: &str,
+    (key, version): (&str, &str),
+    operation: Operation,
+    error: &Error,
+) -> Result<()> {
+    let Some(vault) = store::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none()) else {
+        return Ok(());
+    };
+    let call = inside(&cx.app, caller, &vault, key, version, operation);
+    let (status, why) = audit::refused(error);
+    let through = !matches!(error, Error::Access(_));
+    let decision = Some((vault.uses_roles(), through));
+    cx.app.audit.call(Call { decision, status, refusal: Some(why), ..call });
+    Ok(())
 }
 
 /// Wraps `value`: the version that did it, and the wrapped bytes.
@@ -347,13 +478,22 @@ pub(super) async fn add_version(cx: &mut Cx, key: &mut Key, made: Made<'_>) -> R
         updated_at: cx.now,
     };
     version.id = store::keys::insert_version(&mut cx.tx, &version).await?;
+    cx.happened(Happening::NewVersion, key, &version).await?;
     plan(cx, key, &version).await?;
     Ok(version)
 }
 
 async fn insert(cx: &mut Cx, vault: &Vault, name: &str) -> Result<Key> {
     let id = store::keys::insert(&mut cx.tx, vault.id, name).await?;
-    Ok(Key { id, vault: vault.id, name: name.to_owned(), deleted: None, rotation_policy: None, rotate_at: None })
+    Ok(Key {
+        id,
+        vault: vault.id,
+        name: name.to_owned(),
+        deleted: None,
+        rotation_policy: None,
+        rotate_at: None,
+        near_expiry_at: None,
+    })
 }
 
 /// Creates a key, or a new version of one that exists. What makes the private key takes long, so the rights
@@ -445,12 +585,15 @@ async fn write(
     Ok((key, version))
 }
 
-/// Sets when `key`, whose newest version is `newest`, rotates by itself, and keeps the key. A time that has
-/// passed already means now: a policy does not reach into the past.
+/// Sets when `key`, whose newest version is `newest`, rotates by itself and when its end is told as near, and
+/// keeps the key. A time that has passed already means now: a policy does not reach into the past.
 pub(super) async fn plan(cx: &mut Cx, key: &mut Key, newest: &Version) -> Result<()> {
     let policy = key.rotation_policy.as_ref();
     let next = policy.and_then(|p| rotation::next(p, newest.created_at, newest.expires));
     key.rotate_at = next.map(|at| at.max(cx.now));
+    let told = newest.expires.is_some() && newest.doc["near_expiry_told"].as_i64() == newest.expires;
+    let near = rotation::near_expiry(policy, newest.expires).filter(|_| !told);
+    key.near_expiry_at = near.map(|at| at.max(cx.now));
     store::keys::update(&mut cx.tx, key).await
 }
 

@@ -2,6 +2,8 @@
 //! Must not know: HTTP, JSON dialects, SQL.
 
 pub mod access;
+pub mod audit;
+pub mod cache_rules;
 pub mod cascade;
 pub mod clock;
 pub mod cmk;
@@ -10,11 +12,14 @@ pub mod deployments;
 pub mod directory;
 pub mod groups;
 pub mod identities;
+pub mod imports;
 pub mod keys;
 pub mod operations;
 pub mod poller;
 pub mod registries;
+pub mod registry_children;
 pub mod registry_tokens;
+pub mod replications;
 pub mod roles;
 pub mod rotation;
 pub mod secrets;
@@ -25,6 +30,7 @@ pub(crate) mod testbed;
 pub mod timeline;
 pub mod tokens;
 pub mod vaults;
+pub mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +40,8 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use crate::domain::access::Caller;
+use crate::domain::audit::Event;
+use crate::domain::registry::Registry;
 use crate::domain::token::Signer;
 use crate::domain::{Error, Result, Timestamp, crypto};
 use crate::store::{self, Store, Tx};
@@ -50,6 +58,8 @@ pub struct Options {
     pub revocation_delay: i64,
     /// What the clock is to show from the start; `None` leaves it as it was.
     pub clock: Option<clock::Start>,
+    /// A file to which audit records are appended besides the data folder's own.
+    pub audit_log: Option<PathBuf>,
 }
 
 /// One emulator: its state and what it keeps in memory.
@@ -63,9 +73,13 @@ pub struct App {
     poll: poller::Due,
     unwrapped: cmk::Unwrapped,
     parsed: keys::Parsed,
+    permitted: keys::Permitted,
+    known: tokens::Known,
     revocation_delay: i64,
     blobs: store::blobs::Blobs,
     uploads: content::uploads::Sessions,
+    audit: audit::Log,
+    webhooks: webhooks::Queue,
 }
 
 impl App {
@@ -75,6 +89,7 @@ impl App {
         let blobs = store::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
         let master = master_key(&options.data_dir)?;
         let clock = clock::Clock::load(&store, options.clock).await?;
+        let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log)?;
         let app = Arc::new(Self {
             store,
             master,
@@ -83,9 +98,13 @@ impl App {
             poll: poller::Due::default(),
             unwrapped: cmk::Unwrapped::default(),
             parsed: keys::Parsed::default(),
+            permitted: keys::Permitted::default(),
+            known: tokens::Known::default(),
             revocation_delay: options.revocation_delay,
             blobs,
             uploads: content::uploads::Sessions::default(),
+            audit,
+            webhooks: webhooks::Queue::default(),
         });
         seal_world(&app).await?;
         content::settle_in(&app).await?;
@@ -109,11 +128,11 @@ impl App {
     }
 
     async fn read_now(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
-        Ok(Cx { tx: self.store.read().await?, app: self.clone(), caller, now: self.clock.now() })
+        Ok(Cx::new(self, self.store.read().await?, caller))
     }
 
     async fn write_now(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
-        Ok(Cx { tx: self.store.write().await?, app: self.clone(), caller, now: self.clock.now() })
+        Ok(Cx::new(self, self.store.write().await?, caller))
     }
 
     /// The tenant's signing key.
@@ -127,15 +146,28 @@ impl App {
         self.clock.now()
     }
 
+    /// Raised by every write. What is to be remembered of a request must have this from before its first read.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.store.generation()
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data_dir(&self) -> &std::path::Path {
         self.store.dir()
     }
 
-    /// Closes the database.
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> &audit::Log {
+        &self.audit
+    }
+
+    /// Closes the database, and ends the audit log when it is written.
     pub async fn close(&self) {
         self.store.close().await;
+        self.audit.close();
     }
 }
 
@@ -148,12 +180,28 @@ pub struct Cx {
     pub caller: Caller,
     /// Simulated time, the same throughout the request.
     pub now: Timestamp,
+    /// What the audit log is to be told once this is committed.
+    happenings: Vec<Event>,
+    /// What the emulator asks for its own displays leaves no audit records.
+    unheard: bool,
+    /// What webhooks are to be told once this is committed.
+    happened: Vec<(Registry, webhooks::Event)>,
 }
 
 impl Cx {
-    /// Makes the changes last.
+    fn new(app: &Arc<App>, tx: Tx, caller: Caller) -> Self {
+        let now = app.clock.now();
+        Self { tx, app: app.clone(), caller, now, happenings: Vec::new(), unheard: false, happened: Vec::new() }
+    }
+
+    /// Makes the changes last, and lets the audit log and webhooks know of them.
     pub async fn commit(self) -> Result<()> {
-        self.tx.commit().await
+        self.tx.commit().await?;
+        for event in self.happenings {
+            self.app.audit.event(event);
+        }
+        self.app.webhooks.committed(self.happened);
+        Ok(())
     }
 
     /// Randomness. Not to be held across an await.

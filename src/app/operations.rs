@@ -10,16 +10,19 @@ use crate::store;
 
 /// Records an operation that has succeeded. Returns its name, `{kind}-{guid}`.
 pub async fn succeeded(cx: &mut Cx, kind: &str) -> Result<String> {
-    let name = format!("{kind}-{}", cx.guid());
-    store::operations::insert(&mut cx.tx, &name, cx.now, &json!({"status": "Succeeded"})).await?;
-    Ok(name)
+    ended(cx, kind, &json!({"status": "Succeeded"})).await
 }
 
 /// Records an operation that has ended as `outcome` says. Returns its name, `{kind}-{guid}`.
 pub async fn ended(cx: &mut Cx, kind: &str, outcome: &Value) -> Result<String> {
     let name = format!("{kind}-{}", cx.guid());
-    store::operations::insert(&mut cx.tx, &name, cx.now, outcome).await?;
+    record(cx, &name, outcome).await?;
     Ok(name)
+}
+
+/// Records what became of an operation: `{"status": …, "error": …}`.
+pub async fn record(cx: &mut Cx, name: &str, outcome: &Value) -> Result<()> {
+    store::operations::insert(&mut cx.tx, name, cx.now, outcome).await
 }
 
 /// What became of an operation.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{App, Cx, cmk, groups, identities};
+use super::{App, Cx, cmk, groups, identities, registry_children};
 use crate::domain::access::Caller;
 use crate::domain::cmk::{Asked, Cmk, KeyIdentity};
 use crate::domain::envelope::Dek;
@@ -310,6 +310,7 @@ pub(super) async fn remove(cx: &mut Cx, registry: &Registry) -> Result<()> {
     if let Some(principal) = &registry.system_principal {
         store::directory::delete(&mut cx.tx, principal).await?;
     }
+    registry_children::remove_principals(cx, registry).await?;
     store::access::delete_below(&mut cx.tx, &registry.arm_id()).await?;
     store::registries::delete(&mut cx.tx, registry.id).await?;
     cx.app.unwrapped.forget(registry.id);

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::keys::{Found, Made};
 use super::{App, Cx, keys, secrets};
 use crate::domain::access::{Caller, Permission};
+use crate::domain::audit::Happening;
 use crate::domain::key::{Attributes, Change, Key, Version};
 use crate::domain::vault::Vault;
 use crate::domain::{Result, Timestamp, rotation};
@@ -71,12 +72,14 @@ async fn add_like(
     keys::add_version(cx, key, made).await
 }
 
-/// When the next thing is due that happens to keys and secrets by themselves: a purge or a rotation.
+/// When the next thing is due that happens to keys and secrets by themselves: a purge, a rotation, or an end
+/// that is near.
 pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
     let purge = store::keys::next_purge(tx).await?;
     let rotation = store::keys::next_rotation(tx).await?.and_then(|k| k.rotate_at);
+    let near = store::keys::next_near_expiry(tx).await?.and_then(|k| k.near_expiry_at);
     let secrets = secrets::due(tx).await?;
-    Ok([purge, rotation, secrets].into_iter().flatten().min())
+    Ok([purge, rotation, near, secrets].into_iter().flatten().min())
 }
 
 /// Does what is due at `at` or before, each at its own instant and in order. Called by the poller.
@@ -85,6 +88,7 @@ pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
         let mut tx = app.store.read().await?;
         let Some(due) = due(&mut tx).await?.filter(|t| *t <= at) else { return Ok(()) };
         let rotation = store::keys::next_rotation(&mut tx).await?.filter(|k| k.rotate_at == Some(due));
+        let near = store::keys::next_near_expiry(&mut tx).await?.filter(|k| k.near_expiry_at == Some(due));
         let before = match &rotation {
             Some(key) => store::keys::find_version(&mut tx, key.id, None).await?,
             None => None,
@@ -96,10 +100,32 @@ pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
         store::secrets::purge_due(&mut tx, due).await?;
         tx.commit().await?;
         app.parsed.forget();
+        if let Some(key) = near {
+            tell_near_expiry(app, due, &key).await?;
+        }
         if let (Some(key), Some(before)) = (rotation, before) {
             rotate_due(app, due, &key, &before).await?;
         }
     }
+}
+
+/// Tells that the end of `key`'s newest version is near, once.
+async fn tell_near_expiry(app: &Arc<App>, due: Timestamp, key: &Key) -> Result<()> {
+    let mut cx = app.write_now(Caller::system()).await?;
+    cx.now = due;
+    // It may have been purged or changed in this very moment.
+    let Some(mut key) = store::keys::find_by_id(&mut cx.tx, key.id).await? else { return Ok(()) };
+    if key.near_expiry_at != Some(due) {
+        return Ok(());
+    }
+    key.near_expiry_at = None;
+    store::keys::update(&mut cx.tx, &key).await?;
+    if let Some(mut newest) = store::keys::find_version(&mut cx.tx, key.id, None).await? {
+        newest.doc["near_expiry_told"] = json!(newest.expires);
+        store::keys::update_version(&mut cx.tx, &newest).await?;
+        cx.happened(Happening::NearExpiry, &key, &newest).await?;
+    }
+    cx.commit().await
 }
 
 /// Makes the version that `key`'s policy is due to make at `due`, as of that instant.

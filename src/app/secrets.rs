@@ -26,7 +26,8 @@ fn open(cx: &Cx, version: &SecretVersion) -> Result<Zeroizing<String>> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-async fn lookup(cx: &mut Cx, vault: &Vault, name: &str, version: Option<&str>) -> Result<(Secret, SecretVersion)> {
+/// A living secret and a version of it, without a gate and without its value: for resource management.
+pub async fn lookup(cx: &mut Cx, vault: &Vault, name: &str, version: Option<&str>) -> Result<(Secret, SecretVersion)> {
     let addressed = match version {
         Some(version) => format!("{name}/{version}"),
         None => name.to_owned(),
@@ -71,6 +72,16 @@ pub async fn list(
     Ok((vault, (page, next)))
 }
 
+/// All living secrets of a vault with their newest versions, without a gate: for resource management.
+pub async fn of_vault(cx: &mut Cx, vault: &Vault) -> Result<Vec<(Secret, SecretVersion)>> {
+    let mut all = Vec::new();
+    for secret in store::secrets::list(&mut cx.tx, vault.id, false, "", i64::MAX).await? {
+        let version = newest(cx, &secret).await?;
+        all.push((secret, version));
+    }
+    Ok(all)
+}
+
 /// A page of a secret's versions.
 pub async fn list_versions(
     cx: &mut Cx,
@@ -106,6 +117,11 @@ async fn insert(cx: &mut Cx, vault: &Vault, name: &str) -> Result<Secret> {
 /// Sets a secret: a new version, and the secret itself where there was none.
 pub async fn set(cx: &mut Cx, vault: &str, name: &str, value: &str, change: Change) -> Result<Found> {
     let vault = admit(cx, vault, Permission::SECRET_SET, Some(name)).await?;
+    put(cx, vault, name, value, change).await
+}
+
+/// The same without a gate: resource management asks its own, and passes the vault's firewall (keyvault.md C.4).
+pub async fn put(cx: &mut Cx, vault: Vault, name: &str, value: &str, change: Change) -> Result<Found> {
     let secret = match nameable(cx, &vault, name).await? {
         Some(secret) => secret,
         None => insert(cx, &vault, name).await?,

@@ -39,8 +39,13 @@ impl Bed {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let start = clock::Start { at: Timestamp::parse("2026-01-01T00:00:00Z"), rate: 1.0, frozen: true };
-        let options =
-            Options { data_dir: dir.path().to_owned(), ephemeral: true, revocation_delay: 0, clock: Some(start) };
+        let options = Options {
+            data_dir: dir.path().to_owned(),
+            ephemeral: true,
+            revocation_delay: 0,
+            clock: Some(start),
+            audit_log: None,
+        };
         Self { app: App::open(options).await.unwrap(), _dir: dir }
     }
 

@@ -1,8 +1,9 @@
 //! Tokens in and out: the tenant's signing key, and turning a presented token into a caller.
 //! Must not know: which protocol carried the token.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -25,18 +26,55 @@ pub const GRAPH: &[&str] = &["https://graph.microsoft.com", "00000003-0000-0000-
 /// Audience of the registries' own tokens' exchange.
 pub const REGISTRY: &[&str] = &["https://containerregistry.azure.net"];
 
+/// Tokens whose signature was found good, and principals with their groups as long as nothing was written since.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    tokens: Mutex<HashMap<String, Value>>,
+    principals: Mutex<HashMap<String, (u64, Principal, Vec<String>)>>,
+}
+
+/// Tokens, and principals, remembered at most.
+const KNOWN_LIMIT: usize = 512;
+
+fn keep<T>(kept: &Mutex<HashMap<String, T>>, name: &str, value: T) {
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() >= KNOWN_LIMIT {
+        kept.clear();
+    }
+    kept.insert(name.to_owned(), value);
+}
+
+/// The claims of a token that this tenant signed and whose time it is. A signature stays good; time is asked each time.
+async fn claims(app: &Arc<App>, token: &str) -> Result<Value> {
+    let now = clock::machine();
+    let known = app.known.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+    // Near its end a token is looked at whole again, so that what is said of its age comes from one place.
+    if let Some(claims) = known.filter(|c| c["exp"].as_i64().is_some_and(|exp| now.seconds() < exp)) {
+        return Ok(claims);
+    }
+    let claims = app.signer().await?.verify(token, now)?;
+    keep(&app.known.tokens, token, claims.clone());
+    Ok(claims)
+}
+
 /// Turns an Entra ID token into a caller: signature, time, audience, issuer, and that its principal is
 /// still in the directory.
 pub async fn authenticate(app: &Arc<App>, token: Option<&str>, audiences: &[&str], address: IpAddr) -> Result<Caller> {
     let token = token.ok_or(TokenError::Missing)?;
-    let claims = app.signer().await?.verify(token, clock::machine())?;
+    let claims = claims(app, token).await?;
     token::check_entra(&claims, audiences)?;
     let object_id = claims["oid"].as_str().unwrap_or_default();
+    let generation = app.generation();
+    let known = app.known.principals.lock().unwrap_or_else(PoisonError::into_inner).get(object_id).cloned();
+    if let Some((_, principal, groups)) = known.filter(|(under, ..)| *under == generation) {
+        return Ok(caller(&principal, groups, address));
+    }
     let mut tx = app.store.read().await?;
     let principal = store::directory::by_object(&mut tx, object_id).await?;
     let principal =
         principal.ok_or_else(|| TokenError::Malformed("the token's principal is not in the directory".to_owned()))?;
     let groups = store::directory::groups_of(&mut tx, &principal.object_id).await?;
+    keep(&app.known.principals, object_id, (generation, principal.clone(), groups.clone()));
     Ok(caller(&principal, groups, address))
 }
 

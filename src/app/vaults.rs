@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{App, Cx, groups};
 use crate::domain::access::Caller;
 use crate::domain::error::{ResourceError, VaultError};
-use crate::domain::vault::{self, PolicyChange, Vault};
+use crate::domain::vault::{self, PRIVATE_LINKS, PolicyChange, Vault};
 use crate::domain::{Result, Timestamp, name};
 use crate::store;
 
@@ -141,6 +141,39 @@ pub async fn change_policies(
     Ok(found)
 }
 
+/// Adds or replaces a private endpoint connection.
+pub async fn put_private_link(cx: &mut Cx, group: &str, vault: &str, link: &str, properties: Value) -> Result<Vault> {
+    let mut found = get(cx, group, vault).await?;
+    let mut links = found.private_links().to_vec();
+    links.retain(|l| !is_named(l, link));
+    links.push(json!({"name": link, "properties": properties}));
+    found.properties.insert(PRIVATE_LINKS.to_owned(), Value::Array(links));
+    let found = touched(cx, found);
+    store::vaults::update(&mut cx.tx, &found).await?;
+    Ok(found)
+}
+
+/// Ends a private endpoint connection. `false`: there was none.
+pub async fn delete_private_link(cx: &mut Cx, group: &str, vault: &str, link: &str) -> Result<bool> {
+    let mut found = get(cx, group, vault).await?;
+    let mut links = found.private_links().to_vec();
+    let before = links.len();
+    links.retain(|l| !is_named(l, link));
+    if links.len() == before {
+        return Ok(false);
+    }
+    found.properties.insert(PRIVATE_LINKS.to_owned(), Value::Array(links));
+    let found = touched(cx, found);
+    store::vaults::update(&mut cx.tx, &found).await?;
+    Ok(true)
+}
+
+/// Whether a private endpoint connection has this name.
+#[must_use]
+pub fn is_named(link: &Value, name: &str) -> bool {
+    link["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name))
+}
+
 /// Soft-deletes a vault. Its role assignments go for good [docs]. `false`: there was none.
 pub async fn delete(cx: &mut Cx, group: &str, name: &str) -> Result<bool> {
     let found = match get(cx, group, name).await {
@@ -174,7 +207,9 @@ pub async fn purge(cx: &mut Cx, location: &str, name: &str) -> Result<()> {
     if found.purge_protected() {
         return Err(VaultError::PurgeProtected(found.name).into());
     }
-    store::vaults::purge(&mut cx.tx, found.id).await
+    store::vaults::purge(&mut cx.tx, found.id).await?;
+    cx.app.parsed.forget();
+    Ok(())
 }
 
 /// Why a vault name cannot be had, if it cannot.
@@ -194,5 +229,7 @@ pub(super) async fn next_due(cx: &mut Cx) -> Result<Option<Timestamp>> {
 pub(super) async fn do_due(app: &Arc<App>, now: Timestamp) -> Result<()> {
     let mut cx = app.write_now(Caller::system()).await?;
     store::vaults::purge_due(&mut cx.tx, now).await?;
-    cx.commit().await
+    cx.commit().await?;
+    app.parsed.forget();
+    Ok(())
 }

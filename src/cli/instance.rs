@@ -44,6 +44,9 @@ pub struct Options {
     /// Refuse hosts that are not emulated instead of connecting to them
     #[arg(long)]
     pub offline: bool,
+    /// Append audit records to FILE, besides audit.jsonl in the data folder
+    #[arg(long, value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
     /// How long a registry may go on using a key that was revoked, as Azure does
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = moment::duration)]
     pub revocation_delay: Duration,
@@ -77,9 +80,11 @@ async fn services(folder: &Path, options: &Options) -> Result<(Services, Arc<App
         ephemeral: options.ephemeral,
         revocation_delay: i64::try_from(options.revocation_delay.as_micros()).unwrap_or(i64::MAX),
         clock,
+        audit_log: options.audit_log.clone(),
     })
     .await
     .map_err(failed)?;
+    app::webhooks::start(&app, http::outgoing::outgoing(options.offline));
     let answering = app.clone();
     Ok((Services::new(move |host| http::service_for(host, &answering)), app))
 }
@@ -165,6 +170,8 @@ impl Instance {
 
     /// Lets running requests finish, then leaves nothing behind that says it runs.
     pub async fn stop(self) -> Result<(), Failure> {
+        // Those who follow the audit log wait for something that may never come.
+        self.app.audit().let_go();
         let _ = self.stop.send(());
         let ended = self.running.await;
         self.app.close().await;

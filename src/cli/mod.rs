@@ -2,6 +2,7 @@
 //! One file per command; this one owns the arguments, the errors and the runtime.
 //! Must not know about SQL, HTTP routes or the rules of Azure.
 
+mod audit;
 mod az;
 mod clock;
 mod control;
@@ -72,6 +73,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show who used which key for what, and what was refused
+    Audit {
+        #[command(flatten)]
+        at: At,
+        /// Go on until interrupted, showing what happens
+        #[arg(long)]
+        follow: bool,
+        /// Show events instead: new key versions, and keys near their end
+        #[arg(long)]
+        events: bool,
+        /// Print each record as one line of JSON, in Azure Monitor's shape (events: Event Grid's)
+        #[arg(long)]
+        json: bool,
+    },
     /// Show or move the emulator's time
     Clock {
         #[command(subcommand)]
@@ -114,6 +129,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Exec { options, identity_endpoint, command } => exec::run(options, identity_endpoint, command).await,
         Command::Env { at, shell, identity_endpoint } => env::run(at, shell, identity_endpoint).await,
         Command::Status { at, json } => status::run(at, json).await,
+        Command::Audit { at, follow, events, json } => audit::run(at, follow, events, json).await,
         Command::Clock { change, at, json } => clock::run(change.unwrap_or(clock::Change::Show), at, json).await,
     }
 }

@@ -32,7 +32,13 @@ impl KeyId {
         let rest = lower.starts_with("https://").then(|| &rest["https://".len()..])?;
         let mut parts = rest.split('/');
         let host = parts.next()?.to_ascii_lowercase();
-        let vault = host.trim_end_matches(":443").strip_suffix(".vault.azure.net")?.to_owned();
+        // Behind another port the vault is the same one.
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.parse::<u16>().is_ok() => name,
+            Some(_) => return None,
+            None => host.as_str(),
+        };
+        let vault = name.strip_suffix(".vault.azure.net")?.to_owned();
         let collection = parts.next()?;
         let key = parts.next()?.to_owned();
         let version = parts.next().map(str::to_ascii_lowercase);

@@ -69,6 +69,8 @@ pub struct Key {
     pub rotation_policy: Option<Value>,
     /// When the policy makes the next version by itself.
     pub rotate_at: Option<Timestamp>,
+    /// When the end of its newest version is near and that is to be told.
+    pub near_expiry_at: Option<Timestamp>,
 }
 
 impl Key {

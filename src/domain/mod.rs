@@ -2,6 +2,7 @@
 //! Must not know: clocks, databases, files, sockets, HTTP.
 
 pub mod access;
+pub mod audit;
 pub mod certificate;
 pub mod cmk;
 pub mod content;
@@ -13,6 +14,7 @@ pub mod identity;
 pub mod key;
 pub mod name;
 pub mod registry;
+pub mod registry_child;
 pub mod role;
 pub mod rotation;
 pub mod secret;

@@ -95,6 +95,16 @@ pub fn next(policy: &Value, created: Timestamp, expires: Option<i64>) -> Option<
     shift(Timestamp::from_seconds(expires?), trigger["timeBeforeExpiry"].as_str()?, -1)
 }
 
+/// When the end of a version that expires at `expires` is near enough to be told: the policy's Notify, else 30
+/// days before [docs].
+#[must_use]
+pub fn near_expiry(policy: Option<&Value>, expires: Option<i64>) -> Option<Timestamp> {
+    let actions = policy.and_then(|p| p["lifetimeActions"].as_array());
+    let notify = actions.and_then(|a| a.iter().find(|a| a["action"]["type"] == "Notify"));
+    let span = notify.and_then(|n| n["trigger"]["timeBeforeExpiry"].as_str()).unwrap_or("P30D");
+    shift(Timestamp::from_seconds(expires?), span, -1)
+}
+
 /// `exp` of a version that the policy's key gets at `now`.
 #[must_use]
 pub fn expiry(policy: &Value, now: Timestamp) -> Option<i64> {
@@ -151,6 +161,9 @@ mod tests {
         assert_eq!(next(&before, NOW, Some(NOW.seconds() + 90 * 86_400)), Some(NOW.plus(80 * DAY)));
         assert_eq!(next(&before, NOW, None), None, "a version without exp");
         assert_eq!(next(&default_policy(), NOW, None), None);
+        let end = NOW.seconds() + 90 * 86_400;
+        assert_eq!(near_expiry(None, Some(end)), Some(NOW.plus(60 * DAY)));
+        assert_eq!(near_expiry(Some(&before), None), None);
     }
 
     #[test]

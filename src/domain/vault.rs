@@ -18,6 +18,9 @@ pub struct Deletion {
     pub purge_at: Timestamp,
 }
 
+/// The member of a vault's document that keeps its private endpoint connections.
+pub const PRIVATE_LINKS: &str = "privateEndpointConnections";
+
 /// A key vault.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vault {
@@ -96,6 +99,12 @@ impl Vault {
     #[must_use]
     pub fn policies(&self) -> &[Value] {
         self.properties.get("accessPolicies").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// Its private endpoint connections: `{"name", "properties"}` each.
+    #[must_use]
+    pub fn private_links(&self) -> &[Value] {
+        self.properties.get(PRIVATE_LINKS).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// The `recoveryLevel` its objects show (keyvault.md A.7).
@@ -223,10 +232,14 @@ pub fn settle(
         .ok_or_else(|| invalid(&format!("The value '{public}' of publicNetworkAccess is not valid.")))?;
     settled.insert("publicNetworkAccess".into(), json!(public));
 
+    // Connections are resources of their own: a vault's PUT neither makes nor ends one.
+    if let Some(links) = existing.and_then(|v| v.properties.get(PRIVATE_LINKS)) {
+        settled.insert(PRIVATE_LINKS.into(), links.clone());
+    }
+
     // What we do not know comes back as it was sent; what the service computes is not kept.
     for (name, value) in asked {
-        let computed =
-            ["vaultUri", "provisioningState", "createMode", "privateEndpointConnections", "hsmPoolResourceId"];
+        let computed = ["vaultUri", "provisioningState", "createMode", PRIVATE_LINKS, "hsmPoolResourceId"];
         if !settled.contains_key(name) && !computed.contains(&name.as_str()) && !value.is_null() {
             settled.insert(name.clone(), value.clone());
         }

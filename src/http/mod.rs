@@ -8,6 +8,7 @@ pub mod entra;
 pub mod graph;
 pub mod inside;
 pub mod keyvault;
+pub mod outgoing;
 pub mod registry;
 
 use std::convert::Infallible;

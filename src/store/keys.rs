@@ -14,6 +14,7 @@ fn key(row: &SqliteRow) -> Key {
     let deleted_at: Option<i64> = row.get("deleted_at");
     let purge_at: Option<i64> = row.get("purge_at");
     let rotate_at: Option<i64> = row.get("rotate_at");
+    let near_expiry_at: Option<i64> = row.get("near_expiry_at");
     Key {
         id: row.get("id"),
         vault: row.get("vault"),
@@ -21,6 +22,7 @@ fn key(row: &SqliteRow) -> Key {
         deleted: deleted_at.zip(purge_at).map(|(at, purge)| Deletion { at: Timestamp(at), purge_at: Timestamp(purge) }),
         rotation_policy: row.get::<Option<&str>, _>("rotation_policy").map(json),
         rotate_at: rotate_at.map(Timestamp),
+        near_expiry_at: near_expiry_at.map(Timestamp),
     }
 }
 
@@ -65,13 +67,16 @@ pub async fn insert(tx: &mut Tx, vault: i64, name: &str) -> Result<i64> {
     Ok(done.await?.last_insert_rowid())
 }
 
-/// Changes a key: deletion, rotation policy and time.
+/// Changes a key: deletion, rotation policy and times.
 pub async fn update(tx: &mut Tx, k: &Key) -> Result<()> {
-    sqlx::query("UPDATE keys SET deleted_at = ?, purge_at = ?, rotation_policy = ?, rotate_at = ? WHERE id = ?")
+    sqlx::query(
+        "UPDATE keys SET deleted_at = ?, purge_at = ?, rotation_policy = ?, rotate_at = ?, near_expiry_at = ? WHERE id = ?",
+    )
         .bind(k.deleted.map(|d| d.at.0))
         .bind(k.deleted.map(|d| d.purge_at.0))
         .bind(k.rotation_policy.as_ref().map(Value::to_string))
         .bind(k.rotate_at.map(|t| t.0))
+        .bind(k.near_expiry_at.map(|t| t.0))
         .bind(k.id)
         .execute(tx.conn())
         .await?;
@@ -185,6 +190,18 @@ pub async fn next_rotation(tx: &mut Tx) -> Result<Option<Key>> {
         "SELECT keys.* FROM keys JOIN vaults ON vaults.id = keys.vault
          WHERE keys.rotate_at IS NOT NULL AND keys.deleted_at IS NULL AND vaults.deleted_at IS NULL
          ORDER BY keys.rotate_at, keys.id LIMIT 1",
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.as_ref().map(key))
+}
+
+/// The living key of a living vault whose end is the next to be told as near.
+pub async fn next_near_expiry(tx: &mut Tx) -> Result<Option<Key>> {
+    let row = sqlx::query(
+        "SELECT keys.* FROM keys JOIN vaults ON vaults.id = keys.vault
+         WHERE keys.near_expiry_at IS NOT NULL AND keys.deleted_at IS NULL AND vaults.deleted_at IS NULL
+         ORDER BY keys.near_expiry_at, keys.id LIMIT 1",
     )
     .fetch_optional(tx.conn())
     .await?;

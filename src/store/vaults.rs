@@ -36,6 +36,12 @@ pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Vault>> {
     Ok(row.as_ref().map(vault))
 }
 
+/// A vault by row id.
+pub async fn find_by_id(tx: &mut Tx, id: i64) -> Result<Option<Vault>> {
+    let row = sqlx::query("SELECT * FROM vaults WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.as_ref().map(vault))
+}
+
 /// Vaults by name: those of a group or all; the living or the deleted ones.
 pub async fn list(tx: &mut Tx, group: Option<&str>, deleted: bool) -> Result<Vec<Vault>> {
     let rows = sqlx::query(

@@ -83,6 +83,13 @@ impl World {
         self.process.wait().unwrap();
     }
 
+    /// Ends the process as Ctrl-C does, and waits for its end.
+    pub fn stop(mut self) {
+        let pid = rustix::process::Pid::from_raw(self.process.id().cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        self.process.wait().unwrap();
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.id()

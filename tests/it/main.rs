@@ -1,6 +1,7 @@
 //! The integration tests: everything through real sockets and real processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod acr_control;
 mod architecture;
 mod arm;
 mod at_rest;
@@ -13,6 +14,10 @@ mod entra;
 mod graph;
 mod harness;
 mod keyvault;
+mod keyvault_access;
+mod keyvault_arm;
+mod keyvault_audit;
+mod keyvault_table;
 mod net;
 mod readme;
 mod registry;

@@ -43,6 +43,12 @@ pub async fn enter(cx: &mut Cx, registry: &str, presented: &Presented, need: &Ne
     Ok(Inside { registry, access, dek })
 }
 
+/// Enters a registry for an import: the right to it was asked of resource management.
+pub(super) async fn enter_for_import(cx: &mut Cx, registry: Registry) -> Result<Inside> {
+    let dek = cmk::open(cx, &registry).await?;
+    Ok(Inside { registry, access: Access::everything(), dek })
+}
+
 /// Runs what blocks (files, hashing, sealing) off the request threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(Error::internal)?

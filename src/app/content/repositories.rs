@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{Inside, manifests, sweep};
-use crate::app::{App, Cx};
+use crate::app::{App, Cx, webhooks};
 use crate::domain::Result;
 use crate::domain::content::{Attributes, Digest};
 use crate::domain::error::ContentError;
@@ -180,6 +180,9 @@ pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, name: &str) -> 
     let all = Page { limit: u64::from(u32::MAX), last: String::new() };
     let tags = tags(&mut cx, inside, name, &all, Order::Name, None).await?.rows;
     store::content::delete_repository(&mut cx.tx, repository.id).await?;
+    for digest in &digests {
+        webhooks::happened(&mut cx, &inside.registry, webhooks::Event::delete(name, digest, None));
+    }
     cx.commit().await?;
     sweep(app).await?;
     Ok((digests, tags.into_iter().map(|t| t.name).collect()))

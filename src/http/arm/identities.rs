@@ -4,8 +4,8 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::Arm;
 use super::wire::{Answer, tags};
+use super::{Arm, federated};
 use crate::app::{groups, identities};
 use crate::domain::error::ResourceError;
 use crate::domain::identity::Identity;
@@ -53,16 +53,14 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
             found(identities::find(&mut cx, group, &identity).await?, group, &identity)?;
             Ok(Answer::ok(json!({"totalCount": 0, "value": []})))
         }
-        (["userassignedidentities", _, "federatedidentitycredentials", ..], _) => Err(ResourceError::TypeNotFound {
-            namespace: "Microsoft.ManagedIdentity".to_owned(),
-            kind: "userAssignedIdentities/federatedIdentityCredentials".to_owned(),
+        (["userassignedidentities", _, "federatedidentitycredentials", rest @ ..], Some(group)) => {
+            federated::answer(arm, group, at, rest).await
         }
-        .into()),
         _ => Err(arm.unknown_route()),
     }
 }
 
-fn found(identity: Option<Identity>, group: &str, name: &str) -> Result<Identity> {
+pub(super) fn found(identity: Option<Identity>, group: &str, name: &str) -> Result<Identity> {
     identity.ok_or_else(|| {
         ResourceError::NotFound { resource: format!("{IDENTITIES}/{name}"), group: group.to_owned() }.into()
     })

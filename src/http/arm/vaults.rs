@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::dialect::{name_in_use, name_invalid};
 use super::wire::{Answer, system_data, tags};
-use super::{Arm, keys};
+use super::{Arm, keys, private_links, secrets};
 use crate::app::vaults::{self, Asked};
 use crate::app::{groups, operations};
 use crate::domain::error::{ResourceError, VaultError};
@@ -24,6 +24,10 @@ fn shown(vault: &Vault, first: bool) -> Value {
         }
     }
     let slash = if first { "" } else { "/" };
+    let links: Vec<Value> = vault.private_links().iter().map(|c| private_links::shown(vault, c)).collect();
+    if !links.is_empty() {
+        properties.insert("privateEndpointConnections".into(), Value::Array(links));
+    }
     properties.insert("vaultUri".into(), json!(format!("{}{slash}", vault.uri())));
     properties.insert("provisioningState".into(), json!(if first { "RegisteringDns" } else { "Succeeded" }));
     if let Some(access) = vault.properties.get("publicNetworkAccess") {
@@ -65,6 +69,7 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
         }
         (["vaults", _], Some(group)) => one(arm, group, at).await,
         (["vaults", _, "keys", rest @ ..], Some(group)) => keys::answer(arm, group, at, rest).await,
+        (["vaults", _, "secrets", rest @ ..], Some(group)) => secrets::answer(arm, group, at, rest).await,
         (["vaults", _, "accesspolicies", how], Some(group)) if arm.method == Method::PUT => {
             let how = match *how {
                 "add" => PolicyChange::Add,
@@ -84,12 +89,11 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
                 "properties": {"accessPolicies": changed.policies()},
             })))
         }
-        (["vaults", _, "privateendpointconnections"], Some(group)) if arm.method == Method::GET => {
-            let vault = arm.segments[at + 1].clone();
-            arm.require(&format!("{VAULTS}/privateEndpointConnections/read"), &arm.scope(at + 2)).await?;
-            let mut cx = arm.app.read(caller).await?;
-            vaults::get(&mut cx, group, &vault).await?;
-            Ok(Answer::list(Vec::new()))
+        (["vaults", _, "privateendpointconnections", rest @ ..], Some(group)) => {
+            private_links::connections(arm, group, at, rest).await
+        }
+        (["vaults", _, "privatelinkresources"], Some(group)) if arm.method == Method::GET => {
+            private_links::resources(arm, group, at).await
         }
         (["checknameavailability"], None) if arm.method == Method::POST => {
             let body = arm.object().await?;

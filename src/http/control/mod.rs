@@ -1,4 +1,4 @@
-//! The emulator's own API on localhost: health, clock, status.
+//! The emulator's own API on localhost: health, clock, status, audit log.
 //! Must not know: Azure's protocols.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::call::Call;
+use crate::app::audit::Entry;
 use crate::app::timeline::{self, Change, Shown};
 use crate::app::{App, sign_in, status};
 use crate::domain::access::Caller;
@@ -57,7 +58,14 @@ async fn dispatch(app: &Arc<App>, call: &mut Call) -> Result<Value> {
                 "clock": shown_clock(&clock),
             }))
         }
-        ([] | ["acrite", "v1", "health" | "clock" | "status"], _) => {
+        (["acrite", "v1", "audit"], &Method::GET) => {
+            let after = call.query("after").and_then(|n| n.parse().ok()).unwrap_or(0);
+            let wait = call.query("wait").is_some_and(|w| w == "true");
+            let entries = app.audit().after(after, wait).await;
+            let next = entries.last().map_or(after, |e| e.number);
+            Ok(json!({"next": next, "entries": entries.iter().map(shown_entry).collect::<Vec<_>>()}))
+        }
+        ([] | ["acrite", "v1", "health" | "clock" | "status" | "audit"], _) => {
             Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
         }
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
@@ -101,6 +109,13 @@ fn shown_clock(clock: &Shown) -> Value {
         "now": clock.now.zulu3(), "rate": clock.rate, "frozen": clock.frozen, "machine": clock.machine.zulu3(),
         "next_due": clock.next_due.map(Timestamp::zulu3),
     })
+}
+
+/// The record stands under its own kind: `audit` or `event`.
+fn shown_entry(entry: &Entry) -> Value {
+    let record: Value = serde_json::from_str(&entry.line).unwrap_or_default();
+    let kind = if record.get("eventType").is_some() { "event" } else { "audit" };
+    json!({"number": entry.number, "caller": entry.caller, kind: record})
 }
 
 fn shown_registry(r: &status::RegistryStatus) -> Value {

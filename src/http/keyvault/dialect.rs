@@ -21,6 +21,11 @@ pub struct Said {
 }
 
 impl Said {
+    /// What is said in words.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The error envelope. `innererror` is all lower case [recorded].
     pub fn body(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::heard::About;
 use super::route::KeyRoute;
 use super::{Asked, Reply, paging, wire};
 use crate::app::{keys, rotation};
@@ -23,12 +24,12 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
         KeyRoute::Create(name) => {
             let wanted = asked.body.clone().and_then(|b| wire::create(&b));
             let wanted = after_gate(&asked, wanted, Permission::KEY_CREATE, Some(&name)).await?;
-            bundle(&asked, keys::create(&asked.app, &asked.caller, &asked.vault, &name, wanted).await?)
+            written(&asked, keys::create(&asked.app, &asked.caller, &asked.vault, &name, wanted).await?)
         }
         KeyRoute::Import(name) => {
             let imported = asked.body.clone().and_then(|b| wire::import(&b));
             let (wanted, made) = after_gate(&asked, imported, Permission::KEY_IMPORT, Some(&name)).await?;
-            bundle(&asked, keys::import(&asked.app, &asked.caller, &asked.vault, &name, wanted, made).await?)
+            written(&asked, keys::import(&asked.app, &asked.caller, &asked.vault, &name, wanted, made).await?)
         }
         KeyRoute::Get(name, version) | KeyRoute::Attestation(name, version) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -40,18 +41,18 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = keys::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
             cx.commit().await?;
-            bundle(&asked, found)
+            written(&asked, found)
         }
         KeyRoute::Delete(name) => {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = keys::delete(&mut cx, &asked.vault, &name).await?;
             cx.commit().await?;
-            Ok(Reply::new(&found.0.location, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
+            Ok(Reply::new(&found.0, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
         }
         KeyRoute::GetDeleted(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
             let found = keys::get_deleted(&mut cx, &asked.vault, &name).await?;
-            Ok(Reply::new(&found.0.location, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
+            Ok(Reply::new(&found.0, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
         }
         KeyRoute::Recover(name) => {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
@@ -63,12 +64,12 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let vault = keys::purge(&mut cx, &asked.vault, &name).await?;
             cx.commit().await?;
-            Ok(Reply::empty(&vault.location))
+            Ok(Reply::empty(&vault))
         }
         KeyRoute::Backup(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
             let (vault, value) = keys::backup(&mut cx, &asked.vault, &name).await?;
-            Ok(Reply::new(&vault.location, json!({"value": value})))
+            Ok(Reply::new(&vault, json!({"value": value})))
         }
         KeyRoute::Restore => {
             let value = asked.body.clone().and_then(|b| wire::required(&b, "value"));
@@ -79,19 +80,19 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
             bundle(&asked, found)
         }
         KeyRoute::Rotate(name) => {
-            bundle(&asked, rotation::rotate(&asked.app, &asked.caller, &asked.vault, &name).await?)
+            written(&asked, rotation::rotate(&asked.app, &asked.caller, &asked.vault, &name).await?)
         }
         KeyRoute::Policy(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
             let (vault, key, policy) = rotation::policy(&mut cx, &asked.vault, &name).await?;
-            Ok(Reply::new(&vault.location, wire::policy(&asked.base(), &key, &policy)))
+            Ok(Reply::new(&vault, wire::policy(&asked.base(), &key, &policy)))
         }
         KeyRoute::SetPolicy(name) => {
             let body = after_gate(&asked, asked.body.clone(), Permission::ROTATION_POLICY_SET, Some(&name)).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let (vault, key, policy) = rotation::set_policy(&mut cx, &asked.vault, &name, &body).await?;
             cx.commit().await?;
-            Ok(Reply::new(&vault.location, wire::policy(&asked.base(), &key, &policy)))
+            Ok(Reply::new(&vault, wire::policy(&asked.base(), &key, &policy)))
         }
         KeyRoute::Use(name, version, operation) => used(&asked, &name, version.as_deref(), operation).await,
         KeyRoute::Release(name, version) => {
@@ -117,7 +118,14 @@ pub(super) async fn after_gate<T>(
 }
 
 fn bundle(asked: &Asked, found: Found) -> Result<Reply> {
-    Ok(Reply::new(&found.0.location, wire::bundle(&asked.api, &asked.base(), &found)))
+    let about = About::version(None, &found.2, false);
+    Ok(Reply::new(&found.0, wire::bundle(&asked.api, &asked.base(), &found)).about(about))
+}
+
+/// The same where the version was made or changed: the audit log names it.
+fn written(asked: &Asked, found: Found) -> Result<Reply> {
+    let about = About::version(Some(wire::kid(&asked.base(), &found.1, &found.2)), &found.2, true);
+    Ok(Reply::new(&found.0, wire::bundle(&asked.api, &asked.base(), &found)).about(about))
 }
 
 async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
@@ -128,7 +136,7 @@ async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
     let show = if deleted { wire::deleted_item } else { wire::item };
     let base = asked.base();
     let items: Vec<Value> = page.iter().map(|(key, version)| show(&asked.api, &base, &vault, key, version)).collect();
-    Ok(Reply::new(&vault.location, paging::page(asked, &wanted, items, "key", next.as_deref())))
+    Ok(Reply::new(&vault, paging::page(asked, &wanted, items, "key", next.as_deref())))
 }
 
 async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
@@ -140,25 +148,23 @@ async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
     let base = asked.base();
     let items = page.iter().map(|version| wire::version_item(&asked.api, &base, &vault, &key, version)).collect();
     let collection = format!("key/{}", key.name.to_ascii_uppercase());
-    Ok(Reply::new(&vault.location, paging::page(asked, &wanted, items, &collection, next.as_deref())))
+    Ok(Reply::new(&vault, paging::page(asked, &wanted, items, &collection, next.as_deref())))
 }
 
 /// Encrypt, decrypt, wrap, unwrap, sign, verify. The key's state is asked before the body is looked at.
 async fn used(asked: &Asked, name: &str, version: Option<&str>, operation: Operation) -> Result<Reply> {
-    let mut cx = asked.app.read(asked.caller.clone()).await?;
-    let handle = keys::authorize(&mut cx, &asked.vault, name, version, operation).await?;
-    // The transaction ends here: the private key's work needs none.
-    drop(cx);
+    let object = (asked.vault.as_str(), name, version);
+    let handle = keys::authorize_alone(&asked.app, &asked.caller, object, operation, asked.generation).await?;
     let body = asked.body.clone()?;
     let (algorithm, value) = (wire::required(&body, "alg")?, wire::bytes(&body, "value")?);
-    let region = handle.vault.location.clone();
+    let kid = wire::kid(&asked.base(), &handle.key, &handle.version);
+    let about = About::version(Some(kid.clone()), &handle.version, false);
     if operation == Operation::Verify {
         let verdict = handle.verify(&algorithm, &wire::bytes(&body, "digest")?, &value)?;
-        return Ok(Reply::new(&region, json!({"value": verdict})));
+        return Ok(Reply::new(&handle.vault, json!({"value": verdict})).about(about));
     }
     let result = handle.run(&algorithm, &value)?;
-    let kid = wire::kid(&asked.base(), &handle.key, &handle.version);
-    Ok(Reply::new(&region, json!({"kid": kid, "value": base64url(&result)})))
+    Ok(Reply::new(&handle.vault, json!({"kid": kid, "value": base64url(&result)})).about(about))
 }
 
 /// Random bytes. Managed HSM has it; so has every vault here.
@@ -169,5 +175,5 @@ pub async fn random(asked: Asked) -> Result<Reply> {
     let count = count.ok_or_else(invalid)?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
     let (vault, bytes) = keys::random(&mut cx, &asked.vault, count).await?;
-    Ok(Reply::new(&vault.location, json!({"value": base64url(&bytes)})))
+    Ok(Reply::new(&vault, json!({"value": base64url(&bytes)})))
 }

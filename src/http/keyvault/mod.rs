@@ -3,6 +3,7 @@
 //! Must not know: registries exist; how a key is kept.
 
 mod dialect;
+mod heard;
 mod keys;
 mod paging;
 mod route;
@@ -23,13 +24,17 @@ use super::call::Call;
 use crate::app::{App, tokens, vaults};
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
+use crate::domain::vault::Vault;
 use crate::domain::{Error, Result};
+use heard::{About, Heard};
 use route::Route;
 
 /// What a handler works with: the request after its token was found good.
 struct Asked {
     app: Arc<App>,
     caller: Caller,
+    /// The store's generation from before the caller was looked up.
+    generation: u64,
     /// The vault's name: the host's first label.
     vault: String,
     api: wire::Api,
@@ -44,19 +49,32 @@ struct Asked {
     body: Result<Value>,
 }
 
-/// What a handler gives: a body (none is 204) and the vault's region for its header.
+/// What a handler gives: a body (none is 204), and what the headers and the audit log tell of the vault.
 struct Reply {
     body: Option<Value>,
-    region: Option<String>,
+    region: String,
+    vault_id: String,
+    roles: bool,
+    about: About,
 }
 
 impl Reply {
-    fn new(region: &str, body: Value) -> Self {
-        Self { body: Some(body), region: Some(region.to_owned()) }
+    fn new(vault: &Vault, body: Value) -> Self {
+        Self { body: Some(body), ..Self::empty(vault) }
     }
 
-    fn empty(region: &str) -> Self {
-        Self { body: None, region: Some(region.to_owned()) }
+    fn empty(vault: &Vault) -> Self {
+        Self {
+            body: None,
+            region: vault.location.clone(),
+            vault_id: vault.arm_id(),
+            roles: vault.uses_roles(),
+            about: About::default(),
+        }
+    }
+
+    fn about(self, about: About) -> Self {
+        Self { about, ..self }
     }
 }
 
@@ -67,13 +85,18 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     if call.path.eq_ignore_ascii_case("/healthstatus") {
         return frame.response(StatusCode::OK, Some("true".to_owned()), None);
     }
-    match handle(app, call).await {
-        Ok(Reply { body: Some(body), region }) => {
-            frame.response(StatusCode::OK, Some(body.to_string()), region.as_deref())
+    let mut heard = Heard::new(&app, &call, vault_of(&call));
+    match handle(app.clone(), call, &mut heard).await {
+        Ok(mut reply) => {
+            heard.done(&app, &mut reply);
+            match reply.body {
+                Some(body) => frame.response(StatusCode::OK, Some(body.to_string()), Some(&reply.region)),
+                None => frame.response(StatusCode::NO_CONTENT, None, Some(&reply.region)),
+            }
         }
-        Ok(Reply { body: None, region }) => frame.response(StatusCode::NO_CONTENT, None, region.as_deref()),
         Err(error) => {
             let said = dialect::say(&error);
+            heard.refused(&app, &error, &said).await;
             if matches!(error, Error::Internal(_)) {
                 tracing::error!("{error}");
             }
@@ -88,8 +111,15 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     }
 }
 
-async fn handle(app: Arc<App>, mut call: Call) -> Result<Reply> {
-    let vault = call.host.split('.').next().unwrap_or_default().to_owned();
+/// The vault's name: the host's first label.
+fn vault_of(call: &Call) -> &str {
+    call.host.split('.').next().unwrap_or_default()
+}
+
+async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Reply> {
+    // From before the first read, so that nothing is remembered that was true only then.
+    let generation = app.generation();
+    let vault = vault_of(&call).to_owned();
     // A client that followed the challenge on another port asks for a token for that very resource.
     let resource = dialect::resource(port(&call));
     let audiences = [tokens::VAULT, &[resource.as_str()]].concat();
@@ -102,13 +132,17 @@ async fn handle(app: Arc<App>, mut call: Call) -> Result<Reply> {
             return Err(refusal);
         }
     };
+    heard.caller(&caller);
+    heard.operation("InvalidRequest");
     let version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
     let method = route::method(&call);
     let route = route::parse(&method, &call.path)?;
+    heard.operation(route.operation());
     let body = call.json().await;
     let asked = Asked {
         app,
         caller,
+        generation,
         vault,
         api: wire::Api::new(version),
         port: port(&call),

@@ -96,6 +96,63 @@ pub enum SecretRoute {
     Purge(String),
 }
 
+impl Route {
+    /// What the audit log calls it [docs; for certificates and random bytes inferred].
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::Keys(route) => route.operation(),
+            Self::Secrets(route) => route.operation(),
+            Self::Random => "RandomBytesGet",
+            Self::Certificates(Some(_)) => "CertificateGet",
+            Self::Certificates(None) => "CertificateList",
+        }
+    }
+}
+
+impl KeyRoute {
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::List => "KeyList",
+            Self::Restore => "KeyRestore",
+            Self::Create(_) => "KeyCreate",
+            Self::Import(_) => "KeyImport",
+            Self::Get(..) | Self::Attestation(..) => "KeyGet",
+            Self::Versions(_) => "KeyListVersions",
+            Self::Update(..) => "KeyUpdate",
+            Self::Delete(_) => "KeyDelete",
+            Self::Backup(_) => "KeyBackup",
+            Self::Rotate(_) => "KeyRotate",
+            Self::Policy(_) => "KeyRotationPolicyGet",
+            Self::SetPolicy(_) => "KeyRotationPolicySet",
+            Self::Use(_, _, operation) => crate::app::keys::audited(*operation),
+            Self::Release(..) => "KeyRelease",
+            Self::ListDeleted => "KeyListDeleted",
+            Self::GetDeleted(_) => "KeyGetDeleted",
+            Self::Recover(_) => "KeyRecover",
+            Self::Purge(_) => "KeyPurge",
+        }
+    }
+}
+
+impl SecretRoute {
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::List => "SecretList",
+            Self::Restore => "SecretRestore",
+            Self::Set(_) => "SecretSet",
+            Self::Get(..) => "SecretGet",
+            Self::Versions(_) => "SecretListVersions",
+            Self::Update(..) => "SecretUpdate",
+            Self::Delete(_) => "SecretDelete",
+            Self::Backup(_) => "SecretBackup",
+            Self::ListDeleted => "SecretListDeleted",
+            Self::GetDeleted(_) => "SecretGetDeleted",
+            Self::Recover(_) => "SecretRecover",
+            Self::Purge(_) => "SecretPurge",
+        }
+    }
+}
+
 /// The method meant: `X-HTTP-METHOD` on a POST stands for it [docs].
 pub fn method(call: &Call) -> Method {
     let meant = call.header("x-http-method").and_then(|m| m.to_ascii_uppercase().parse().ok());

@@ -61,12 +61,12 @@ pub async fn answer(asked: Asked, route: SecretRoute) -> Result<Reply> {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let vault = secrets::purge(&mut cx, &asked.vault, &name).await?;
             cx.commit().await?;
-            Ok(Reply::empty(&vault.location))
+            Ok(Reply::empty(&vault))
         }
         SecretRoute::Backup(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
             let (vault, value) = secrets::backup(&mut cx, &asked.vault, &name).await?;
-            Ok(Reply::new(&vault.location, json!({"value": value})))
+            Ok(Reply::new(&vault, json!({"value": value})))
         }
         SecretRoute::Restore => {
             let value = asked.body.clone().and_then(|b| wire::required(&b, "value"));
@@ -85,12 +85,12 @@ fn shown(asked: &Asked, found: &Found, value: Option<&str>, id: SecretId) -> Val
 }
 
 fn bundle(asked: &Asked, found: &Found, value: Option<&str>) -> Reply {
-    Reply::new(&found.0.location, shown(asked, found, value, SecretId::Version))
+    Reply::new(&found.0, shown(asked, found, value, SecretId::Version))
 }
 
 fn deleted(asked: &Asked, found: &Found) -> Reply {
     let shown = shown(asked, found, None, SecretId::Version);
-    Reply::new(&found.0.location, wire::deleted_secret(&asked.base(), &found.1, shown))
+    Reply::new(&found.0, wire::deleted_secret(&asked.base(), &found.1, shown))
 }
 
 async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
@@ -103,7 +103,7 @@ async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
         if deleted { wire::deleted_secret(&base, secret, item) } else { item }
     };
     let items = page.iter().map(show).collect();
-    Ok(Reply::new(&vault.location, paging::page(asked, &wanted, items, "secret", next.as_deref())))
+    Ok(Reply::new(&vault, paging::page(asked, &wanted, items, "secret", next.as_deref())))
 }
 
 async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
@@ -115,7 +115,7 @@ async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
     let show = |v| wire::secret(&asked.api, &base, &vault, (&secret, v), None, SecretId::Version);
     let items = page.iter().map(show).collect();
     let collection = format!("secret/{}", secret.name.to_ascii_uppercase());
-    Ok(Reply::new(&vault.location, paging::page(asked, &wanted, items, &collection, next.as_deref())))
+    Ok(Reply::new(&vault, paging::page(asked, &wanted, items, &collection, next.as_deref())))
 }
 
 /// Certificates are not emulated (table of limits): there are none, and none can be made.

@@ -555,6 +555,27 @@ async fn imported_and_elliptic_keys_work_and_never_show_their_private_part() {
 }
 
 #[tokio::test]
+async fn each_operation_of_an_rsa_key_is_undone_by_its_opposite() {
+    let (bed, person) = world().await;
+    let at = At { bed: &bed, person: &person, vault: "v-one" };
+    at.key("k").await;
+    let value = base64url(&[7; 32]);
+    for (does, undoes) in [("encrypt", "decrypt"), ("wrapKey", "unwrapKey")] {
+        for alg in ["RSA1_5", "RSA-OAEP", "RSA-OAEP-256"] {
+            let done = at.post(&format!("/keys/k/{does}"), json!({"alg": alg, "value": value})).await.body;
+            let undone = at.post(&format!("/keys/k/{undoes}"), json!({"alg": alg, "value": done["value"]})).await;
+            assert_eq!(undone.body["value"], value.as_str(), "{does} {alg}");
+        }
+    }
+    for (alg, length) in [("RS256", 32), ("RS384", 48), ("RS512", 64), ("PS256", 32), ("PS384", 48), ("PS512", 64)] {
+        let digest = base64url(&vec![3; length]);
+        let signed = at.post("/keys/k/sign", json!({"alg": alg, "value": digest})).await.body;
+        let verify = json!({"alg": alg, "digest": digest, "value": signed["value"]});
+        assert_eq!(at.post("/keys/k/verify", verify).await.body, json!({"value": true}), "{alg}");
+    }
+}
+
+#[tokio::test]
 async fn secrets_live_as_keys_do() {
     let (bed, person) = world().await;
     let at = At { bed: &bed, person: &person, vault: "v-one" };

@@ -1,0 +1,101 @@
+//! `acrite audit`: who used which key for what, and what was refused.
+//! Must not know how the log is kept; it lays out what the instance answered.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::control::Control;
+use super::output::print;
+use super::{At, Failure};
+
+pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Result<ExitCode, Failure> {
+    let control = Control::find(&at).await?;
+    let kind = if events { "event" } else { "audit" };
+    let (mut next, mut wait) = (0, false);
+    if !json {
+        print(&line(&if events { EVENT_HEADINGS } else { HEADINGS }.map(str::to_owned)));
+    }
+    loop {
+        let answer = control.get(&format!("/acrite/v1/audit?after={next}&wait={wait}")).await?;
+        for entry in answer["entries"].as_array().into_iter().flatten().filter(|e| e.get(kind).is_some()) {
+            let record = &entry[kind];
+            print(&match (json, events) {
+                (true, _) => format!("{record}\n"),
+                (false, true) => line(&event(record)),
+                (false, false) => line(&call(record, entry["caller"].as_str())),
+            });
+        }
+        let before = next;
+        next = answer["next"].as_u64().unwrap_or(before);
+        // An answer with nothing new, though it was waited for, is a stop's.
+        if !follow || (wait && next == before) {
+            return Ok(ExitCode::SUCCESS);
+        }
+        // Only the first look does not wait: what is there is shown at once.
+        wait = true;
+    }
+}
+
+const HEADINGS: [&str; 5] = ["TIME", "CALLER", "OPERATION", "RESULT", "OBJECT"];
+const EVENT_HEADINGS: [&str; 5] = ["TIME", "", "EVENT", "EXPIRES", "OBJECT"];
+
+/// Columns of fixed width, for lines that come one by one.
+fn line(cells: &[String; 5]) -> String {
+    let [time, caller, operation, result, object] = cells;
+    format!("{time:<24}  {caller:<24}  {operation:<20}  {result:<14}  {object}\n")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or("-").to_owned()
+}
+
+/// To the millisecond.
+fn time(value: &Value) -> String {
+    let text = text(value);
+    match text.get(..23) {
+        Some(start) => format!("{start}Z"),
+        None => text,
+    }
+}
+
+fn call(record: &Value, name: Option<&str>) -> [String; 5] {
+    let properties = &record["properties"];
+    let caller = name.or(record["identity"]["claim"]["appid"].as_str()).unwrap_or("-");
+    // Lists have no id; then the vault is what was asked.
+    let vault = record["resourceId"].as_str().and_then(|id| id.rsplit('/').next()).map(str::to_ascii_lowercase);
+    let id = properties["id"].as_str().map(|id| id.trim_start_matches("https://").to_owned());
+    let mut object = id.or(vault).unwrap_or_default();
+    if let Some(why) = record["resultDescription"].as_str() {
+        object = format!("{object}  {}", why.trim());
+    }
+    [time(&record["time"]), caller.to_owned(), text(&record["operationName"]), text(&record["resultSignature"]), object]
+}
+
+fn event(record: &Value) -> [String; 5] {
+    let kind = text(&record["eventType"]).trim_start_matches("Microsoft.KeyVault.").to_owned();
+    let expires = record["data"]["EXP"].as_i64().map_or("-".to_owned(), |at| at.to_string());
+    [time(&record["eventTime"]), String::new(), kind, expires, text(&record["data"]["Id"])]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_line_says_who_what_and_why_not() {
+        let record = json!({
+            "time": "2026-01-01T00:00:00.0000000Z", "operationName": "KeyUnwrap", "resultSignature": "Forbidden",
+            "resultDescription": "no", "resourceId": "/X/VAULTS/V", "identity": {"claim": {"appid": "app"}},
+            "properties": {"id": "https://v.vault.azure.net/keys/k/1"},
+        });
+        let said = line(&call(&record, Some("keeper")));
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let expected =
+            ["2026-01-01T00:00:00.000Z", "keeper", "KeyUnwrap", "Forbidden", "v.vault.azure.net/keys/k/1", "no"];
+        assert_eq!(words, expected);
+        assert!(line(&call(&record, None)).contains(" app "));
+    }
+}

@@ -1,0 +1,305 @@
+//! Child resources of registries: their kinds, names and documents; what a scope map lets a token do.
+//! Must not know: who asks, what lies in a registry.
+
+use serde_json::{Map, Value, json};
+
+use super::error::{RegistryError, RequestError, Result};
+use super::registry::Registry;
+use super::time::Timestamp;
+
+/// What kind of child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A list of rights in repositories.
+    ScopeMap,
+    /// A user of the registry with passwords of its own.
+    Token,
+    /// Who is told about pushes and deletions.
+    Webhook,
+    /// Another region.
+    Replication,
+    /// A repository that is filled from another registry.
+    CacheRule,
+    /// How to sign in to another registry.
+    CredentialSet,
+    /// A private endpoint's end here.
+    PrivateEndpointConnection,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::ScopeMap,
+        Self::Token,
+        Self::Webhook,
+        Self::Replication,
+        Self::CacheRule,
+        Self::CredentialSet,
+        Self::PrivateEndpointConnection,
+    ];
+
+    /// The segment in ARM ids, and the last part of the resource type.
+    #[must_use]
+    pub fn segment(self) -> &'static str {
+        match self {
+            Self::ScopeMap => "scopeMaps",
+            Self::Token => "tokens",
+            Self::Webhook => "webhooks",
+            Self::Replication => "replications",
+            Self::CacheRule => "cacheRules",
+            Self::CredentialSet => "credentialSets",
+            Self::PrivateEndpointConnection => "privateEndpointConnections",
+        }
+    }
+
+    /// The kind of a segment, case aside.
+    #[must_use]
+    pub fn parse(segment: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.segment().eq_ignore_ascii_case(segment))
+    }
+
+    /// How names of operations on it begin [recorded: tokens, replications, cache rules, credential sets].
+    #[must_use]
+    pub fn operation(self) -> &'static str {
+        match self {
+            Self::ScopeMap => "scopemap",
+            Self::Token => "token",
+            Self::Webhook => "webhooks",
+            Self::Replication => "replications",
+            Self::CacheRule => "cacherules",
+            Self::CredentialSet => "credentialsets",
+            Self::PrivateEndpointConnection => "privateendpointconnections",
+        }
+    }
+
+    /// Whether the kind may have a name: 5 to 50 characters, and which [spec]. Names that Azure itself makes
+    /// begin with an underscore and are no client's to give.
+    #[must_use]
+    pub fn may_be_named(self, name: &str) -> bool {
+        let more = match self {
+            Self::ScopeMap => "-_",
+            Self::Token | Self::CacheRule | Self::CredentialSet => "-",
+            Self::Webhook | Self::Replication => "",
+            Self::PrivateEndpointConnection => "-_.",
+        };
+        let long = if self == Self::PrivateEndpointConnection { 1..=80 } else { 5..=50 };
+        long.contains(&name.len())
+            && !name.starts_with('_')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || more.as_bytes().contains(&b))
+    }
+}
+
+/// A child resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Child {
+    /// Row id; 0 for one that Azure itself provides and nobody stored.
+    pub id: i64,
+    /// Its registry's row id.
+    pub registry: i64,
+    /// Kind.
+    pub kind: Kind,
+    /// Name, as first written.
+    pub name: String,
+    /// Region, of kinds that have one.
+    pub location: Option<String>,
+    /// Tags.
+    pub tags: Value,
+    /// The ARM `properties`, less what is computed.
+    pub properties: Map<String, Value>,
+    /// Object id of the system-assigned identity.
+    pub principal: Option<String>,
+    /// What never comes back in answers, sealed.
+    pub sealed: Option<Vec<u8>>,
+    /// Who made it.
+    pub created_by: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// Who changed it last.
+    pub modified_by: String,
+    /// When.
+    pub modified_at: Timestamp,
+}
+
+impl Child {
+    /// Its ARM id.
+    #[must_use]
+    pub fn arm_id(&self, registry: &Registry) -> String {
+        child_id(registry, self.kind, &self.name)
+    }
+
+    /// A text property; empty where it is missing.
+    #[must_use]
+    pub fn text(&self, name: &str) -> &str {
+        self.properties.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether `status` is `enabled`.
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        self.text("status").eq_ignore_ascii_case("enabled")
+    }
+}
+
+/// The ARM id of a registry's child.
+#[must_use]
+pub fn child_id(registry: &Registry, kind: Kind, name: &str) -> String {
+    format!("{}/{}/{name}", registry.arm_id(), kind.segment())
+}
+
+/// The name of a registry's child in its ARM id; `None` where the id is another registry's or kind's.
+#[must_use]
+pub fn child_name<'a>(registry: &Registry, kind: Kind, id: &'a str) -> Option<&'a str> {
+    let prefix = child_id(registry, kind, "");
+    let name = id.get(prefix.len()..).filter(|n| !n.is_empty() && !n.contains('/'))?;
+    id[..prefix.len()].eq_ignore_ascii_case(&prefix).then_some(name)
+}
+
+/// The scope maps that every registry has: name, description, actions [docs].
+pub const SYSTEM_SCOPE_MAPS: [(&str, &str, &[&str]); 5] = [
+    (
+        "_repositories_admin",
+        "Can perform all read, write and delete operations on the registry",
+        &["metadata/read", "metadata/write", "content/read", "content/write", "content/delete"],
+    ),
+    ("_repositories_pull", "Can pull any repository of the registry", &["content/read"]),
+    (
+        "_repositories_pull_metadata_read",
+        "Can perform all read operations on the registry",
+        &["content/read", "metadata/read"],
+    ),
+    ("_repositories_push", "Can push to any repository of the registry", &["content/read", "content/write"]),
+    (
+        "_repositories_push_metadata_write",
+        "Can perform all read and write operations on the registry",
+        &["metadata/read", "metadata/write", "content/read", "content/write"],
+    ),
+];
+
+/// The scope maps that every registry has, as resources.
+#[must_use]
+pub fn system_scope_maps(registry: &Registry) -> Vec<Child> {
+    let maps = SYSTEM_SCOPE_MAPS.into_iter().map(|(name, description, rights)| {
+        let actions: Vec<String> = rights.iter().map(|right| format!("repositories/*/{right}")).collect();
+        let mut properties = Map::new();
+        properties.insert("description".to_owned(), json!(description));
+        properties.insert("type".to_owned(), json!("SystemDefined"));
+        properties.insert("actions".to_owned(), json!(actions));
+        Child {
+            id: 0,
+            registry: registry.id,
+            kind: Kind::ScopeMap,
+            name: name.to_owned(),
+            location: None,
+            tags: json!({}),
+            properties,
+            principal: None,
+            sealed: None,
+            created_by: registry.created_by.clone(),
+            created_at: registry.created_at,
+            modified_by: registry.created_by.clone(),
+            modified_at: registry.created_at,
+        }
+    });
+    maps.collect()
+}
+
+/// The rights that an action of a scope map may name.
+const RIGHTS: [&str; 5] = ["content/read", "content/write", "content/delete", "metadata/read", "metadata/write"];
+
+/// Checks the `actions` of a scope map: `repositories/{name}/{right}`, where the name may be `*` or end in
+/// `/*`; `gateway/{name}/…` belongs to connected registries and is kept.
+pub fn check_actions(actions: &Value) -> Result<()> {
+    let wrong = |text: String| RequestError::InvalidValue { property: "actions".to_owned(), message: text };
+    let list = actions.as_array().ok_or_else(|| wrong("it is required and is a list of actions".to_owned()))?;
+    for action in list {
+        let text = action.as_str().unwrap_or_default();
+        let repository = text.strip_prefix("repositories/").and_then(|rest| {
+            RIGHTS.iter().find_map(|right| rest.strip_suffix(right).and_then(|r| r.strip_suffix('/')))
+        });
+        let named = repository.is_some_and(|name| {
+            let plain = name.strip_suffix("/*").unwrap_or(name);
+            name == "*" || super::content::is_repository(plain)
+        });
+        if !named && !text.starts_with("gateway/") {
+            return Err(wrong(format!("'{text}' is not an action")).into());
+        }
+    }
+    Ok(())
+}
+
+/// Whether actions of a scope map give a right, such as `content/read`, in a repository. `*` is any
+/// repository, `a/*` any below `a/`.
+#[must_use]
+pub fn actions_allow(actions: &[String], repository: &str, right: &str) -> bool {
+    actions.iter().any(|action| {
+        let pattern = action
+            .strip_prefix("repositories/")
+            .and_then(|rest| rest.strip_suffix(right))
+            .and_then(|rest| rest.strip_suffix('/'));
+        pattern.is_some_and(|pattern| match pattern.strip_suffix('*') {
+            Some(prefix) if prefix.is_empty() || prefix.ends_with('/') => repository.starts_with(prefix),
+            _ => pattern == repository,
+        })
+    })
+}
+
+/// A kind that the registry's SKU does not have is refused.
+pub fn check_sku(registry: &Registry, kind: Kind) -> Result<()> {
+    let premium_only = matches!(kind, Kind::Replication | Kind::PrivateEndpointConnection);
+    if premium_only && !registry.premium() {
+        return Err(RegistryError::SkuNotSupported(registry.sku.clone()).into());
+    }
+    Ok(())
+}
+
+/// How many of a kind a SKU allows; `None`: no limit [recorded: Premium, Standard; docs: Basic].
+#[must_use]
+pub fn limit(sku: &str, kind: Kind) -> Option<usize> {
+    let (premium, standard, basic) = match kind {
+        Kind::ScopeMap | Kind::Token => (50_000, 500, 100),
+        Kind::Webhook => (500, 10, 2),
+        Kind::PrivateEndpointConnection => (200, 0, 0),
+        Kind::CacheRule => (1000, 1000, 1000),
+        Kind::Replication | Kind::CredentialSet => return None,
+    };
+    Some(match sku {
+        "Premium" => premium,
+        "Standard" => standard,
+        _ => basic,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_give_rights_in_the_repositories_they_name() {
+        let actions = ["repositories/a/b/content/read", "repositories/team/*/content/write"].map(str::to_owned);
+        assert!(actions_allow(&actions, "a/b", "content/read"));
+        assert!(!actions_allow(&actions, "a/b", "content/write"));
+        assert!(!actions_allow(&actions, "a/bc", "content/read"));
+        assert!(actions_allow(&actions, "team/x/y", "content/write"));
+        assert!(!actions_allow(&actions, "teams", "content/write"));
+        assert!(actions_allow(&["repositories/*/metadata/read".to_owned()], "x", "metadata/read"));
+    }
+
+    #[test]
+    fn actions_out_of_grammar_are_refused() {
+        for good in ["repositories/a/content/read", "repositories/*/metadata/write", "repositories/a/*/content/delete"]
+        {
+            assert!(check_actions(&json!([good])).is_ok(), "{good}");
+        }
+        for bad in ["repositories/a/content/fly", "repositories//content/read", "a", "repositories/A/content/read"] {
+            assert!(check_actions(&json!([bad])).is_err(), "{bad}");
+        }
+        assert!(check_actions(&Value::Null).is_err());
+    }
+
+    #[test]
+    fn names() {
+        assert!(Kind::ScopeMap.may_be_named("acr-token-scope-map") && !Kind::ScopeMap.may_be_named("_mine_"));
+        assert!(Kind::Webhook.may_be_named("hook01") && !Kind::Webhook.may_be_named("my-hook"));
+        assert!(!Kind::Token.may_be_named("abcd"));
+    }
+}

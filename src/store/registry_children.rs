@@ -1,0 +1,179 @@
+//! Child resources of registries, the passwords of tokens, and what webhooks sent.
+//! Must not know: what a kind's document means.
+
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Tx, json};
+use crate::domain::registry_child::{Child, Kind};
+use crate::domain::{Result, Timestamp};
+
+fn child(row: &SqliteRow) -> Option<Child> {
+    Some(Child {
+        id: row.get("id"),
+        registry: row.get("registry"),
+        kind: Kind::parse(row.get("kind"))?,
+        name: row.get("name"),
+        location: row.get("location"),
+        tags: json(row.get("tags")),
+        properties: match json(row.get("properties")) {
+            Value::Object(map) => map,
+            _ => serde_json::Map::new(),
+        },
+        principal: row.get("principal"),
+        sealed: row.get("sealed"),
+        created_by: row.get("created_by"),
+        created_at: Timestamp(row.get("created_at")),
+        modified_by: row.get("modified_by"),
+        modified_at: Timestamp(row.get("modified_at")),
+    })
+}
+
+/// A child by name, case aside.
+pub async fn find(tx: &mut Tx, registry: i64, kind: Kind, name: &str) -> Result<Option<Child>> {
+    let row = sqlx::query("SELECT * FROM registry_children WHERE registry = ? AND kind = ? AND name = ?")
+        .bind(registry)
+        .bind(kind.segment())
+        .bind(name)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.as_ref().and_then(child))
+}
+
+/// A registry's children of a kind, by name.
+pub async fn list(tx: &mut Tx, registry: i64, kind: Kind) -> Result<Vec<Child>> {
+    let rows = sqlx::query("SELECT * FROM registry_children WHERE registry = ? AND kind = ? ORDER BY name")
+        .bind(registry)
+        .bind(kind.segment())
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(rows.iter().filter_map(child).collect())
+}
+
+/// How many children of a kind a registry has.
+pub async fn count(tx: &mut Tx, registry: i64, kind: Kind) -> Result<usize> {
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM registry_children WHERE registry = ? AND kind = ?")
+        .bind(registry)
+        .bind(kind.segment())
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+/// Adds a child, or changes the one with this registry, kind and name. Returns the row id.
+pub async fn put(tx: &mut Tx, c: &Child) -> Result<i64> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO registry_children (registry, kind, name, location, tags, properties, principal, sealed,
+           created_by, created_at, modified_by, modified_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (registry, kind, name) DO UPDATE SET location = excluded.location, tags = excluded.tags,
+           properties = excluded.properties, principal = excluded.principal, sealed = excluded.sealed,
+           modified_by = excluded.modified_by, modified_at = excluded.modified_at
+         RETURNING id",
+    )
+    .bind(c.registry)
+    .bind(c.kind.segment())
+    .bind(&c.name)
+    .bind(&c.location)
+    .bind(c.tags.to_string())
+    .bind(Value::Object(c.properties.clone()).to_string())
+    .bind(&c.principal)
+    .bind(&c.sealed)
+    .bind(&c.created_by)
+    .bind(c.created_at.0)
+    .bind(&c.modified_by)
+    .bind(c.modified_at.0)
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(id)
+}
+
+/// Removes a child.
+pub async fn delete(tx: &mut Tx, id: i64) -> Result<()> {
+    sqlx::query("DELETE FROM registry_children WHERE id = ?").bind(id).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A token's password, of which only the hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Password {
+    /// `password1` or `password2`.
+    pub name: String,
+    /// SHA-256 of the secret.
+    pub hash: Vec<u8>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is no good.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A token's passwords, by name.
+pub async fn passwords(tx: &mut Tx, token: i64) -> Result<Vec<Password>> {
+    let rows = sqlx::query("SELECT * FROM token_passwords WHERE token = ? ORDER BY name")
+        .bind(token)
+        .fetch_all(tx.conn())
+        .await?;
+    let password = |row: &SqliteRow| Password {
+        name: row.get("name"),
+        hash: row.get("hash"),
+        created_at: Timestamp(row.get("created_at")),
+        expires_at: row.get::<Option<i64>, _>("expires_at").map(Timestamp),
+    };
+    Ok(rows.iter().map(password).collect())
+}
+
+/// Gives a token a password in place of the one with this name.
+pub async fn set_password(tx: &mut Tx, token: i64, password: &Password) -> Result<()> {
+    sqlx::query(
+        "INSERT OR REPLACE INTO token_passwords (token, name, hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(token)
+    .bind(&password.name)
+    .bind(&password.hash)
+    .bind(password.created_at.0)
+    .bind(password.expires_at.map(|t| t.0))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes a password from a token.
+pub async fn delete_password(tx: &mut Tx, token: i64, name: &str) -> Result<()> {
+    sqlx::query("DELETE FROM token_passwords WHERE token = ? AND name = ?")
+        .bind(token)
+        .bind(name)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Keeps what a webhook sent, and of its older events only the newest `most`.
+pub async fn add_event(tx: &mut Tx, webhook: i64, sealed: &[u8], most: i64) -> Result<()> {
+    // The webhook may have been deleted while its event was on the way.
+    sqlx::query(
+        "INSERT INTO webhook_events (webhook, sealed) SELECT id, ? FROM registry_children WHERE id = ? AND kind = 'webhooks'",
+    )
+    .bind(sealed)
+    .bind(webhook)
+    .execute(tx.conn())
+    .await?;
+    sqlx::query(
+        "DELETE FROM webhook_events WHERE webhook = ?1 AND id NOT IN
+           (SELECT id FROM webhook_events WHERE webhook = ?1 ORDER BY id DESC LIMIT ?2)",
+    )
+    .bind(webhook)
+    .bind(most)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What a webhook sent, newest first, sealed.
+pub async fn events(tx: &mut Tx, webhook: i64) -> Result<Vec<Vec<u8>>> {
+    let events = sqlx::query_scalar("SELECT sealed FROM webhook_events WHERE webhook = ? ORDER BY id DESC")
+        .bind(webhook)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(events)
+}

@@ -1,0 +1,177 @@
+//! What resource management does with vaults besides making them: their keys and secrets, private endpoint
+//! connections, and the federated credentials of identities.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{World, good, identity_path, refused, vault_path};
+
+/// Key Vault Contributor.
+const CONTRIBUTOR: &str = "f25e0fa2-a7c8-4377-a976-54943a77a395";
+
+#[tokio::test]
+async fn keys_are_made_where_there_are_none_and_left_alone_where_there_are() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_vault("v-armkeys", true).await;
+    let manager = world.somebody("manager").await;
+    let path = format!("{}/keys/k", vault_path("v-armkeys"));
+    let body =
+        json!({"tags": {"a": "b"}, "properties": {"kty": "RSA", "keySize": 3072, "keyOps": ["wrapKey", "unwrapKey"]}});
+    let denied = manager.arm_at("2023-07-01", Method::PUT, &path, body.clone()).await;
+    assert_eq!(refused(denied).await.1, "AuthorizationFailed");
+    // A control-plane role is enough, firewalled or not, though it opens nothing of the data plane.
+    owner.assign(&vault_path("v-armkeys"), CONTRIBUTOR, &manager.object_id).await;
+    let close = json!({"properties": {"networkAcls": {"defaultAction": "Deny"}}});
+    good(owner.arm(Method::PATCH, &vault_path("v-armkeys"), close).await).await;
+    let made = good(manager.arm_at("2023-07-01", Method::PUT, &path, body).await).await;
+    assert_eq!(made["type"], "Microsoft.KeyVault/vaults/keys");
+    assert_eq!((&made["properties"]["kty"], &made["properties"]["keySize"]), (&json!("RSA"), &json!(3072)));
+    assert_eq!(made["properties"]["keyOps"], json!(["wrapKey", "unwrapKey"]));
+    let uri = made["properties"]["keyUri"].as_str().unwrap();
+    assert_eq!(uri, "https://v-armkeys.vault.azure.net:443/keys/k");
+    let versioned = made["properties"]["keyUriWithVersion"].as_str().unwrap();
+    assert!(versioned.starts_with(&format!("{uri}/")));
+
+    let again = json!({"properties": {"kty": "EC", "curveName": "P-256"}});
+    let again = good(manager.arm_at("2023-07-01", Method::PUT, &path, again).await).await;
+    assert_eq!(again, made, "create if missing: never a new version, never a change");
+    assert_eq!(good(manager.arm_at("2023-07-01", Method::GET, &path, Value::Null).await).await, made);
+    let versions = format!("{path}/versions");
+    let listed = good(manager.arm_at("2023-07-01", Method::GET, &versions, Value::Null).await).await;
+    let version = versioned.rsplit('/').next().unwrap();
+    assert_eq!(listed["value"][0]["name"], version);
+    let one =
+        good(manager.arm_at("2023-07-01", Method::GET, &format!("{versions}/{version}"), Value::Null).await).await;
+    assert_eq!(one["type"], "Microsoft.KeyVault/vaults/keys/versions");
+    let all = good(
+        manager.arm_at("2023-07-01", Method::GET, &format!("{}/keys", vault_path("v-armkeys")), Value::Null).await,
+    )
+    .await;
+    assert_eq!(all["value"].as_array().unwrap().len(), 1);
+    let wrap = json!({"alg": "RSA-OAEP-256", "value": "AAEC"});
+    let closed = manager.vault(Method::POST, "v-armkeys", "keys/k/wrapkey", wrap).await;
+    assert_eq!(closed.status(), 403);
+}
+
+#[tokio::test]
+async fn secrets_are_set_and_shown_without_their_value() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_vault("v-armsecret", true).await;
+    let path = format!("{}/secrets/s", vault_path("v-armsecret"));
+    let body = json!({"tags": {"t": "1"}, "properties": {"value": "hush", "contentType": "text/plain"}});
+    let set = good(owner.arm_at("2023-07-01", Method::PUT, &path, body).await).await;
+    assert_eq!(set["type"], "Microsoft.KeyVault/vaults/secrets");
+    assert!(!set.to_string().contains("hush"));
+    assert_eq!(good(owner.arm_at("2023-07-01", Method::GET, &path, Value::Null).await).await, set);
+    let read = good(owner.vault(Method::GET, "v-armsecret", "secrets/s", Value::Null).await).await;
+    assert_eq!((&read["value"], &read["contentType"]), (&json!("hush"), &json!("text/plain")));
+    let list = format!("{}/secrets", vault_path("v-armsecret"));
+    assert_eq!(good(owner.arm(Method::GET, &list, Value::Null).await).await["value"][0]["name"], "s");
+    let empty = owner.arm(Method::PUT, &path, json!({"properties": {}})).await;
+    assert_eq!(empty.status(), 400);
+}
+
+#[tokio::test]
+async fn private_endpoint_connections_come_and_go_and_survive_a_put_of_the_vault() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_vault("v-linked", false).await;
+    let list = format!("{}/privateEndpointConnections", vault_path("v-linked"));
+    assert_eq!(good(owner.arm(Method::GET, &list, Value::Null).await).await, json!({"value": []}));
+    let one = format!("{list}/pe1");
+    let body = json!({"properties": {"privateEndpoint": {"id": "/subscriptions/s/pe"},
+        "privateLinkServiceConnectionState": {"status": "Rejected", "description": "no"}}});
+    let made = good(owner.arm(Method::PUT, &one, body).await).await;
+    assert_eq!(
+        made["properties"]["privateLinkServiceConnectionState"],
+        json!({"status": "Rejected", "description": "no", "actionsRequired": "None"})
+    );
+    assert_eq!(made["properties"]["provisioningState"], "Succeeded");
+    assert_eq!(good(owner.arm(Method::GET, &one, Value::Null).await).await, made);
+    // az updates a vault by sending back all that it got.
+    let vault = good(owner.arm(Method::GET, &vault_path("v-linked"), Value::Null).await).await;
+    assert_eq!(vault["properties"]["privateEndpointConnections"][0]["name"], "pe1");
+    good(owner.arm(Method::PUT, &vault_path("v-linked"), vault).await).await;
+    assert_eq!(good(owner.arm(Method::GET, &one, Value::Null).await).await, made);
+    assert_eq!(owner.arm(Method::DELETE, &one, Value::Null).await.status(), 200);
+    assert_eq!(owner.arm(Method::DELETE, &one, Value::Null).await.status(), 204);
+    assert_eq!(owner.arm(Method::GET, &one, Value::Null).await.status(), 404);
+    let links = format!("{}/privateLinkResources", vault_path("v-linked"));
+    let links = good(owner.arm(Method::GET, &links, Value::Null).await).await;
+    assert_eq!(links["value"][0]["properties"]["groupId"], "vault");
+}
+
+#[tokio::test]
+async fn a_patch_keeps_what_it_does_not_name() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_vault("v-patched", false).await;
+    let path = vault_path("v-patched");
+    let full = json!({"tags": {"a": "1"}, "properties": {"enabledForDiskEncryption": true, "enablePurgeProtection": true,
+        "networkAcls": {"defaultAction": "Deny", "bypass": "None", "ipRules": [{"value": "10.0.0.1"}]}}});
+    let before = good(owner.arm(Method::PATCH, &path, full).await).await;
+    assert_eq!(good(owner.arm(Method::PATCH, &path, json!({})).await).await["properties"], before["properties"]);
+    let tagged = good(owner.arm(Method::PATCH, &path, json!({"tags": {"b": "2"}})).await).await;
+    assert_eq!((&tagged["tags"], &tagged["properties"]), (&json!({"b": "2"}), &before["properties"]));
+    let named = json!({"properties": {"enabledForDeployment": true}});
+    let changed = good(owner.arm(Method::PATCH, &path, named).await).await;
+    let mut expected = before["properties"].clone();
+    expected["enabledForDeployment"] = json!(true);
+    assert_eq!((&changed["properties"], &changed["tags"]), (&expected, &json!({"b": "2"})));
+}
+
+#[tokio::test]
+async fn an_identitys_federated_credentials_come_and_go() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_identity("workload").await;
+    let (_, other_principal) = owner.make_identity("other").await;
+    let list = format!("{}/federatedIdentityCredentials", identity_path("workload"));
+    let one = format!("{list}/fic");
+    let issuer = format!("https://login.microsoftonline.com/{}/v2.0", crate::harness::TENANT);
+    let body = json!({"properties": {"issuer": issuer, "subject": other_principal, "audiences": ["api://AzureADTokenExchange"]}});
+    let made = owner.arm_at("2024-11-30", Method::PUT, &one, body.clone()).await;
+    assert_eq!(made.status(), 201);
+    let made = good(made).await;
+    assert_eq!(made["type"], "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials");
+    assert_eq!(made["properties"], body["properties"]);
+    assert_eq!(owner.arm(Method::PUT, &one, body).await.status(), 200);
+    assert_eq!(good(owner.arm(Method::GET, &one, Value::Null).await).await, made);
+    assert_eq!(good(owner.arm(Method::GET, &list, Value::Null).await).await["value"], json!([made]));
+    let wrong = json!({"properties": {"issuer": "https://i", "subject": "s", "audiences": ["a", "b"]}});
+    assert_eq!(owner.arm(Method::PUT, &format!("{list}/bad"), wrong).await.status(), 400);
+    let stranger = world.somebody("stranger").await;
+    assert_eq!(refused(stranger.arm(Method::GET, &list, Value::Null).await).await.1, "AuthorizationFailed");
+    assert_eq!(owner.arm(Method::DELETE, &one, Value::Null).await.status(), 200);
+    assert_eq!(owner.arm(Method::DELETE, &one, Value::Null).await.status(), 204);
+    assert_eq!(owner.arm(Method::GET, &one, Value::Null).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_purged_vaults_keys_are_gone_for_good() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_vault("v-purged", false).await;
+    owner.make_key("v-purged", "k").await;
+    let wrap = json!({"alg": "RSA-OAEP-256", "value": "AAECAwQFBgcICQoLDA0ODw"});
+    let wrapped = good(owner.vault(Method::POST, "v-purged", "keys/k/wrapkey", wrap).await).await;
+    assert_eq!(owner.arm(Method::DELETE, &vault_path("v-purged"), Value::Null).await.status(), 200);
+    let purge = format!(
+        "/subscriptions/{}/providers/Microsoft.KeyVault/locations/eastus/deletedVaults/v-purged/purge",
+        crate::harness::SUBSCRIPTION
+    );
+    assert_eq!(owner.arm(Method::POST, &purge, Value::Null).await.status(), 202);
+    owner.make_vault("v-purged", false).await;
+    owner.make_key("v-purged", "k").await;
+    let unwrap = json!({"alg": "RSA-OAEP-256", "value": wrapped["value"]});
+    let lost = owner.vault(Method::POST, "v-purged", "keys/k/unwrapkey", unwrap).await;
+    assert_eq!(lost.status(), 400, "another key of the same name opens nothing");
+}
