@@ -444,7 +444,7 @@ async fn fixtures_are_there_before_the_instance_is_announced() {
     let (_, pulled) = docker.pull_image("v1").await.unwrap_or_else(|r| panic!("{}", r.status()));
     assert!(pulled == layer);
     // Each can be deployed again, and the one that is ready to use shows no change.
-    for name in ["cmk", "revoked", "firewalled"] {
+    for name in ["cmk", "revoked", "firewalled", "georeplicated"] {
         let template = std::fs::read_to_string(root(&format!("fixtures/{name}.json"))).unwrap();
         let (outcome, _) = deploy(&me, name, pasted(&template, &json!({}))).await;
         assert_eq!(outcome, json!({"status": "Succeeded"}), "{name}");

@@ -420,23 +420,26 @@ impl Program {
     /// away with it (acr.md B.4). Here whatever uses a key waits for all that does not wait for it.
     fn keys_before_their_use(&mut self) {
         let users: Vec<bool> = self.resources.iter().map(|r| mentions_key(&r.raw)).collect();
+        let mut after: Vec<Vec<usize>> = vec![Vec::new(); users.len()];
+        for (at, resource) in self.resources.iter().enumerate() {
+            resource.depends_on.iter().for_each(|before| after[*before].push(at));
+        }
         for user in (0..users.len()).filter(|at| users[*at]) {
-            let mut waiting = HashSet::from([user]);
-            let mut grew = true;
-            while grew {
-                let more: Vec<usize> = (0..users.len())
-                    .filter(|at| {
-                        !waiting.contains(at) && self.resources[*at].depends_on.iter().any(|d| waiting.contains(d))
-                    })
-                    .collect();
-                grew = !more.is_empty();
-                waiting.extend(more);
+            let mut waits = vec![false; users.len()];
+            let mut next = vec![user];
+            while let Some(at) = next.pop() {
+                if !std::mem::replace(&mut waits[at], true) {
+                    next.extend(&after[at]);
+                }
             }
-            let first = (0..users.len()).filter(|at| !users[*at] && !waiting.contains(at));
-            let mut before: Vec<usize> = first.chain(self.resources[user].depends_on.iter().copied()).collect();
+            let before = &mut self.resources[user].depends_on;
+            for first in (0..users.len()).filter(|at| !users[*at] && !waits[*at]) {
+                if !before.contains(&first) {
+                    before.push(first);
+                    after[first].push(user);
+                }
+            }
             before.sort_unstable();
-            before.dedup();
-            self.resources[user].depends_on = before;
         }
     }
 }
