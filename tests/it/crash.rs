@@ -7,6 +7,7 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::harness::{Person, World, digest, good, registry_path};
 
@@ -40,13 +41,15 @@ async fn what_was_answered_survives_kill_9() {
             assert_eq!(&got, layer, "round {round}: {tag}");
         }
         let (pid, key) = (world.pid(), &keys[usize::try_from(round).unwrap() % keys.len()]);
-        // The work of one round; it is cut off after so many requests' worth of microseconds.
+        // The work of one round. It is cut off in whatever is under way once so many requests were answered.
+        let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
+        let answered_too = answered.clone();
         let pushes = async {
             for n in 0.. {
                 let tag = format!("t{round}-{n}");
                 let layer = format!("{tag} ").repeat(40_000).into_bytes();
                 // Any failure is the kill.
-                if push(&docker, &tag, &layer).await.is_none() {
+                if push(&docker, &tag, &layer, &answered).await.is_none() {
                     break;
                 }
                 pushed.lock().await.insert(tag, layer);
@@ -57,11 +60,13 @@ async fn what_was_answered_survives_kill_9() {
             let url = format!("https://management.azure.com{}?api-version=2025-11-01", registry_path("reg01"));
             let token = me.token("https://management.azure.com").await;
             let answer = world.http().patch(url).bearer_auth(token).json(&body).send().await;
+            let _ = answered_too.send(());
             answer.is_ok_and(|a| a.status().is_success())
         };
         let kill = async {
-            // Not a wait for something to happen, but the choice of the instant at which to kill.
-            tokio::time::sleep(std::time::Duration::from_millis(3 + (round * 7) % 120)).await;
+            for _ in 0..(round * 5) % 23 {
+                answers.recv().await;
+            }
             let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
             assert!(killed.success());
         };
@@ -97,15 +102,22 @@ async fn what_was_answered_survives_kill_9() {
 }
 
 /// Pushes an image; `None` when any request failed.
-async fn push(docker: &crate::harness::Docker<'_>, tag: &str, layer: &[u8]) -> Option<()> {
+async fn push(
+    docker: &crate::harness::Docker<'_>,
+    tag: &str,
+    layer: &[u8],
+    answered: &UnboundedSender<()>,
+) -> Option<()> {
     let config = b"{}";
     for blob in [config.as_slice(), layer] {
         let begun = docker.call(Method::POST, "blobs/uploads/").header("content-length", "0").send().await.ok()?;
+        answered.send(()).ok()?;
         let location = begun.headers().get("location")?.to_str().ok()?.to_owned();
         let sep = if location.contains('?') { '&' } else { '?' };
         let url = format!("https://{}{location}{sep}digest={}", docker.server, digest(blob));
         let done = docker.absolute(Method::PUT, &url).body(blob.to_vec()).send().await.ok()?;
         done.error_for_status().ok()?;
+        answered.send(()).ok()?;
     }
     let manifest = json!({
         "schemaVersion": 2, "mediaType": crate::harness::MANIFEST,
@@ -114,5 +126,6 @@ async fn push(docker: &crate::harness::Docker<'_>, tag: &str, layer: &[u8]) -> O
     });
     let put = docker.call(Method::PUT, &format!("manifests/{tag}")).header("content-type", crate::harness::MANIFEST);
     let done = put.body(manifest.to_string()).send().await.ok()?;
-    done.error_for_status().ok().map(|_| ())
+    done.error_for_status().ok()?;
+    answered.send(()).ok()
 }
