@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{App, Cx};
+use super::{App, Cx, groups};
 use crate::domain::access::Caller;
 use crate::domain::directory::{Application, Password};
+use crate::domain::error::ResourceError;
 use crate::domain::identity::{Identity, Principal, PrincipalKind};
 use crate::domain::well_known::{
     DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, ROLE_OWNER,
@@ -88,6 +89,14 @@ pub async fn add_managed(cx: &mut Cx, display_name: &str, resource_id: &str) -> 
 /// A user-assigned identity by group and name.
 pub async fn find(cx: &mut Cx, group: &str, identity: &str) -> Result<Option<Identity>> {
     store::identities::find(&mut cx.tx, group, identity).await
+}
+
+/// A user-assigned identity of a group that exists.
+pub async fn get(cx: &mut Cx, group: &str, identity: &str) -> Result<Identity> {
+    groups::get(cx, group).await?;
+    let missing =
+        || ResourceError::NotFound { resource: format!("{}/{identity}", name::IDENTITIES), group: group.to_owned() };
+    Ok(find(cx, group, identity).await?.ok_or_else(missing)?)
 }
 
 /// The identities of a group, or all.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{App, Cx, access, poller, vaults};
+use super::{App, Cx, access, vaults};
 use crate::domain::access::{Caller, Permission};
 use crate::domain::audit::{self, Call, Happening};
 use crate::domain::crypto::{self, PrivateKey, RsaAlgorithm, SignAlgorithm};
@@ -207,7 +207,7 @@ pub async fn authorize_alone(
     operation: Operation,
     generation: u64,
 ) -> Result<Handle> {
-    poller::catch_up(app).await?;
+    app.catch_up().await?;
     let object = [vault, key, version.unwrap_or_default()].map(str::to_ascii_lowercase);
     let question = (caller.object_id.clone(), caller.address, operation.as_str(), object);
     let known = app.permitted.get(&question, app.generation());

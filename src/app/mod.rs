@@ -129,6 +129,11 @@ impl App {
         self.write_now(caller).await
     }
 
+    /// Catches up with the clock: for what needs no transaction.
+    async fn catch_up(self: &Arc<Self>) -> Result<()> {
+        poller::catch_up(self).await
+    }
+
     async fn read_now(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
         Ok(Cx::new(self, self.store.read().await?, caller))
     }

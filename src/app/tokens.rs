@@ -30,8 +30,11 @@ pub const REGISTRY: &[&str] = &["https://containerregistry.azure.net"];
 #[derive(Debug, Default)]
 pub(super) struct Known {
     tokens: Mutex<HashMap<String, Value>>,
-    principals: Mutex<HashMap<String, (u64, Principal, Vec<String>)>>,
+    principals: Mutex<HashMap<String, KnownPrincipal>>,
 }
+
+/// The generation it was read under, the principal, its groups.
+type KnownPrincipal = (u64, Principal, Vec<String>);
 
 /// Tokens, and principals, remembered at most.
 const KNOWN_LIMIT: usize = 512;

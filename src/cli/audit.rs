@@ -17,7 +17,12 @@ pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Resul
         print(&line(&if events { EVENT_HEADINGS } else { HEADINGS }.map(str::to_owned)));
     }
     loop {
-        let answer = control.get(&format!("/acrite/v1/audit?after={next}&wait={wait}")).await?;
+        let answer = match control.get(&format!("/acrite/v1/audit?after={next}&wait={wait}")).await {
+            Ok(answer) => answer,
+            // It answered before, so it has ended since: then there is nothing more to follow.
+            Err(_) if wait => return Ok(ExitCode::SUCCESS),
+            Err(failure) => return Err(failure),
+        };
         for entry in answer["entries"].as_array().into_iter().flatten().filter(|e| e.get(kind).is_some()) {
             let record = &entry[kind];
             print(&match (json, events) {

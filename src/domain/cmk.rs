@@ -204,6 +204,9 @@ mod tests {
         assert_eq!((id.vault.as_str(), id.key.as_str()), ("v-1", "K"));
         assert_eq!(id.version.as_deref(), Some("0123456789abcdef0123456789abcdef"));
         assert_eq!(KeyId::parse(KEY).unwrap().to_string(), KEY);
+        let elsewhere = KeyId::parse("https://v-1.vault.azure.net:4443/keys/k").unwrap();
+        assert_eq!(elsewhere.to_string(), "https://v-1.vault.azure.net/keys/k", "behind any port");
+        assert_eq!(KeyId::parse("https://v-1.vault.azure.net:x/keys/k"), None);
         for bad in [
             "http://v-1.vault.azure.net/keys/k",
             "https://v-1.vault.azure.net/secrets/k",

@@ -60,7 +60,7 @@ async fn secrets_are_set_and_shown_without_their_value() {
     let world = World::new();
     let owner = world.developer().await;
     owner.make_group().await;
-    owner.make_vault("v-armsecret", true).await;
+    owner.make_vault("v-armsecret", false).await;
     let path = format!("{}/secrets/s", vault_path("v-armsecret"));
     let body = json!({"tags": {"t": "1"}, "properties": {"value": "hush", "contentType": "text/plain"}});
     let set = good(owner.arm_at("2023-07-01", Method::PUT, &path, body).await).await;

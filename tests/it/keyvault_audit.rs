@@ -1,5 +1,6 @@
 //! The audit log: every call leaves its record, registries' own calls too, and nothing is lost.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use reqwest::{Client, Method};
@@ -65,7 +66,7 @@ async fn each_call_leaves_who_what_and_how_it_ended() {
         (&json!("Not Found"), &json!("https://v-heard.vault.azure.net/keys/none"))
     );
     assert!(named(&records, "KeyList")[0]["properties"].get("id").is_none());
-    assert!(!serde_json::to_string(&records).unwrap().contains("Bearer"), "no token is kept");
+    assert!(!serde_json::to_string(&records).unwrap().contains("eyJ"), "no token is kept");
 }
 
 #[tokio::test]
@@ -157,15 +158,15 @@ async fn the_command_shows_follows_and_the_files_keep_all() {
     let events = String::from_utf8(audit(&["--events"]).output().unwrap().stdout).unwrap();
     assert!(events.contains("KeyNewVersionCreated"), "{events}");
 
-    // A follower sees what comes, and a clean stop neither waits for it nor loses anything.
-    let follower = audit(&["--follow", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    // A follower sees what comes, and a clean stop lets it go and loses nothing.
+    let mut follower = audit(&["--follow", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut followed = BufReader::new(follower.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(followed.any(|line| line.contains("\"KeyCreate\"")));
     good(owner.vault(Method::GET, "v-shown", "keys/k", Value::Null).await).await;
-    let begun = std::time::Instant::now();
     drop(owner);
     world.stop();
-    assert!(begun.elapsed().as_secs() < 5, "the stop took {:?}", begun.elapsed());
-    let followed = String::from_utf8(follower.wait_with_output().unwrap().stdout).unwrap();
-    assert!(followed.contains("\"KeyCreate\""), "{followed}");
+    assert!(followed.any(|line| line.contains("\"KeyGet\"")), "it sees what comes");
+    assert!(follower.wait().unwrap().success(), "it was let go, not cut off");
     let kept = std::fs::read_to_string(dir.path().join("audit.jsonl")).unwrap();
     assert!(kept.lines().last().unwrap().contains("KeyGet"));
     assert_eq!(kept, std::fs::read_to_string(copy).unwrap());

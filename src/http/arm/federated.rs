@@ -5,9 +5,8 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Arm;
-use super::identities::found;
 use super::wire::Answer;
-use crate::app::{directory, groups, identities};
+use crate::app::{directory, identities};
 use crate::domain::Result;
 use crate::domain::directory::FederatedCredential;
 use crate::domain::error::ResourceError;
@@ -46,8 +45,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
     let name = rest.first().map(|_| arm.segments[at + 3].clone()).unwrap_or_default();
     if arm.method == Method::GET {
         let mut cx = arm.app.read(arm.caller.clone()).await?;
-        groups::get(&mut cx, group).await?;
-        let identity = found(identities::find(&mut cx, group, &identity).await?, group, &identity)?;
+        let identity = identities::get(&mut cx, group, &identity).await?;
         let all = directory::federated_credentials(&mut cx, &identity.client_id).await?;
         if rest.is_empty() {
             return Ok(Answer::list(all.iter().map(|c| shown(&identity, c)).collect()));
@@ -61,8 +59,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
     }
     let body = if arm.method == Method::PUT { arm.object().await? } else { Value::Null };
     let mut cx = arm.app.write(arm.caller.clone()).await?;
-    groups::get(&mut cx, group).await?;
-    let identity = found(identities::find(&mut cx, group, &identity).await?, group, &identity)?;
+    let identity = identities::get(&mut cx, group, &identity).await?;
     if arm.method == Method::DELETE {
         let gone = directory::delete_federated_credential(&mut cx, &identity.client_id, &name).await?;
         cx.commit().await?;

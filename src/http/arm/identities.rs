@@ -60,7 +60,7 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
     }
 }
 
-pub(super) fn found(identity: Option<Identity>, group: &str, name: &str) -> Result<Identity> {
+fn found(identity: Option<Identity>, group: &str, name: &str) -> Result<Identity> {
     identity.ok_or_else(|| {
         ResourceError::NotFound { resource: format!("{IDENTITIES}/{name}"), group: group.to_owned() }.into()
     })

@@ -103,7 +103,7 @@ pub fn create(body: &Value) -> Result<Wanted> {
     let kty = required(body, "kty")?;
     let size = optional(body, "key_size", Value::as_u64)?;
     let curve = text(body, "crv")?;
-    if optional(body, "public_exponent", Value::as_u64)?.is_some_and(|e| e != 65537) {
+    if optional(body, "public_exponent", Value::as_u64)?.is_some_and(|e| ![0, 65537].contains(&e)) {
         return Err(invalid("public_exponent").into());
     }
     let upper = kty.to_ascii_uppercase();

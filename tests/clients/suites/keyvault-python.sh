@@ -9,7 +9,7 @@ step "keys, secrets and every credential"
 "$PYTHON" "$ACRITE_SUITES/keyvault.identity.py" "$VAULT" "$WORK" >"$WORK/lines"
 verified <"$WORK/lines"
 step "the audit log names each caller"
-acrite audit --json >"$WORK/audit"
+"$ACRITE" audit --json >"$WORK/audit"
 grep -q '"KeySign".*"xms_mirid"' "$WORK/audit" || fail "the managed identity's signature is not in the audit log"
 grep -q '"Authentication"' "$WORK/audit" || fail "the first call without a token is not in the audit log"
 done_with_suite
