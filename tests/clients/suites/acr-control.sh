@@ -1,5 +1,5 @@
 # needs: az-current
-# `az acr` from end to end, control plane: every group of commands that keeps something in a registry.
+# `az acr` from end to end, control plane: credentials, tokens, webhooks, replications.
 . "$ACRITE_SUITES/lib.sh"
 
 az group create --name rg-acr --location eastus >/dev/null
@@ -77,49 +77,6 @@ equal places "$(az acr replication list --registry suitereg01 --query 'length(@)
 equal tag "$(az acr replication update --registry suitereg01 --name centralus --tags a=b --query tags.a -o tsv)" b
 az acr replication delete --registry suitereg01 --name centralus
 equal places "$(az acr replication list --registry suitereg01 --query 'length(@)' -o tsv)" 1
-
-step "cache rules and credential sets"
-az acr credential-set create --registry suitereg01 --name set01 --login-server docker.io \
-  --username-id https://suitevault.vault.azure.net/secrets/user --password-id https://suitevault.vault.azure.net/secrets/password >/dev/null
-equal health "$(az acr credential-set show --registry suitereg01 --name set01 --query 'authCredentials[0].credentialHealth.status' -o tsv)" Unhealthy
-az acr credential-set update --registry suitereg01 --name set01 --password-id https://suitevault.vault.azure.net/secrets/other >/dev/null
-equal sets "$(az acr credential-set list --registry suitereg01 --query 'length(@)' -o tsv)" 1
-az acr cache create --registry suitereg01 --name rule01 --source-repo docker.io/library/ubuntu --target-repo ubuntu --cred-set set01 >/dev/null
-match set "$(az acr cache show --registry suitereg01 --name rule01 --query credentialSetResourceId -o tsv)" '.*/credentialSets/set01'
-az acr cache update --registry suitereg01 --name rule01 --remove-cred-set >/dev/null
-equal set "$(az acr cache show --registry suitereg01 --name rule01 --query credentialSetResourceId -o tsv)" ''
-equal rules "$(az acr cache list --registry suitereg01 --query 'length(@)' -o tsv)" 1
-az acr cache delete --registry suitereg01 --name rule01 --yes
-az acr credential-set delete --registry suitereg01 --name set01 --yes
-equal rules "$(az acr cache list --registry suitereg01 --query 'length(@)' -o tsv)" 0
-
-step "network rules, policies, identities"
-az acr network-rule add --name suitereg01 --ip-address 203.0.113.7 >/dev/null
-equal rules "$(az acr network-rule list --name suitereg01 --query 'ipRules[0].ipAddressOrRange' -o tsv)" 203.0.113.7
-az acr network-rule remove --name suitereg01 --ip-address 203.0.113.7 >/dev/null
-equal rules "$(az acr network-rule list --name suitereg01 --query 'length(ipRules)' -o tsv)" 0
-az acr config retention update --registry suitereg01 --status enabled --days 3 --type UntaggedManifests >/dev/null
-equal days "$(az acr config retention show --registry suitereg01 --query days -o tsv)" 3
-az acr config retention update --registry suitereg01 --status disabled --type UntaggedManifests >/dev/null
-az acr config soft-delete update --registry suitereg01 --status enabled --days 5 --yes >/dev/null
-equal days "$(az acr config soft-delete show --registry suitereg01 --query retentionDays -o tsv)" 5
-equal trust "$(az acr config content-trust show --registry suitereg01 --query status -o tsv)" disabled
-az acr config content-trust update --registry suitereg01 --status disabled >/dev/null
-az acr config authentication-as-arm update --registry suitereg01 --status disabled >/dev/null
-equal arm "$(az acr config authentication-as-arm show --registry suitereg01 --query status -o tsv)" disabled
-az acr config authentication-as-arm update --registry suitereg01 --status enabled >/dev/null
-az acr identity assign --name suitereg01 --identities '[system]' >/dev/null
-match identity "$(az acr identity show --name suitereg01 --query principalId -o tsv)" '[0-9a-f-]{36}'
-az acr identity remove --name suitereg01 --identities '[system]' >/dev/null
-equal identity "$(az acr identity show --name suitereg01 --query principalId -o tsv)" ''
-
-step "private endpoints"
-equal connections "$(az acr private-endpoint-connection list --registry-name suitereg01 --query 'length(@)' -o tsv)" 0
-refused "could not be found" az acr private-endpoint-connection show --registry-name suitereg01 --name mine
-refused "could not be found" az acr private-endpoint-connection approve --registry-name suitereg01 --name mine
-refused "could not be found" az acr private-endpoint-connection reject --registry-name suitereg01 --name mine
-az acr private-endpoint-connection delete --registry-name suitereg01 --name mine
-equal group "$(az acr private-link-resource list --name suitereg01 --query '[0].properties.groupId || [0].groupId' -o tsv)" registry
 
 step "deletion"
 az acr delete --name suitereg01 --yes
