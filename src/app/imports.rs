@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::content::{self, Inside, blobs, manifests, repositories, uploads};
@@ -177,32 +179,38 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Copies an image with all it names: the manifests of an index before the index, blobs before all.
+    /// Copies an image with all it names.
     async fn image(&self, repository: &str, reference: &Reference, target: Option<&Reference>) -> Result<()> {
-        let (bytes, media_type, digest) = self.manifest(reference).await?;
-        let mut seen = BTreeSet::new();
-        let mut open = vec![(bytes, media_type, digest.clone())];
-        let mut order = Vec::new();
-        while let Some((bytes, media_type, digest)) = open.pop() {
-            if !seen.insert(digest.as_str().to_owned()) {
-                continue;
-            }
+        self.whole(repository, reference.clone(), target, &mut BTreeSet::new()).await
+    }
+
+    /// Copies what a manifest names, then the manifest: an index comes after its manifests. What is in
+    /// `done` was copied before.
+    fn whole<'b>(
+        &'b self,
+        repository: &'b str,
+        reference: Reference,
+        target: Option<&'b Reference>,
+        done: &'b mut BTreeSet<String>,
+    ) -> BoxFuture<'b, Result<()>> {
+        async move {
+            let (bytes, media_type, digest) = self.manifest(&reference).await?;
             let read = Manifest::read(&bytes, Some(&media_type))?;
-            for child in &read.manifests {
-                open.push(self.manifest(&Reference::Digest(child.clone())).await?);
+            for child in read.manifests {
+                if !done.contains(child.as_str()) {
+                    self.whole(repository, Reference::Digest(child), None, done).await?;
+                }
             }
             for blob in &read.blobs {
                 self.blob(repository, blob).await?;
             }
-            order.push((bytes, media_type, digest));
-        }
-        // Those that were found last are named by those found before.
-        for (bytes, media_type, own) in order.into_iter().rev() {
-            let by_digest = Reference::Digest(own.clone());
-            let reference = target.filter(|_| own.as_str() == digest.as_str()).unwrap_or(&by_digest);
+            done.insert(digest.as_str().to_owned());
+            let by_digest = Reference::Digest(digest);
+            let reference = target.unwrap_or(&by_digest);
             manifests::put(self.app, self.target, repository, reference, Some(&media_type), &bytes).await?;
+            Ok(())
         }
-        Ok(())
+        .boxed()
     }
 
     async fn manifest(&self, reference: &Reference) -> Result<(bytes::Bytes, String, Digest)> {

@@ -1,7 +1,7 @@
 //! `listUsages`: limits by SKU [recorded], counted from what is there.
 //! Must not know: how anything is counted.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::registry_of;
 use crate::app::{content, registry_children};
@@ -22,32 +22,28 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answ
     let used = content::total_size(&mut cx, &registry).await?;
     let rules = |list: &str| {
         let rules = registry.properties.get("networkRuleSet").and_then(|r| r[list].as_array());
-        json!(rules.map_or(0, Vec::len))
+        rules.map_or(0, Vec::len)
     };
-    let count = |name: &str, limit: i64, now: Value| json!({"name": name, "limit": limit, "currentValue": now, "unit": "Count"});
+    let usage = |name: &str, limit: i64, now: usize| json!({"name": name, "limit": limit, "currentValue": now, "unit": "Count"});
     let mut items = vec![json!({"name": "Size", "limit": size, "currentValue": used, "unit": "Bytes"})];
-    for (name, kind) in [
-        ("Webhooks", Kind::Webhook),
-        ("Geo-replications", Kind::Replication),
-        ("IPRules", Kind::PrivateEndpointConnection),
-        ("PrivateEndpointConnections", Kind::PrivateEndpointConnection),
-        ("ScopeMaps", Kind::ScopeMap),
-        ("Tokens", Kind::Token),
+    let mut children = Vec::new();
+    for (name, kind, premium_only) in [
+        ("Webhooks", Kind::Webhook, false),
+        ("Geo-replications", Kind::Replication, true),
+        ("PrivateEndpointConnections", Kind::PrivateEndpointConnection, true),
+        ("ScopeMaps", Kind::ScopeMap, false),
+        ("Tokens", Kind::Token, false),
     ] {
-        if name == "IPRules" {
-            if registry.premium() {
-                items.push(count(name, 100, rules("ipRules")));
-                items.push(count("VNetRules", 100, rules("virtualNetworkRules")));
-            }
-            continue;
+        if registry.premium() || !premium_only {
+            let now = registry_children::count(&mut cx, &registry, kind).await?;
+            let limit = limit(&registry.sku, kind).and_then(|l| i64::try_from(l).ok()).unwrap_or(-1);
+            children.push(usage(name, limit, now));
         }
-        let premium_only = matches!(kind, Kind::Replication | Kind::PrivateEndpointConnection);
-        if premium_only && !registry.premium() {
-            continue;
-        }
-        let now = registry_children::count(&mut cx, &registry, kind).await?;
-        let limit = limit(&registry.sku, kind).and_then(|l| i64::try_from(l).ok()).unwrap_or(-1);
-        items.push(count(name, limit, json!(now)));
     }
+    if registry.premium() {
+        let rules = [usage("IPRules", 100, rules("ipRules")), usage("VNetRules", 100, rules("virtualNetworkRules"))];
+        children.splice(2..2, rules);
+    }
+    items.extend(children);
     Ok(Answer::list(items))
 }
