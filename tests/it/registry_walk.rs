@@ -81,9 +81,8 @@ async fn a_too_small_right_opens_no_route() {
             ("Manifest" | "Blob", "GET" | "HEAD") => &["pull"],
             ("Manifest" | "Blob" | "Itself" | "AcrTag", "DELETE") => &["delete"],
             ("Manifest", _) | ("Uploads" | "Upload", _) => &["push"],
-            ("TagList" | "Referrers", _) | ("Itself" | "AcrTags" | "AcrTag" | "AcrManifests" | "AcrManifest", "GET") => {
-                &["pull", "metadata_read"]
-            }
+            ("TagList" | "Referrers", _)
+            | ("Itself" | "AcrTags" | "AcrTag" | "AcrManifests" | "AcrManifest", "GET") => &["pull", "metadata_read"],
             ("Itself" | "AcrTag" | "AcrManifest", _) => &["metadata_write"],
             ("DeletedTags" | "DeletedManifests", _) => &["deleted_read"],
             ("DeletedManifest", _) => &["deleted_restore"],

@@ -35,7 +35,8 @@ pub fn host_of(inside: &Inside) -> Option<String> {
 /// What a link shows for itself: opaque, and only this emulator makes it.
 pub fn sign(app: &App, inside: &Inside, repository: &str, digest: &Digest) -> Result<String> {
     let until = clock::machine().seconds() + LIFETIME;
-    let told = json!({"registry": inside.registry.id, "repository": repository, "digest": digest.as_str(), "until": until});
+    let told =
+        json!({"registry": inside.registry.id, "repository": repository, "digest": digest.as_str(), "until": until});
     Ok(crypto::base64url(&crypto::seal(&app.master, CONTEXT, told.to_string().as_bytes(), &mut rng())?))
 }
 
