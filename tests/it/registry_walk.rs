@@ -189,3 +189,16 @@ async fn blob_reads_go_to_the_data_endpoint() {
     expect(world.http().get(&link).send().await.unwrap(), 404, "NAME_UNKNOWN").await;
     assert_eq!(docker.call(Method::GET, &path).send().await.unwrap().bytes().await.unwrap(), blob);
 }
+
+/// Azure's SDK for Python sends a chunk before it has a token, and reads the challenge afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_reaches_who_is_still_sending() {
+    let world = World::new();
+    start(&world).await;
+    for round in 0..10 {
+        let body = vec![round; 6_000_000];
+        let answer = world.http().patch(format!("{SERVER}/v2/r/blobs/uploads/x")).body(body).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert!(answer.headers().contains_key("www-authenticate"));
+    }
+}
