@@ -31,7 +31,7 @@ az acr config retention update --registry settingsreg01 --status disabled --type
 az acr config soft-delete update --registry settingsreg01 --status enabled --days 5 --yes >/dev/null
 equal days "$(az acr config soft-delete show --registry settingsreg01 --query retentionDays -o tsv)" 5
 equal trust "$(az acr config content-trust show --registry settingsreg01 --query status -o tsv)" disabled
-az acr config content-trust update --registry settingsreg01 --status disabled >/dev/null
+az acr config content-trust update --registry settingsreg01 --status disabled --yes >/dev/null
 az acr config authentication-as-arm update --registry settingsreg01 --status disabled >/dev/null
 equal arm "$(az acr config authentication-as-arm show --registry settingsreg01 --query status -o tsv)" disabled
 az acr config authentication-as-arm update --registry settingsreg01 --status enabled >/dev/null
