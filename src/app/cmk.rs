@@ -179,7 +179,7 @@ async fn principal(cx: &mut Cx, registry: &Registry, identity: &KeyIdentity) -> 
 
 /// The address from which registries call vaults: one of no network that a rule would admit
 /// (TEST-NET-1, RFC 5737).
-const REGISTRY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+pub(super) const REGISTRY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The refusal for an identity that the registry does not have (acr.md A.4).
 #[must_use]

@@ -2,6 +2,7 @@
 //! Must not know: HTTP, JSON dialects, SQL.
 
 pub mod access;
+pub mod cache_rules;
 pub mod cascade;
 pub mod clock;
 pub mod cmk;
@@ -9,12 +10,14 @@ pub mod content;
 pub mod directory;
 pub mod groups;
 pub mod identities;
+pub mod imports;
 pub mod keys;
 pub mod operations;
 pub mod poller;
 pub mod registries;
 pub mod registry_children;
 pub mod registry_tokens;
+pub mod replications;
 pub mod roles;
 pub mod rotation;
 pub mod secrets;
@@ -25,6 +28,7 @@ pub(crate) mod testbed;
 pub mod timeline;
 pub mod tokens;
 pub mod vaults;
+pub mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +38,7 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use crate::domain::access::Caller;
+use crate::domain::registry::Registry;
 use crate::domain::token::Signer;
 use crate::domain::{Error, Result, Timestamp, crypto};
 use crate::store::{self, Store, Tx};
@@ -67,6 +72,7 @@ pub struct App {
     blobs: store::blobs::Blobs,
     uploads: content::uploads::Sessions,
     entrances: content::Entrances,
+    webhooks: webhooks::Queue,
 }
 
 impl App {
@@ -88,6 +94,7 @@ impl App {
             blobs,
             uploads: content::uploads::Sessions::default(),
             entrances: content::Entrances::default(),
+            webhooks: webhooks::Queue::default(),
         });
         seal_world(&app).await?;
         content::settle_in(&app).await?;
@@ -111,11 +118,11 @@ impl App {
     }
 
     async fn read_now(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
-        Ok(Cx { tx: self.store.read().await?, app: self.clone(), caller, now: self.clock.now() })
+        Ok(Cx::new(self.store.read().await?, self.clone(), caller))
     }
 
     async fn write_now(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
-        Ok(Cx { tx: self.store.write().await?, app: self.clone(), caller, now: self.clock.now() })
+        Ok(Cx::new(self.store.write().await?, self.clone(), caller))
     }
 
     /// The tenant's signing key.
@@ -150,12 +157,21 @@ pub struct Cx {
     pub caller: Caller,
     /// Simulated time, the same throughout the request.
     pub now: Timestamp,
+    /// What webhooks are to be told once this is committed.
+    happened: Vec<(Registry, webhooks::Event)>,
 }
 
 impl Cx {
-    /// Makes the changes last.
+    fn new(tx: Tx, app: Arc<App>, caller: Caller) -> Self {
+        let now = app.clock.now();
+        Self { tx, app, caller, now, happened: Vec::new() }
+    }
+
+    /// Makes the changes last, and lets webhooks know of them.
     pub async fn commit(self) -> Result<()> {
-        self.tx.commit().await
+        self.tx.commit().await?;
+        self.app.webhooks.committed(self.happened);
+        Ok(())
     }
 
     /// Randomness. Not to be held across an await.

@@ -11,8 +11,13 @@ use crate::store;
 /// Records an operation that has succeeded. Returns its name, `{kind}-{guid}`.
 pub async fn succeeded(cx: &mut Cx, kind: &str) -> Result<String> {
     let name = format!("{kind}-{}", cx.guid());
-    store::operations::insert(&mut cx.tx, &name, cx.now, &json!({"status": "Succeeded"})).await?;
+    record(cx, &name, &json!({"status": "Succeeded"})).await?;
     Ok(name)
+}
+
+/// Records what became of an operation: `{"status": …, "error": …}`.
+pub async fn record(cx: &mut Cx, name: &str, outcome: &Value) -> Result<()> {
+    store::operations::insert(&mut cx.tx, name, cx.now, outcome).await
 }
 
 /// What became of an operation.

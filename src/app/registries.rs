@@ -321,8 +321,3 @@ pub(super) async fn remove(cx: &mut Cx, registry: &Registry) -> Result<()> {
 pub async fn name_is_free(cx: &mut Cx, name: &str) -> Result<bool> {
     Ok(store::registries::find(&mut cx.tx, name).await?.is_none())
 }
-
-/// Bytes of content a registry holds, each blob counted once.
-pub async fn size(cx: &mut Cx, registry: &Registry) -> Result<i64> {
-    store::registries::size(&mut cx.tx, registry.id).await
-}

@@ -175,6 +175,11 @@ impl Access {
         }
     }
 
+    /// What an import may do in the registries that resource management let it into.
+    pub(super) fn everything() -> Self {
+        Self::Direct(Rights::ALL)
+    }
+
     /// Whether it gives one of the rights needed.
     #[must_use]
     pub fn holds(&self, need: &Need<'_>) -> bool {

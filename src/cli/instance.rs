@@ -77,6 +77,7 @@ async fn services(folder: &Path, options: &Options) -> Result<(Services, Arc<App
     })
     .await
     .map_err(failed)?;
+    app::webhooks::start(&app, http::outgoing::outgoing(options.offline));
     let answering = app.clone();
     Ok((Services::new(move |host| http::service_for(host, &answering)), app))
 }

@@ -454,6 +454,17 @@ pub enum RegistryError {
     Invalid(String),
     /// Public network access cannot be disabled on this SKU.
     PublicNetworkSku(String),
+    /// The admin user is disabled: its passwords are not to be had. The registry's ARM id.
+    AdminDisabled(String),
+    /// An import would replace a tag and was not told to.
+    TagExists {
+        /// The operation's name.
+        operation: String,
+        /// The registry's ARM id.
+        registry: String,
+        /// `repository:tag`.
+        image: String,
+    },
 }
 
 /// Refusals of a registry's content.

@@ -7,6 +7,7 @@ pub mod control;
 pub mod entra;
 pub mod graph;
 pub mod keyvault;
+pub mod outgoing;
 pub mod registry;
 
 use std::convert::Infallible;

@@ -168,9 +168,3 @@ pub async fn put_off_looks(tx: &mut Tx, now: Timestamp) -> Result<()> {
         .await?;
     Ok(())
 }
-
-/// Bytes of a registry's blobs.
-pub async fn size(tx: &mut Tx, id: i64) -> Result<i64> {
-    let sum = sqlx::query_scalar("SELECT coalesce(sum(size), 0) FROM blobs WHERE registry = ?").bind(id);
-    Ok(sum.fetch_one(tx.conn()).await?)
-}

@@ -1,6 +1,8 @@
 //! The integration tests: everything through real sockets and real processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod acr_commands;
+mod acr_control;
 mod architecture;
 mod arm;
 mod at_rest;

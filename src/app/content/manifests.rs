@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{Inside, blobs, deleted};
+use crate::app::webhooks::{self, Event};
 use crate::app::{App, Cx};
 use crate::domain::content::{self, Digest, MANIFEST_LIMIT, Reference};
 use crate::domain::error::ContentError;
@@ -137,6 +138,9 @@ pub async fn put(
         store::content::put_untagged(&mut cx.tx, id, cx.now).await?;
     }
     store::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
+    let tag = if let Reference::Tag(tag) = reference { Some(tag.as_str()) } else { None };
+    let event = Event::push(repository, tag, digest.as_str(), &read.media_type, bytes.len());
+    webhooks::happened(&mut cx, &inside.registry, event);
     cx.commit().await?;
     Ok(Put { digest, subject: read.subject })
 }
@@ -194,6 +198,8 @@ pub async fn delete(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Dig
         return Err(ContentError::Locked.into());
     }
     store::content::delete_manifest(&mut cx.tx, manifest.id, deleted::keeps(inside), cx.now).await?;
+    let event = Event::delete(repository, &manifest.digest, Some(&manifest.media_type));
+    webhooks::happened(cx, &inside.registry, event);
     store::content::touch_repository(&mut cx.tx, there.id, cx.now).await
 }
 

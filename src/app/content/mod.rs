@@ -91,15 +91,26 @@ pub async fn enter(
         return Ok((cx, inside));
     }
     let presented = registry_tokens::present(app, registry, authorization).await?;
-    let found = registries::by_name(&mut cx, registry).await?;
-    let access = registry_tokens::require(&mut cx, &found, &presented, need).await?;
-    let dek = cmk::open(&mut cx, &found).await?;
-    let inside = Inside { registry: Arc::new(found), access: Arc::new(access), dek };
+    let inside = enter_with(&mut cx, registry, &presented, need).await?;
     // Passwords are not kept: whether they have expired is asked in simulated time.
     if let (Presented::Token(claims), Some(authorization)) = (presented, authorization) {
         app.entrances.put(registry, authorization, Entrance { generation, claims, inside: inside.clone() });
     }
     Ok((cx, inside))
+}
+
+/// The same with a credential that did not come as a header, in a transaction that is there.
+pub(super) async fn enter_with(cx: &mut Cx, registry: &str, presented: &Presented, need: &Need<'_>) -> Result<Inside> {
+    let registry = registries::by_name(cx, registry).await?;
+    let access = registry_tokens::require(cx, &registry, presented, need).await?;
+    let dek = cmk::open(cx, &registry).await?;
+    Ok(Inside { registry: Arc::new(registry), access: Arc::new(access), dek })
+}
+
+/// Enters a registry for an import: the right to it was asked of resource management.
+pub(super) async fn enter_for_import(cx: &mut Cx, registry: Registry) -> Result<Inside> {
+    let dek = cmk::open(cx, &registry).await?;
+    Ok(Inside { registry: Arc::new(registry), access: Arc::new(Access::everything()), dek })
 }
 
 /// Runs what blocks (files, hashing, sealing) off the request threads.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{Inside, deleted, manifests, sweep};
-use crate::app::{App, Cx};
+use crate::app::{App, Cx, webhooks};
 use crate::domain::Result;
 use crate::domain::content::{Attributes, Digest};
 use crate::domain::error::ContentError;
@@ -186,6 +186,9 @@ pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, name: &str) -> 
         store::content::leave_repository(&mut cx.tx, repository.id, cx.now).await?;
     } else {
         store::content::delete_repository(&mut cx.tx, repository.id).await?;
+    }
+    for digest in &digests {
+        webhooks::happened(&mut cx, &inside.registry, webhooks::Event::delete(name, digest, None));
     }
     cx.commit().await?;
     sweep(app).await?;

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::wire::Answer;
 use crate::domain::Error;
 use crate::domain::error::{
-    AccessError, KeyError, RegistryError, RequestError, ResourceError, SignInError, TokenError, VaultError,
+    AccessError, ContentError, KeyError, RegistryError, RequestError, ResourceError, SignInError, TokenError,
+    VaultError,
 };
 use crate::domain::well_known::TENANT_ID;
 
@@ -52,6 +53,12 @@ pub fn refusal(error: &Error, provider: Provider) -> Answer {
         _ if said.gateway => answer.with("x-ms-failure-cause", "gateway".to_owned()),
         _ => answer,
     }
+}
+
+/// The status an error is said with, for operations that fail later.
+#[must_use]
+pub fn status(error: &Error) -> StatusCode {
+    say(error).status
 }
 
 /// Error code and message, for answers that carry them inside (deployments, operations).
@@ -109,8 +116,27 @@ fn say(error: &Error) -> Said {
         Error::Vault(e) => vault(e),
         Error::Key(e) => key(e),
         Error::Registry(e) => registry(e),
-        Error::Content(e) => said(S::BAD_REQUEST, "BadRequest", format!("{e:?}")),
+        Error::Content(e) => content(e),
         Error::Internal(text) => said(S::INTERNAL_SERVER_ERROR, "InternalServerError", text.clone()),
+    }
+}
+
+/// What an import meets in its source or target. How Azure's operations say it is not published.
+fn content(error: &ContentError) -> Said {
+    use StatusCode as S;
+    match error {
+        ContentError::KeyForbidden => said(
+            S::FORBIDDEN,
+            "Forbidden",
+            "Access to Key Encryption Key is forbidden. View troubleshooting steps at https://aka.ms/acr/cmk",
+        ),
+        ContentError::Unauthorized { service, name, .. } => {
+            said(S::UNAUTHORIZED, "Unauthorized", format!("Authentication to {service} is required to pull {name}."))
+        }
+        ContentError::ManifestUnknown(text) | ContentError::TagUnknown(text) | ContentError::NameUnknown(text) => {
+            said(S::NOT_FOUND, "NotFound", format!("The source image could not be found: {text}."))
+        }
+        other => said(S::BAD_REQUEST, "BadRequest", Error::from(other.clone()).to_string()),
     }
 }
 
@@ -429,6 +455,19 @@ fn registry(error: &RegistryError) -> Said {
             format!(
                 "Disabling public network access is not supported for the SKU {sku}. For more information, please visit https://aka.ms/acr/private-link."
             ),
+        ),
+        // From users' reports of the error.
+        RegistryError::AdminDisabled(id) => said(
+            S::BAD_REQUEST,
+            "UnAuthorizedForCredentialOperations",
+            format!(
+                "Cannot perform credential operations for {id} as admin user is disabled. Kindly enable admin user as per docs: https://docs.microsoft.com/en-us/azure/container-registry/container-registry-authentication#admin-account"
+            ),
+        ),
+        RegistryError::TagExists { operation, registry, image } => said(
+            S::CONFLICT,
+            "Conflict",
+            format!("Operation {operation} failed. Resource {registry} Tag {image} already exists in target registry."),
         ),
         RegistryError::Invalid(message) => said(S::BAD_REQUEST, "BadRequest", message.clone()),
     }

@@ -4,16 +4,17 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Arm;
-use super::wire::{Answer, system_data, tags};
+use super::long::{accepted, begun};
 use crate::app::registries::{self, Done, Wanted};
-use crate::app::{Cx, cascade, groups, identities, operations};
+use crate::app::{Cx, cascade, groups, identities, registry_children};
 use crate::domain::cmk;
-use crate::domain::error::ResourceError;
 use crate::domain::name::{self, REGISTRIES, ResourceId};
 use crate::domain::registry::{Registry, canonical, shows};
+use crate::domain::registry_child::Kind;
 use crate::domain::well_known::TENANT_ID;
 use crate::domain::{Result, Timestamp};
+use crate::http::arm::Arm;
+use crate::http::arm::wire::{Answer, system_data, tags};
 
 /// A registry as ARM shows it; the order of keys is Azure's [recorded].
 async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str) -> Result<Value> {
@@ -94,51 +95,23 @@ async fn shown_identity(cx: &mut Cx, registry: &Registry) -> Result<Option<Value
     Ok(Some(identity))
 }
 
-pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: &[&str]) -> Result<Answer> {
-    let caller = arm.caller.clone();
-    match (rest, group) {
-        (["registries"], _) if arm.method == Method::GET => {
-            let scope = group.map_or_else(name::subscription_id, name::group_id);
-            arm.require(&format!("{REGISTRIES}/read"), &scope).await?;
-            let mut cx = arm.app.read(caller).await?;
-            if let Some(group) = group {
-                groups::get(&mut cx, group).await?;
-            }
-            let mut items = Vec::new();
-            for registry in registries::list(&mut cx, group).await? {
-                items.push(shown(&mut cx, &registry, &arm.api_version, "Succeeded").await?);
-            }
-            Ok(Answer::list(items))
-        }
-        (["checknameavailability"], None) if arm.method == Method::POST => check_name(arm).await,
-        (["registries", _], Some(group)) => one(arm, group, at).await,
-        (["registries", _, "operationstatuses", operation], Some(_)) if arm.method == Method::GET => {
-            let mut cx = arm.app.read(caller).await?;
-            let outcome = operations::outcome(&mut cx, operation).await?;
-            Ok(Answer::ok(outcome).with("azure-asyncoperation", arm.own_url()))
-        }
-        (["locations", _, "operationresults", operation], None) if arm.method == Method::GET => {
-            let mut cx = arm.app.read(caller).await?;
-            operations::outcome(&mut cx, operation).await.map(Answer::ok)
-        }
-        (["registries", _, "listusages"], Some(group)) if arm.method == Method::GET => usages(arm, group, at).await,
-        ([kind, ..], _) => {
-            let kind = if *kind == "registries" { arm.segments.get(at + 2) } else { arm.segments.get(at) };
-            let kind = kind.cloned().unwrap_or_default();
-            tracing::warn!(path = %arm.call.path, "this resource type is not emulated");
-            Err(ResourceError::TypeNotFound { namespace: "Microsoft.ContainerRegistry".to_owned(), kind }.into())
-        }
-        ([], _) => Err(arm.unknown_route()),
+/// The registries of a group, or all.
+pub(super) async fn list(arm: &mut Arm, group: Option<&str>) -> Result<Answer> {
+    let scope = group.map_or_else(name::subscription_id, name::group_id);
+    arm.require(&format!("{REGISTRIES}/read"), &scope).await?;
+    let mut cx = arm.app.read(arm.caller.clone()).await?;
+    if let Some(group) = group {
+        groups::get(&mut cx, group).await?;
     }
+    let mut items = Vec::new();
+    for registry in registries::list(&mut cx, group).await? {
+        items.push(shown(&mut cx, &registry, &arm.api_version, "Succeeded").await?);
+    }
+    Ok(Answer::list(items))
 }
 
-impl Arm {
-    fn own_url(&self) -> String {
-        format!("https://{}{}?{}", self.call.authority, self.call.path, self.call.query)
-    }
-}
-
-async fn check_name(arm: &mut Arm) -> Result<Answer> {
+/// Whether a name can be had.
+pub(super) async fn check_name(arm: &mut Arm) -> Result<Answer> {
     let body = arm.object().await?;
     let wanted = body["name"].as_str().unwrap_or_default().to_owned();
     let mut cx = arm.app.read(arm.caller.clone()).await?;
@@ -161,7 +134,8 @@ fn is_long(properties: &Map<String, Value>, body: &Value) -> bool {
         || properties.contains_key("anonymousPullEnabled")
 }
 
-async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
+/// `GET`, `PUT`, `PATCH` and `DELETE` of a registry.
+pub(super) async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
     let registry = arm.segments[at + 1].clone();
     let scope = arm.scope(at + 2);
     let caller = arm.caller.clone();
@@ -194,23 +168,26 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
                 let mut cx = arm.app.read(caller).await?;
                 return shown(&mut cx, &saved, &arm.api_version, "Succeeded").await.map(Answer::ok);
             }
-            let mut cx = arm.app.write(caller).await?;
-            let operation = operations::succeeded(&mut cx, "registries").await?;
+            let mut cx = arm.app.read(caller).await?;
             let state = if done == Done::Created { "Creating" } else { "Updating" };
-            let answer = Answer::new(StatusCode::CREATED, shown(&mut cx, &saved, &arm.api_version, state).await?);
-            cx.commit().await?;
-            let poll = format!(
-                "https://{}{}/operationStatuses/{operation}?api-version={}",
-                arm.call.authority,
-                saved.arm_id(),
-                arm.api_version
-            );
-            Ok(answer.with("azure-asyncoperation", poll))
+            let body = shown(&mut cx, &saved, &arm.api_version, state).await?;
+            drop(cx);
+            begun(arm, &saved.arm_id(), "registries", body).await
         }
         Method::DELETE => {
             arm.require(&format!("{REGISTRIES}/delete"), &scope).await?;
+            let mut cx = arm.app.read(caller.clone()).await?;
+            let replicated = match registries::get(&mut cx, group, &registry).await {
+                Ok(found) => registry_children::count(&mut cx, &found, Kind::Replication).await? > 0,
+                Err(_) => false,
+            };
+            drop(cx);
             let gone = cascade::delete_registry(&arm.app, caller, group, &registry).await?;
-            Ok(Answer::empty(if gone { StatusCode::OK } else { StatusCode::NO_CONTENT }))
+            match (gone, replicated) {
+                (true, true) => accepted(arm, "registries").await,
+                (true, false) => Ok(Answer::empty(StatusCode::OK)),
+                (false, _) => Ok(Answer::empty(StatusCode::NO_CONTENT)),
+            }
         }
         _ => Err(arm.wrong_method()),
     }
@@ -229,34 +206,4 @@ fn canonical_body(body: Value) -> Value {
             })
             .collect(),
     )
-}
-
-/// `listUsages`: limits by SKU [recorded].
-async fn usages(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
-    arm.require(&format!("{REGISTRIES}/listUsages/read"), &arm.scope(at + 2)).await?;
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    let registry = registries::get(&mut cx, group, &arm.segments[at + 1]).await?;
-    let (size, webhooks) = match registry.sku.as_str() {
-        "Premium" => (536_870_912_000_i64, 500),
-        "Standard" => (107_374_182_400, 10),
-        _ => (10_737_418_240, 2),
-    };
-    let rules = registry.properties.get("networkRuleSet").and_then(|r| r["ipRules"].as_array()).map_or(0, Vec::len);
-    let used = registries::size(&mut cx, &registry).await?;
-    let count = |name: &str, limit: i64, now: usize| json!({"name": name, "limit": limit, "currentValue": now, "unit": "Count"});
-    let mut items = vec![
-        json!({"name": "Size", "limit": size, "currentValue": used, "unit": "Bytes"}),
-        count("Webhooks", webhooks, 0),
-    ];
-    if registry.premium() {
-        items.extend([
-            count("Geo-replications", -1, 0),
-            count("IPRules", 100, rules),
-            count("VNetRules", 100, 0),
-            count("PrivateEndpointConnections", 200, 0),
-            count("ScopeMaps", 50_000, 0),
-            count("Tokens", 50_000, 0),
-        ]);
-    }
-    Ok(Answer::list(items))
 }

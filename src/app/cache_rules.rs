@@ -1,0 +1,187 @@
+//! Cache rules, and the credential sets that they sign in to other registries with.
+//! Must not know: HTTP, what lies in a registry.
+
+use serde_json::{Map, Value, json};
+
+use super::registry_children::{self, begin, missing, save};
+use super::{Cx, cmk, identities, secrets, tokens};
+use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError};
+use crate::domain::registry::Registry;
+use crate::domain::registry_child::{Child, Kind, child_name};
+use crate::domain::well_known::TENANT_ID;
+use crate::domain::{Error, Result, content};
+use crate::store;
+
+/// Saves a cache rule: `properties` of a PUT or a PATCH. A `credentialSetResourceId` of null takes it away
+/// [recorded]. `true`: it is new.
+pub async fn put_rule(
+    cx: &mut Cx,
+    registry: &Registry,
+    rule: &str,
+    asked: &Map<String, Value>,
+) -> Result<(Child, bool)> {
+    let (mut child, new) = begin(cx, registry, Kind::CacheRule, rule).await?;
+    match asked.get("credentialSetResourceId") {
+        Some(Value::String(id)) if !id.is_empty() => {
+            let wrong = || RequestError::InvalidValue {
+                property: "credentialSetResourceId".to_owned(),
+                message: format!("'{id}' is not the id of a credential set of this registry"),
+            };
+            let name = child_name(registry, Kind::CredentialSet, id).ok_or_else(wrong)?;
+            let set = registry_children::get(cx, registry, Kind::CredentialSet, name).await?;
+            child.properties.insert("credentialSetResourceId".to_owned(), json!(set.arm_id(registry)));
+        }
+        Some(_) => {
+            child.properties.remove("credentialSetResourceId");
+        }
+        None => {}
+    }
+    if new {
+        for field in ["sourceRepository", "targetRepository"] {
+            let value = asked.get(field).and_then(Value::as_str).filter(|v| !v.is_empty());
+            child.properties.insert(field.to_owned(), json!(value.ok_or_else(|| missing(field))?));
+        }
+        let target = child.text("targetRepository").to_owned();
+        if !content::is_repository(target.strip_suffix("/*").unwrap_or(&target)) && target != "*" {
+            let message = format!("'{target}' is not the name of a repository");
+            return Err(RequestError::InvalidValue { property: "targetRepository".to_owned(), message }.into());
+        }
+        let rules = registry_children::list(cx, registry, Kind::CacheRule).await?;
+        if let Some(other) = rules.iter().find(|r| r.text("targetRepository") == target) {
+            return Err(RegistryError::Invalid(format!(
+                "The target repository '{target}' is used by the cache rule '{}' already.",
+                other.name
+            ))
+            .into());
+        }
+    }
+    Ok((save(cx, child).await?, new))
+}
+
+/// Saves a credential set from the document of a PUT or a PATCH. It always has a system-assigned identity,
+/// as which its secrets are read. `true`: it is new.
+pub async fn put_set(cx: &mut Cx, registry: &Registry, set: &str, body: &Value) -> Result<(Child, bool)> {
+    let (mut child, new) = begin(cx, registry, Kind::CredentialSet, set).await?;
+    let asked = body["properties"].as_object().cloned().unwrap_or_default();
+    if new {
+        let server = asked.get("loginServer").and_then(Value::as_str).filter(|s| !s.is_empty());
+        child.properties.insert("loginServer".to_owned(), json!(server.ok_or_else(|| missing("loginServer"))?));
+    }
+    if let Some(credentials) = asked.get("authCredentials").and_then(Value::as_array) {
+        let mut kept = Vec::new();
+        for credential in credentials {
+            for field in ["usernameSecretIdentifier", "passwordSecretIdentifier"] {
+                let id = credential[field].as_str().ok_or_else(|| missing(field))?;
+                if secret_of(id).is_none() {
+                    let message = format!("'{id}' is not the identifier of a secret");
+                    return Err(RequestError::InvalidValue { property: field.to_owned(), message }.into());
+                }
+            }
+            kept.push(json!({
+                "name": credential["name"].as_str().unwrap_or("Credential1"),
+                "usernameSecretIdentifier": credential["usernameSecretIdentifier"],
+                "passwordSecretIdentifier": credential["passwordSecretIdentifier"],
+            }));
+        }
+        child.properties.insert("authCredentials".to_owned(), json!(kept));
+    }
+    if child.properties.get("authCredentials").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        return Err(missing("authCredentials"));
+    }
+    if child.principal.is_none() {
+        let principal = identities::add_managed(cx, &child.name, &child.arm_id(registry)).await?;
+        child.principal = Some(principal.object_id);
+    }
+    Ok((save(cx, child).await?, new))
+}
+
+/// Vault, name and version of a secret's identifier.
+fn secret_of(id: &str) -> Option<(&str, &str, Option<&str>)> {
+    let (host, path) = id.strip_prefix("https://")?.split_once('/')?;
+    let vault = host.strip_suffix(".vault.azure.net")?;
+    let mut parts = path.trim_end_matches('/').split('/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(kind), Some(name), version, None) if kind.eq_ignore_ascii_case("secrets") && !name.is_empty() => {
+            Some((vault, name, version))
+        }
+        _ => None,
+    }
+}
+
+/// A credential set's `authCredentials` with their health: whether its identity can read the secrets now.
+pub async fn credentials(cx: &mut Cx, set: &Child) -> Result<Vec<Value>> {
+    let listed = set.properties.get("authCredentials").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut shown = Vec::new();
+    for mut credential in listed {
+        let mut health = json!({"status": "Healthy"});
+        for field in ["usernameSecretIdentifier", "passwordSecretIdentifier"] {
+            let id = credential[field].as_str().unwrap_or_default().to_owned();
+            match read(cx, set, &id).await {
+                Ok(_) => {}
+                Err(Error::Internal(text)) => return Err(Error::Internal(text)),
+                Err(refusal) => {
+                    let (code, message) = said(&refusal);
+                    health = json!({"status": "Unhealthy", "errorCode": code, "errorMessage": message});
+                    break;
+                }
+            }
+        }
+        credential["credentialHealth"] = health;
+        shown.push(credential);
+    }
+    Ok(shown)
+}
+
+/// Reads a secret as the set's identity, through the vault's own gate.
+async fn read(cx: &mut Cx, set: &Child, id: &str) -> Result<zeroize::Zeroizing<String>> {
+    let (vault, name, version) = secret_of(id).ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
+    let object_id = set.principal.as_deref().unwrap_or_default();
+    let principal = store::directory::by_object(&mut cx.tx, object_id).await?;
+    let principal = principal.ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
+    let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
+    let mut caller = tokens::caller(&principal, groups, cmk::REGISTRY_ADDRESS);
+    caller.trusted_service = true;
+    let before = cx.act_as(caller);
+    let read = secrets::get(cx, vault, name, version).await;
+    cx.act_as(before);
+    read.map(|(_, value)| value)
+}
+
+/// Code and message of a vault's refusal as credential sets pass them on; the first text is [recorded], the
+/// others follow Key Vault's own.
+fn said(refusal: &Error) -> (&'static str, String) {
+    const HELP: &str = "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287";
+    match refusal {
+        Error::Access(access) => match access.as_ref() {
+            AccessError::Policy { caller, kind, permission, vault } => (
+                "Forbidden",
+                format!(
+                    "The user, group or application 'name=Microsoft.ContainerRegistry/registries;appid={};oid={};iss=https://sts.windows.net/{TENANT_ID}/' does not have {kind} {permission} permission on key vault '{};location={}'. {HELP}",
+                    caller.app_id, caller.object_id, vault.name, vault.location
+                ),
+            ),
+            AccessError::Role { caller, action, vault, .. } => (
+                "Forbidden",
+                format!(
+                    "Caller is not authorized to perform action on resource. Caller: name=Microsoft.ContainerRegistry/registries;appid={};oid={};iss=https://sts.windows.net/{TENANT_ID}/ Action: '{action}' Vault: {};location={}",
+                    caller.app_id, caller.object_id, vault.name, vault.location
+                ),
+            ),
+            AccessError::Firewall { vault, .. } | AccessError::PublicNetwork { vault, .. } => (
+                "Forbidden",
+                format!("Client address is not authorized. Vault: {};location={}", vault.name, vault.location),
+            ),
+            AccessError::Action { .. } => ("Forbidden", refusal.to_string()),
+        },
+        Error::Key(KeyError::SecretDisabled(_)) => {
+            ("Forbidden", "Operation get is not allowed on a disabled secret.".to_owned())
+        }
+        Error::Key(KeyError::SecretNotFound(name)) => (
+            "SecretNotFound",
+            format!(
+                "A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you may be able to recover it using the correct recovery command. {HELP}"
+            ),
+        ),
+        other => ("BadRequest", other.to_string()),
+    }
+}

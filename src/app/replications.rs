@@ -1,0 +1,109 @@
+//! Replications: a registry's other regions, and its own, which is always there.
+//! Must not know: HTTP, what lies in a registry.
+
+use serde_json::{Value, json};
+
+use super::Cx;
+use super::registry_children::{self, begin, save};
+use crate::domain::error::{RegistryError, RequestError, ResourceError};
+use crate::domain::registry::Registry;
+use crate::domain::registry_child::{Child, Kind};
+use crate::domain::{Result, name};
+
+/// The home region, as a replication.
+fn home(registry: &Registry) -> Child {
+    let zones = registry.properties.get("zoneRedundancy").cloned().unwrap_or_else(|| json!("Disabled"));
+    let properties = json!({"regionEndpointEnabled": true, "zoneRedundancy": zones});
+    Child {
+        id: 0,
+        registry: registry.id,
+        kind: Kind::Replication,
+        name: registry.location.clone(),
+        location: Some(registry.location.clone()),
+        tags: json!({}),
+        properties: properties.as_object().cloned().unwrap_or_default(),
+        principal: None,
+        sealed: None,
+        created_by: registry.created_by.clone(),
+        created_at: registry.created_at,
+        modified_by: registry.created_by.clone(),
+        modified_at: registry.created_at,
+    }
+}
+
+fn is_home(registry: &Registry, replication: &str) -> bool {
+    name::location(replication) == registry.location
+}
+
+/// A replication by name.
+pub async fn get(cx: &mut Cx, registry: &Registry, replication: &str) -> Result<Child> {
+    match registry_children::find(cx, registry, Kind::Replication, replication).await? {
+        Some(found) => Ok(found),
+        None if registry.premium() && is_home(registry, replication) => Ok(home(registry)),
+        None => Err(ResourceError::ChildNotFound(replication.to_owned()).into()),
+    }
+}
+
+/// All regions, the home region among them [recorded]; none below Premium.
+pub async fn list(cx: &mut Cx, registry: &Registry) -> Result<Vec<Child>> {
+    if !registry.premium() {
+        return Ok(Vec::new());
+    }
+    let mut all = vec![home(registry)];
+    all.extend(registry_children::list(cx, registry, Kind::Replication).await?);
+    Ok(all)
+}
+
+/// Saves a replication from the document of a PUT or a PATCH. `true`: it is new.
+pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Value) -> Result<(Child, bool)> {
+    let (mut child, new) = begin(cx, registry, Kind::Replication, replication).await?;
+    let location = body["location"].as_str().map(name::location);
+    if new {
+        let location = location.ok_or(ResourceError::LocationMissing)?;
+        let taken = registry_children::list(cx, registry, Kind::Replication).await?;
+        if is_home(registry, &location) || taken.iter().any(|r| r.location.as_deref() == Some(&location)) {
+            return Err(RegistryError::Invalid(format!(
+                "A replication of registry {} already exists in location '{location}'.",
+                registry.name
+            ))
+            .into());
+        }
+        child.location = Some(location);
+        child.properties.insert("regionEndpointEnabled".to_owned(), json!(true));
+        child.properties.insert("zoneRedundancy".to_owned(), json!("Disabled"));
+    } else if let Some(wanted) = location.filter(|l| child.location.as_ref() != Some(l)) {
+        let existing = child.location.unwrap_or_default();
+        return Err(ResourceError::LocationFixed { name: child.name, existing, wanted }.into());
+    }
+    if let Some(tags) = body.get("tags").filter(|t| t.is_object()) {
+        child.tags = tags.clone();
+    }
+    let asked = &body["properties"];
+    match &asked["regionEndpointEnabled"] {
+        Value::Null => {}
+        enabled @ Value::Bool(_) => {
+            child.properties.insert("regionEndpointEnabled".to_owned(), enabled.clone());
+        }
+        other => {
+            let message = format!("{other} is not true or false");
+            return Err(RequestError::InvalidValue { property: "regionEndpointEnabled".to_owned(), message }.into());
+        }
+    }
+    if let Some(zones) = asked["zoneRedundancy"].as_str() {
+        child.properties.insert("zoneRedundancy".to_owned(), json!(zones));
+    }
+    Ok((save(cx, child).await?, new))
+}
+
+/// Removes a replication; the home region stays. `false`: there was none.
+pub async fn remove(cx: &mut Cx, registry: &Registry, replication: &str) -> Result<bool> {
+    let gone = registry_children::remove(cx, registry, Kind::Replication, replication).await?;
+    if gone.is_none() && is_home(registry, replication) {
+        return Err(RegistryError::Invalid(format!(
+            "The replication in the home region '{}' of registry {} cannot be deleted.",
+            registry.location, registry.name
+        ))
+        .into());
+    }
+    Ok(gone.is_some())
+}

@@ -1,0 +1,67 @@
+//! `Microsoft.ContainerRegistry` over ARM (acr.md A): which call is about what.
+//! Must not know: how keys are used, what lies in a registry.
+
+mod children;
+mod credentials;
+mod import;
+mod long;
+mod private_links;
+mod registry;
+mod shown;
+mod usages;
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::Arm;
+use super::wire::Answer;
+use crate::app::registries;
+use crate::domain::error::ResourceError;
+use crate::domain::name::REGISTRIES;
+use crate::domain::registry_child::Kind;
+use crate::domain::{Result, registry::Registry};
+
+/// Calls below `…/providers/Microsoft.ContainerRegistry/`.
+pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: &[&str]) -> Result<Answer> {
+    let (get, post) = (arm.method == Method::GET, arm.method == Method::POST);
+    match (rest, group) {
+        (["registries"], _) if get => registry::list(arm, group).await,
+        (["checknameavailability"], None) if post => registry::check_name(arm).await,
+        (["registries", _], Some(group)) => registry::one(arm, group, at).await,
+        (["registries", .., "operationstatuses", operation], Some(_)) if get => long::status(arm, operation).await,
+        (["locations", _, "operationresults", operation], None) if get => long::result(arm, operation).await,
+        (
+            ["registries", _, verb @ ("listcredentials" | "regeneratecredential" | "generatecredentials")],
+            Some(group),
+        ) if post => credentials::answer(arm, group, at, verb).await,
+        (["registries", _, "listusages"], Some(group)) if get => usages::answer(arm, group, at).await,
+        (["registries", _, "importimage"], Some(group)) if post => import::answer(arm, group, at).await,
+        (["registries", _, "privatelinkresources", rest @ ..], Some(group)) if get => {
+            private_links::answer(arm, group, at, rest).await
+        }
+        (["registries", _, kind, rest @ ..], Some(group)) if Kind::parse(kind).is_some() => match Kind::parse(kind) {
+            Some(kind) => children::answer(arm, group, at, kind, rest).await,
+            None => Err(arm.unknown_route()),
+        },
+        ([kind, ..], _) => {
+            let kind = if *kind == "registries" { arm.segments.get(at + 2) } else { arm.segments.get(at) };
+            let kind = kind.cloned().unwrap_or_default();
+            tracing::warn!(path = %arm.call.path, "this resource type is not emulated");
+            Err(ResourceError::TypeNotFound { namespace: "Microsoft.ContainerRegistry".to_owned(), kind }.into())
+        }
+        ([], _) => Err(arm.unknown_route()),
+    }
+}
+
+/// Requires an action (its part below `registries/`) and finds the registry of the path.
+async fn registry_of(arm: &mut Arm, group: &str, at: usize, action: &str) -> Result<Registry> {
+    arm.require(&format!("{REGISTRIES}/{action}"), &arm.scope(at + 2)).await?;
+    let mut cx = arm.app.read(arm.caller.clone()).await?;
+    registries::get(&mut cx, group, &arm.segments[at + 1]).await
+}
+
+/// A text of a body; `None` where it is missing or null.
+fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
+    let object = body.as_object()?;
+    object.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).and_then(|(_, v)| v.as_str())
+}

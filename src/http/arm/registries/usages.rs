@@ -1,0 +1,49 @@
+//! `listUsages`: limits by SKU [recorded], counted from what is there.
+//! Must not know: how anything is counted.
+
+use serde_json::json;
+
+use super::registry_of;
+use crate::app::{content, registry_children};
+use crate::domain::Result;
+use crate::domain::registry_child::{Kind, limit};
+use crate::http::arm::Arm;
+use crate::http::arm::wire::Answer;
+
+/// `GET …/listUsages`.
+pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
+    let registry = registry_of(arm, group, at, "listUsages/read").await?;
+    let mut cx = arm.app.read(arm.caller.clone()).await?;
+    let size = match registry.sku.as_str() {
+        "Premium" => 536_870_912_000_i64,
+        "Standard" => 107_374_182_400,
+        _ => 10_737_418_240,
+    };
+    let used = content::total_size(&mut cx, &registry).await?;
+    let rules = |list: &str| {
+        let rules = registry.properties.get("networkRuleSet").and_then(|r| r[list].as_array());
+        rules.map_or(0, Vec::len)
+    };
+    let usage = |name: &str, limit: i64, now: usize| json!({"name": name, "limit": limit, "currentValue": now, "unit": "Count"});
+    let mut items = vec![json!({"name": "Size", "limit": size, "currentValue": used, "unit": "Bytes"})];
+    let mut children = Vec::new();
+    for (name, kind, premium_only) in [
+        ("Webhooks", Kind::Webhook, false),
+        ("Geo-replications", Kind::Replication, true),
+        ("PrivateEndpointConnections", Kind::PrivateEndpointConnection, true),
+        ("ScopeMaps", Kind::ScopeMap, false),
+        ("Tokens", Kind::Token, false),
+    ] {
+        if registry.premium() || !premium_only {
+            let now = registry_children::count(&mut cx, &registry, kind).await?;
+            let limit = limit(&registry.sku, kind).and_then(|l| i64::try_from(l).ok()).unwrap_or(-1);
+            children.push(usage(name, limit, now));
+        }
+    }
+    if registry.premium() {
+        let rules = [usage("IPRules", 100, rules("ipRules")), usage("VNetRules", 100, rules("virtualNetworkRules"))];
+        children.splice(2..2, rules);
+    }
+    items.extend(children);
+    Ok(Answer::list(items))
+}

@@ -1,0 +1,49 @@
+# needs: az-current skopeo
+# `az acr` from end to end, content: sign-in, repositories, manifests, import, and a webhook told of a push.
+. "$ACRITE_SUITES/lib.sh"
+
+az group create --name rg-acr --location eastus >/dev/null
+az acr create --name contentreg01 --resource-group rg-acr --sku Premium >/dev/null
+az acr create --name contentreg02 --resource-group rg-acr --sku Premium >/dev/null
+az acr webhook create --registry contentreg01 --name hook01 --uri http://127.0.0.1:9/ --actions push delete >/dev/null
+login contentreg01
+image make "$WORK/image"
+push "$WORK/image" contentreg01 app:v1
+push "$WORK/image" contentreg01 app:v2
+
+step "repositories"
+equal repositories "$(az acr repository list --name contentreg01 --query '[0]' -o tsv)" app
+equal tags "$(az acr repository show-tags --name contentreg01 --repository app --query 'join(`,`, @)' -o tsv)" v1,v2
+equal manifests "$(az acr repository show-manifests --name contentreg01 --repository app --query 'length(@)' -o tsv 2>/dev/null)" 1
+equal count "$(az acr repository show --name contentreg01 --repository app --query tagCount -o tsv)" 2
+az acr repository update --name contentreg01 --image app:v2 --delete-enabled false >/dev/null
+refused "" az acr repository untag --name contentreg01 --image app:v2
+az acr repository update --name contentreg01 --image app:v2 --delete-enabled true >/dev/null
+az acr repository untag --name contentreg01 --image app:v2
+equal tags "$(az acr repository show-tags --name contentreg01 --repository app --query 'join(`,`, @)' -o tsv)" v1
+
+step "manifests"
+equal type "$(az acr manifest show --registry contentreg01 --name app:v1 --query schemaVersion -o tsv)" 2
+equal manifests "$(az acr manifest list --registry contentreg01 --name app --query 'length(@)' -o tsv)" 1
+equal metadata "$(az acr manifest list-metadata --registry contentreg01 --name app --query '[0].tags[0]' -o tsv)" v1
+digest=$(az acr manifest show-metadata --registry contentreg01 --name app:v1 --query digest -o tsv)
+az acr manifest update-metadata --registry contentreg01 --name "app:v1" --write-enabled false >/dev/null
+equal locked "$(az acr manifest show-metadata --registry contentreg01 --name app:v1 --query changeableAttributes.writeEnabled -o tsv)" false
+az acr manifest update-metadata --registry contentreg01 --name "app:v1" --write-enabled true >/dev/null
+equal referrers "$(az acr manifest list-referrers --registry contentreg01 --name "app@$digest" --query 'length(manifests || referrers || references || `[]`)' -o tsv)" 0
+
+step "import"
+az acr import --name contentreg02 --source contentreg01.azurecr.io/app:v1 --image copy:v1 >/dev/null
+equal digest "$(az acr manifest show-metadata --registry contentreg02 --name copy:v1 --query digest -o tsv)" "$digest"
+refused "already exists in target registry" az acr import --name contentreg02 --source contentreg01.azurecr.io/app:v1 --image copy:v1
+az acr import --name contentreg02 --source contentreg01.azurecr.io/app:v1 --image copy:v1 --force >/dev/null
+az acr import --name contentreg02 --registry contentreg01 --source "app@$digest" --repository plain >/dev/null
+equal repositories "$(az acr repository list --name contentreg02 --query 'join(`,`, @)' -o tsv)" copy,plain
+
+step "deletion, and what the webhook was told"
+az acr manifest delete --registry contentreg01 --name "app@$digest" --yes >/dev/null
+az acr repository delete --name contentreg02 --repository plain --yes >/dev/null
+equal repositories "$(az acr repository list --name contentreg02 --query 'join(`,`, @)' -o tsv)" copy
+told=$(az acr webhook list-events --registry contentreg01 --name hook01 --query '[].eventRequestMessage.content.action | join(`,`, @)' -o tsv)
+equal told "$told" delete,push,push
+done_with_suite
