@@ -280,34 +280,6 @@ pub async fn heard_refusal(
     Ok(())
 }
 
-/// Wraps `value`: the version that did it, and the wrapped bytes.
-pub async fn wrap_key(
-    cx: &mut Cx,
-    vault: &str,
-    key: &str,
-    version: Option<&str>,
-    algorithm: &str,
-    value: &[u8],
-) -> Result<(String, Vec<u8>)> {
-    let handle = authorize(cx, vault, key, version, Operation::WrapKey).await?;
-    let wrapped = handle.run(algorithm, value)?;
-    Ok((handle.version.version, wrapped))
-}
-
-/// Unwraps `value`: the version that did it, and the bytes.
-pub async fn unwrap_key(
-    cx: &mut Cx,
-    vault: &str,
-    key: &str,
-    version: Option<&str>,
-    algorithm: &str,
-    value: &[u8],
-) -> Result<(String, Vec<u8>)> {
-    let handle = authorize(cx, vault, key, version, Operation::UnwrapKey).await?;
-    let unwrapped = handle.run(algorithm, value)?;
-    Ok((handle.version.version, unwrapped))
-}
-
 // ---------------------------------------------------------------- find
 
 /// Passes the gate of a living vault.

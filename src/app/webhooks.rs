@@ -234,6 +234,7 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, ready: Ready) -> Resul
             break reply;
         }
         attempt += 1;
+        // Machine time: the receiver is a program outside, which the user's clock does not hurry.
         tokio::time::sleep(pause).await;
         pause *= 2;
     };

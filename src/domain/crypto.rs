@@ -242,8 +242,15 @@ pub fn generate_rsa(bits: usize, rng: &mut impl CryptoRng) -> Result<(Zeroizing<
 /// PKCS#8 DER of an RSA key, and its public half as JWK members.
 fn described(key: &rsa::PrivateKey) -> Result<(Zeroizing<Vec<u8>>, Value)> {
     let der = key.to_pkcs8_der().map_err(Error::internal)?;
-    let jwk = json!({"n": base64url(&key.n().to_be_bytes_trimmed_vartime()), "e": base64url(&key.e().to_be_bytes_trimmed_vartime())});
-    Ok((Zeroizing::new(der.as_bytes().to_vec()), jwk))
+    Ok((Zeroizing::new(der.as_bytes().to_vec()), public_members(key)))
+}
+
+/// The public half of an RSA key as JWK members.
+fn public_members(key: &rsa::PrivateKey) -> Value {
+    json!({
+        "n": base64url(&key.n().to_be_bytes_trimmed_vartime()),
+        "e": base64url(&key.e().to_be_bytes_trimmed_vartime()),
+    })
 }
 
 /// An RSA key from the members of a JWK (`n`, `e`, `d`, and the primes `p`, `q` where they are given).
@@ -267,8 +274,7 @@ pub fn import_rsa(jwk: &Value) -> Option<(Zeroizing<Vec<u8>>, Value)> {
 pub fn generate_signing_key(rng: &mut impl CryptoRng) -> Result<(Zeroizing<Vec<u8>>, Value)> {
     let key = rsa::PrivateKey::new(rng, 2048).map_err(Error::internal)?;
     let der = key.to_pkcs1_der().map_err(Error::internal)?;
-    let jwk = json!({"n": base64url(&key.n().to_be_bytes_trimmed_vartime()), "e": base64url(&key.e().to_be_bytes_trimmed_vartime())});
-    Ok((Zeroizing::new(der.as_bytes().to_vec()), jwk))
+    Ok((Zeroizing::new(der.as_bytes().to_vec()), public_members(&key)))
 }
 
 /// A named curve.

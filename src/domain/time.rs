@@ -116,13 +116,6 @@ impl ClockSetting {
     }
 }
 
-/// When the hourly look for new key versions is due next, after `now`: the whole hours since `from`.
-#[must_use]
-pub fn next_hour(from: Timestamp, now: Timestamp) -> Timestamp {
-    let hours = now.0.saturating_sub(from.0).max(0) / HOUR + 1;
-    from.plus(hours.saturating_mul(HOUR))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -215,6 +215,7 @@ async fn events(me: &Person<'_>, webhook: &str, count: usize) -> Vec<Value> {
         if events.len() >= count {
             return events;
         }
+        // The queue sends after the answer; there is nothing to wait on from outside but asking again.
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("the events of {webhook} did not come");

@@ -72,6 +72,7 @@ fn echo(name: String) -> Router {
         .route(
             "/slow",
             get(async || {
+                // The slowness is what is tested: a request that is under way when the stop comes.
                 tokio::time::sleep(Duration::from_millis(400)).await;
                 "done"
             }),
@@ -477,6 +478,7 @@ async fn a_stop_lets_running_requests_finish_and_waits_for_nobody_else() {
     let client = port.client().build().unwrap();
     let idle = client.get(port.url("/")).send().await.unwrap();
     let slow = tokio::spawn(client.get(port.url("/slow")).send());
+    // Gives the slow request time to arrive; too little would make the test fail, not pass.
     tokio::time::sleep(Duration::from_millis(100)).await;
 
     let began = Instant::now();
