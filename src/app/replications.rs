@@ -49,8 +49,11 @@ pub async fn list(cx: &mut Cx, registry: &Registry) -> Result<Vec<Child>> {
     if !registry.premium() {
         return Ok(Vec::new());
     }
-    let mut all = vec![home(registry)];
-    all.extend(registry_children::list(cx, registry, Kind::Replication).await?);
+    let mut all = registry_children::list(cx, registry, Kind::Replication).await?;
+    if !all.iter().any(|r| is_home(registry, &r.name)) {
+        all.push(home(registry));
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+    }
     Ok(all)
 }
 
@@ -92,18 +95,27 @@ pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Val
     if let Some(zones) = asked["zoneRedundancy"].as_str() {
         child.properties.insert("zoneRedundancy".to_owned(), json!(zones));
     }
+    // The first replica makes the home region a replication too, which stays when the others go [recorded].
+    if new && registry_children::find(cx, registry, Kind::Replication, &registry.location).await?.is_none() {
+        save(cx, home(registry)).await?;
+    }
     Ok((save(cx, child).await?, new))
 }
 
-/// Removes a replication; the home region stays. `false`: there was none.
-pub async fn remove(cx: &mut Cx, registry: &Registry, replication: &str) -> Result<bool> {
-    let gone = registry_children::remove(cx, registry, Kind::Replication, replication).await?;
-    if gone.is_none() && is_home(registry, replication) {
+/// How many regions there are beside the home region.
+pub async fn count(cx: &mut Cx, registry: &Registry) -> Result<usize> {
+    let all = registry_children::list(cx, registry, Kind::Replication).await?;
+    Ok(all.iter().filter(|r| !is_home(registry, &r.name)).count())
+}
+
+/// Removes a replication; the home region stays. `None`: there was none.
+pub async fn remove(cx: &mut Cx, registry: &Registry, replication: &str) -> Result<Option<Child>> {
+    if is_home(registry, replication) {
         return Err(RegistryError::Invalid(format!(
             "The replication in the home region '{}' of registry {} cannot be deleted.",
             registry.location, registry.name
         ))
         .into());
     }
-    Ok(gone.is_some())
+    registry_children::remove(cx, registry, Kind::Replication, replication).await
 }

@@ -222,6 +222,7 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, ready: Ready) -> Resul
         headers.push((name.clone(), value.as_str().unwrap_or_default().to_owned()));
     }
     headers.push(("traceparent".to_owned(), traceparent()));
+    headers.push(("X-Forwarded-For".to_owned(), "true".to_owned())); // [recorded]
     headers.push(("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned()));
     headers.push(("Content-Length".to_owned(), body.len().to_string()));
     let message = Message { uri: uri.clone(), headers: headers.clone(), body };
@@ -250,14 +251,21 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, ready: Ready) -> Resul
     };
     let event = json!({
         "eventRequestMessage": {
-            "content": ready.content, "headers": document(&headers), "method": "POST", "requestUri": uri, "version": "1.1",
+            "content": ready.content, "headers": document(&headers), "method": "POST", "requestUri": whole(&uri),
+            "version": "1.1",
         },
-        "eventResponseMessage": response,
+        "eventResponseMessage": response, "id": ready.content["id"],
     });
     let mut cx = app.write_now(Caller::system()).await?;
     let sealed = crypto::seal(&app.master, EVENT, event.to_string().as_bytes(), &mut cx.rng())?;
     store::registry_children::add_event(&mut cx.tx, ready.webhook.id, &sealed, KEPT).await?;
     cx.commit().await
+}
+
+/// An address with the path that it stands for [recorded: `http://host` is told as `http://host/`].
+fn whole(uri: &str) -> String {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    if rest.contains('/') { uri.to_owned() } else { format!("{uri}/") }
 }
 
 const EVENT: &[u8] = b"webhook event";
@@ -269,7 +277,7 @@ fn document(headers: &[(String, String)]) -> Value {
 fn traceparent() -> String {
     let mut bytes = [0; 24];
     rand::Rng::fill_bytes(&mut super::rng(), &mut bytes);
-    format!("00-{}-{}-00", crypto::hex(&bytes[..16]), crypto::hex(&bytes[16..]))
+    format!("00-{}-{}-01", crypto::hex(&bytes[..16]), crypto::hex(&bytes[16..]))
 }
 
 fn config_context(webhook: &Child) -> Vec<u8> {

@@ -185,7 +185,8 @@ pub fn settle(
         if name == "policies" {
             merge_policies(&mut settled, value, now);
         } else if name == "networkRuleSet" {
-            settled.insert(name.clone(), network_rules(value));
+            let rules = network_rules(settled.get(name), value);
+            settled.insert(name.clone(), rules);
         } else {
             settled.insert(name.clone(), value.clone());
         }
@@ -267,48 +268,78 @@ fn merge_policies(settled: &mut Map<String, Value>, asked: &Value, now: Timestam
     }
 }
 
-fn network_rules(asked: &Value) -> Value {
-    let mut rules = asked.clone();
-    if rules["defaultAction"].as_str().is_none() {
-        rules["defaultAction"] = json!("Allow");
+/// The rules so far with those that a request names [recorded: an update of `defaultAction` keeps the lists].
+fn network_rules(existing: Option<&Value>, asked: &Value) -> Value {
+    let mut rules = existing.cloned().unwrap_or_else(|| json!({"defaultAction": "Allow", "ipRules": []}));
+    for (name, value) in asked.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()) {
+        rules[name] = match (name.as_str(), value) {
+            ("ipRules" | "virtualNetworkRules", Value::Array(list)) => list.iter().map(network_rule).collect(),
+            _ => value.clone(),
+        };
     }
-    let ip_rules: Vec<Value> = rules["ipRules"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|rule| {
-            let mut rule = rule.clone();
-            if rule["action"].as_str().is_none() {
-                rule["action"] = json!("Allow");
-            }
-            rule
-        })
-        .collect();
-    rules["ipRules"] = Value::Array(ip_rules);
     rules
 }
 
-/// Fields and the api-version that brought them (acr.md A.1). An older version does not show them.
-const SINCE: &[(&str, &str)] = &[
-    ("networkRuleBypassOptions", "2020-11-01"),
-    ("zoneRedundancy", "2020-11-01"),
-    ("anonymousPullEnabled", "2020-11-01"),
-    ("metadataSearch", "2023-11-01"),
-    ("roleAssignmentMode", "2025-03-01"),
-    ("publicNetworkAccess", "2019-12-01"),
-    ("dataEndpointEnabled", "2019-12-01"),
-    ("dataEndpointHostNames", "2019-12-01"),
-    ("privateEndpointConnections", "2019-12-01"),
-    ("encryption", "2019-12-01"),
-];
+/// What newer versions call a subnet's `id`, in a rule about a virtual network (acr.md A.1).
+const SUBNET: &str = "virtualNetworkSubnetResourceId";
 
-/// Whether a field of the registry's document is shown under an api-version.
+/// A rule that says what it does, and names a subnet as the first versions did.
+fn network_rule(asked: &Value) -> Value {
+    let mut rule = json!({"action": asked["action"].as_str().unwrap_or("Allow")});
+    for (name, value) in asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "action") {
+        let name = if name.eq_ignore_ascii_case(SUBNET) { "id" } else { name.as_str() };
+        rule[name] = value.clone();
+    }
+    rule
+}
+
+/// Fields, policies and rules, with the previews and the stable versions that show them: each from a date on
+/// (acr.md A.1; the policies of 2022 by what the versions before and after them have).
+const SINCE: &[(&str, &str, &str)] = &[
+    ("publicNetworkAccess", "2019-12-01", "2021-09-01"),
+    ("dataEndpointEnabled", "2019-12-01", "2021-09-01"),
+    ("dataEndpointHostNames", "2019-12-01", "2021-09-01"),
+    ("privateEndpointConnections", "2019-12-01", "2021-09-01"),
+    ("encryption", "2019-12-01", "2021-09-01"),
+    ("networkRuleBypassOptions", "2020-11-01", "2021-09-01"),
+    ("zoneRedundancy", "2020-11-01", "2023-07-01"),
+    ("anonymousPullEnabled", "2020-11-01", "2025-04-01"),
+    ("exportPolicy", "2021-06-01", "2023-07-01"),
+    ("azureADAuthenticationAsArmPolicy", "2022-02-01", "2025-04-01"),
+    ("softDeletePolicy", "2022-02-01", NEVER),
+    ("metadataSearch", "2023-11-01", NEVER),
+    ("roleAssignmentMode", "2025-03-01", "2025-11-01"),
+];
+const NEVER: &str = "9999";
+
+/// A registry's properties as an api-version shows them.
 #[must_use]
-pub fn shows(field: &str, api_version: &str) -> bool {
-    SINCE
-        .iter()
-        .find(|(name, _)| *name == field)
-        .is_none_or(|(_, since)| api_version.get(..10).unwrap_or("9999") >= *since)
+pub fn as_of(mut properties: Map<String, Value>, api_version: &str) -> Map<String, Value> {
+    let date = api_version.get(..10).unwrap_or(NEVER);
+    let preview = api_version.len() > 10;
+    let shows = |field: &str| {
+        let since = SINCE.iter().find(|(name, ..)| *name == field);
+        since.is_none_or(|(_, previews, stable)| date >= if preview { *previews } else { *stable })
+    };
+    properties.retain(|name, _| shows(name));
+    if let Some(policies) = properties.get_mut("policies").and_then(Value::as_object_mut) {
+        policies.retain(|name, _| shows(name));
+    }
+    if let Some(rules) = properties.get_mut("networkRuleSet").and_then(Value::as_object_mut) {
+        let networks = rules.remove("virtualNetworkRules").unwrap_or_else(|| json!([]));
+        // They left with the versions of 2022 and came back with the previews of 2026.
+        if date < "2022" {
+            rules.shift_insert(1.min(rules.len()), "virtualNetworkRules".to_owned(), networks);
+        } else if preview && date >= "2026" {
+            let renamed = networks.as_array().into_iter().flatten().map(|rule| {
+                let fields = rule.as_object().into_iter().flatten();
+                let named = fields.map(|(n, v)| (if n == "id" { SUBNET.to_owned() } else { n.clone() }, v.clone()));
+                Value::Object(named.collect())
+            });
+            rules.insert("virtualNetworkRules".to_owned(), renamed.collect());
+        }
+    }
+    properties
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod entra;
 pub mod graph;
 pub mod inside;
 pub mod keyvault;
+mod leftover;
 pub mod outgoing;
 pub mod registry;
 
@@ -23,6 +24,7 @@ use tower::service_fn;
 
 use crate::app::App;
 use call::Call;
+use leftover::Leftover;
 
 /// The service that answers for a host (lower case, no port), or `None` where the host is not emulated.
 #[must_use]
@@ -69,8 +71,10 @@ where
         let (app, answer) = (app.clone(), answer.clone());
         async move {
             let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+            let (request, leftover) = Leftover::of(request);
             let call = Call::new(request, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-            Ok::<_, Infallible>(answer(app, call).await)
+            let answer = answer(app, call).await;
+            Ok::<_, Infallible>(leftover.settle(answer).await)
         }
     }))
 }

@@ -309,6 +309,8 @@ async fn webhooks_tell_of_pushes_and_deletions() {
 async fn replications_are_places_of_their_own() {
     let world = World::new();
     let me = start(&world).await;
+    let home = me.arm_at(AT, Method::PUT, &below("replications/eastus"), json!({"location": "eastus"})).await;
+    assert_eq!(refused(home).await.0, 400);
     let place = json!({"location": "centralus"});
     let made = long(&me, Method::PUT, &below("replications/centralus"), place, "Creating").await;
     assert_eq!(made["properties"]["regionEndpointEnabled"], true);
@@ -316,12 +318,13 @@ async fn replications_are_places_of_their_own() {
     assert_eq!(get(&me, "replications/centralus").await["properties"]["status"]["displayStatus"], "Ready");
     let listed = get(&me, "replications").await;
     let places: Vec<&str> = listed["value"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
-    assert_eq!(places, ["eastus", "centralus"], "the home region is listed");
+    assert_eq!(places, ["centralus", "eastus"], "the home region is listed");
     let tagged = json!({"tags": {"a": "b"}, "properties": {"regionEndpointEnabled": false}});
     let changed = long(&me, Method::PATCH, &below("replications/centralus"), tagged, "Updating").await;
     assert_eq!((&changed["tags"]["a"], &changed["properties"]["regionEndpointEnabled"]), (&json!("b"), &json!(false)));
-    let home = me.arm_at(AT, Method::PUT, &below("replications/eastus"), json!({"location": "eastus"})).await;
-    assert_eq!(refused(home).await.0, 400);
+    let closed = json!({"properties": {"regionEndpointEnabled": false}});
+    long(&me, Method::PATCH, &below("replications/eastus"), closed, "Updating").await;
+    assert_eq!(get(&me, "replications/eastus").await["properties"]["regionEndpointEnabled"], false);
     let home = me.arm_at(AT, Method::DELETE, &below("replications/eastus"), Value::Null).await;
     assert_eq!(refused(home).await.0, 400);
 

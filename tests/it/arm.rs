@@ -275,3 +275,83 @@ async fn a_role_is_assigned_once() {
         ))
     );
 }
+
+#[tokio::test]
+async fn a_refused_request_does_not_spoil_its_connection() {
+    use std::io::{Read, Write};
+
+    let world = World::new();
+    let connect = || std::net::TcpStream::connect(world.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = |length: usize| {
+        format!("POST /acrite/v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+    };
+    // One answer: its head, in lower case, and its body.
+    let read = |stream: &mut std::net::TcpStream| {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        stream.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
+        head
+    };
+
+    // The body comes after the head: who is refused has not been read to its end.
+    let mut stream = connect();
+    for _ in 0..20 {
+        stream.write_all(head(5).as_bytes()).unwrap();
+        stream.write_all(b"hello").unwrap();
+        let answer = read(&mut stream);
+        assert!(answer.starts_with("http/1.1 404") && !answer.contains("connection: close"), "{answer}");
+    }
+
+    // Too much to read for nothing: the client is told that there is no next request here.
+    let mut stream = connect();
+    stream.write_all(head(1 << 20).as_bytes()).unwrap();
+    let answer = read(&mut stream);
+    assert!(answer.starts_with("http/1.1 404") && answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_api_version_shows_what_it_knew() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let subnet = format!("{}/subnets/s", group_path("/providers/Microsoft.Network/virtualNetworks/v"));
+    let body = json!({
+        "location": "eastus", "sku": {"name": "Premium"},
+        "properties": {"networkRuleSet": {"defaultAction": "Deny", "virtualNetworkRules": [{"id": subnet}]}},
+    });
+    let path = registry_path("versioned");
+    good(me.arm_at("2021-08-01-preview", Method::PUT, &path, body).await).await;
+    // An update of one part of the rules keeps the others, those that its version does not know too.
+    let address = json!({"properties": {"networkRuleSet": {"ipRules": [{"value": "16.17.18.0/24"}]}}});
+    good(me.arm_at("2023-11-01-preview", Method::PATCH, &path, address).await).await;
+
+    for (version, rules, shown, hidden) in [
+        ("2021-08-01-preview", json!([{"action": "Allow", "id": subnet}]), "exportPolicy", "softDeletePolicy"),
+        ("2023-11-01-preview", Value::Null, "softDeletePolicy", "none"),
+        ("2023-07-01", Value::Null, "exportPolicy", "azureADAuthenticationAsArmPolicy"),
+        ("2025-11-01", Value::Null, "azureADAuthenticationAsArmPolicy", "softDeletePolicy"),
+        (
+            "2026-09-01-preview",
+            json!([{"action": "Allow", "virtualNetworkSubnetResourceId": subnet}]),
+            "softDeletePolicy",
+            "none",
+        ),
+    ] {
+        let answer = me.arm_at(version, Method::GET, &path, Value::Null).await;
+        assert_eq!(answer.headers()["api-supported-versions"], version);
+        let shown_then = good(answer).await["properties"].clone();
+        let set = &shown_then["networkRuleSet"];
+        assert_eq!(set["virtualNetworkRules"], rules, "{version}");
+        assert_eq!(set["defaultAction"], "Deny", "{version}");
+        assert_eq!(set["ipRules"], json!([{"action": "Allow", "value": "16.17.18.0/24"}]), "{version}");
+        let policies = shown_then["policies"].as_object().unwrap();
+        assert!(policies.contains_key(shown) && !policies.contains_key(hidden), "{version}: {policies:?}");
+        assert_eq!(shown_then.get("anonymousPullEnabled").is_some(), version != "2023-07-01", "{version}");
+    }
+}

@@ -21,6 +21,7 @@ mod keyvault_audit;
 mod keyvault_table;
 mod net;
 mod readme;
+mod recordings;
 mod registry;
 mod registry_ageing;
 mod registry_walk;

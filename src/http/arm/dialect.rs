@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::wire::Answer;
+use super::wire::{Answer, GATEWAY};
 use crate::domain::Error;
 use crate::domain::error::{
     AccessError, ContentError, KeyError, RegistryError, RequestError, ResourceError, SignInError, TokenError,
@@ -50,7 +50,7 @@ pub fn refusal(error: &Error, provider: Provider) -> Answer {
     let answer = Answer::new(said.status, body);
     match error {
         Error::Token(_) => answer.with("www-authenticate", challenge(error)),
-        _ if said.gateway => answer.with("x-ms-failure-cause", "gateway".to_owned()),
+        _ if said.gateway => answer.with(GATEWAY.0, GATEWAY.1.to_owned()),
         _ => answer,
     }
 }

@@ -110,8 +110,9 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
             cx.commit().await?;
             let answer =
                 Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown(&saved, &arm.api_version));
-            // The header is a path only [recorded].
-            Ok(if new { answer.with("location", arm.call.path.clone()) } else { answer })
+            // The header is the id only [recorded].
+            let id = name::identity_id(&saved.group, &saved.name);
+            Ok(if new { answer.with("location", id) } else { answer })
         }
         Method::DELETE => {
             arm.require(&format!("{IDENTITIES}/delete"), &scope).await?;

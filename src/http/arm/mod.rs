@@ -38,10 +38,18 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let correlation = call.header("x-ms-correlation-request-id").map(str::to_owned);
     let client_request = call.header("x-ms-client-request-id").map(str::to_owned);
     let provider = provider_of(&call.path);
-    let answer = match dispatch(&app, call).await {
+    let versions = registries::versions_told(
+        &call.method,
+        &call.path.to_ascii_lowercase(),
+        &call.query("api-version").unwrap_or_default(),
+    );
+    let mut answer = match dispatch(&app, call).await {
         Ok(answer) => answer,
         Err(error) => dialect::refusal(&error, provider),
     };
+    if let Some(versions) = versions.filter(|_| !answer.is_the_gateways()) {
+        answer = answer.with("api-supported-versions", versions);
+    }
     answer.into_response(correlation, client_request)
 }
 

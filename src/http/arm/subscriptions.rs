@@ -5,11 +5,11 @@
 use serde_json::{Value, json};
 
 use super::Arm;
-use super::wire::Answer;
+use super::wire::{Answer, system_data};
 use crate::app::{access, groups, identities, registries, vaults};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
-use crate::domain::{Result, name};
+use crate::domain::{Result, Timestamp, name};
 
 const LOCATIONS: &[(&str, &str)] = &[
     ("eastus", "East US"),
@@ -118,10 +118,19 @@ pub(super) async fn resources(arm: &mut Arm, group: Option<&str>) -> Result<Answ
     let mut cx = arm.app.read(arm.caller.clone()).await?;
     let mut items = Vec::new();
     for r in registries::list(&mut cx, group).await? {
-        items.push(json!({
+        let mut item = json!({
             "id": r.arm_id(), "name": r.name, "type": name::REGISTRIES, "sku": {"name": r.sku, "tier": r.sku},
-            "location": r.location, "tags": r.tags,
-        }));
+            "location": r.location,
+        });
+        if let Some(mut identity) = super::registries::shown_identity(&mut cx, &r).await? {
+            // ARM's own words for the types, where the provider's are lower camel [recorded].
+            let kinds = identity["type"].as_str().unwrap_or_default().replace("system", "System");
+            identity["type"] = json!(kinds.replace("user", "User"));
+            item["identity"] = identity;
+        }
+        item["tags"] = r.tags;
+        item["systemData"] = system_data(&r.created_by, r.created_at, &r.modified_by, r.modified_at, Timestamp::zulu7);
+        items.push(item);
     }
     for v in vaults::list(&mut cx, group).await? {
         items.push(

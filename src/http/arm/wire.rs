@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::domain::Timestamp;
 
+/// What marks ARM's own refusals, which no provider has seen [recorded].
+pub const GATEWAY: (&str, &str) = ("x-ms-failure-cause", "gateway");
+
 /// What a handler answers.
 #[derive(Debug)]
 pub struct Answer {
@@ -42,9 +45,21 @@ impl Answer {
         self.status
     }
 
+    /// Whether it is ARM's own refusal.
+    pub fn is_the_gateways(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name.as_str() == GATEWAY.0)
+    }
+
     /// Its body, for calls within calls.
     pub fn into_body(self) -> Value {
         self.body.unwrap_or_default()
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn saying(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
     }
 
     /// With one more header.
@@ -57,6 +72,7 @@ impl Answer {
     /// As an HTTP response with the headers of [recorded] provider answers.
     pub fn into_response(self, correlation: Option<String>, client_request: Option<String>) -> Response {
         let request_id = uuid::Uuid::new_v4().to_string();
+        let has_body = self.body.is_some();
         let text = self.body.map(|b| b.to_string());
         let mut response = Response::new(text.map_or_else(Body::empty, Body::from));
         *response.status_mut() = self.status;
@@ -66,7 +82,9 @@ impl Answer {
                 headers.insert(name, value);
             }
         };
-        set(header::CONTENT_TYPE, "application/json; charset=utf-8");
+        if has_body {
+            set(header::CONTENT_TYPE, "application/json; charset=utf-8");
+        }
         set(header::CACHE_CONTROL, "no-cache");
         set(header::PRAGMA, "no-cache");
         set(header::EXPIRES, "-1");

@@ -4,7 +4,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::long::{accepted, begun};
+use super::long::{begun, deleting};
 use super::registry_of;
 use super::shown::shown;
 use crate::app::{Cx, cache_rules, registry_children, replications, webhooks};
@@ -79,15 +79,19 @@ async fn one(arm: &mut Arm, registry: &Registry, kind: Kind, name: &str) -> Resu
             let mut cx = arm.app.write(caller).await?;
             let gone = match kind {
                 Kind::Replication => replications::remove(&mut cx, registry, name).await?,
-                _ => registry_children::remove(&mut cx, registry, kind, name).await?.is_some(),
+                _ => registry_children::remove(&mut cx, registry, kind, name).await?,
             };
             cx.commit().await?;
-            match (gone, kind) {
-                (false, _) => Ok(Answer::empty(StatusCode::NO_CONTENT)),
-                (true, Kind::Replication | Kind::CacheRule | Kind::CredentialSet) => {
-                    accepted(arm, kind.operation()).await
+            let Some(gone) = gone else { return Ok(Answer::empty(StatusCode::NO_CONTENT)) };
+            match kind {
+                Kind::Replication => {
+                    deleting(arm, kind.operation(), gone.location.as_deref().unwrap_or(&registry.location)).await
                 }
-                (true, _) => Ok(Answer::empty(StatusCode::OK)),
+                // In capitals [recorded].
+                Kind::CacheRule | Kind::CredentialSet => {
+                    deleting(arm, kind.operation(), &registry.location.to_ascii_uppercase()).await
+                }
+                _ => Ok(Answer::empty(StatusCode::OK)),
             }
         }
         _ => {

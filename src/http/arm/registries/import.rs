@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::long::accepted_as;
+use super::long::accepted;
 use super::registry_of;
 use crate::app::{imports, operations};
 use crate::domain::error::RequestError;
@@ -29,5 +29,5 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answ
     let mut cx = arm.app.write(arm.caller.clone()).await?;
     operations::record(&mut cx, &operation, &outcome).await?;
     cx.commit().await?;
-    Ok(accepted_as(arm, &registry.location, &operation))
+    Ok(accepted(arm, &registry.location.to_ascii_uppercase(), &operation))
 }

@@ -20,21 +20,21 @@ pub(super) async fn begun(arm: &mut Arm, id: &str, kind: &str, body: Value) -> R
     Ok(Answer::new(StatusCode::CREATED, body).with("azure-asyncoperation", poll))
 }
 
-/// 202 with where to ask for the result, for a new operation that is done already.
-pub(super) async fn accepted(arm: &mut Arm, kind: &str) -> Result<Answer> {
+/// 202 with where to ask for the result, for a deletion that is done already: there will be nothing to say.
+pub(super) async fn deleting(arm: &mut Arm, kind: &str, location: &str) -> Result<Answer> {
     let mut cx = arm.app.write(arm.caller.clone()).await?;
-    let operation = operations::succeeded(&mut cx, kind).await?;
+    let operation = operations::ended(&mut cx, kind, &Value::Null).await?;
     cx.commit().await?;
-    Ok(accepted_as(arm, "global", &operation))
+    Ok(accepted(arm, location, &operation))
 }
 
 /// 202 with where to ask for the result of an operation.
-pub(super) fn accepted_as(arm: &Arm, location: &str, operation: &str) -> Answer {
+pub(super) fn accepted(arm: &Arm, location: &str, operation: &str) -> Answer {
     let poll = format!(
         "https://{}{}/providers/Microsoft.ContainerRegistry/locations/{}/operationResults/{operation}?api-version={}",
         arm.call.authority,
         name::subscription_id(),
-        location.to_ascii_uppercase(),
+        location,
         arm.api_version
     );
     Answer::empty(StatusCode::ACCEPTED).with("location", poll)
@@ -53,6 +53,9 @@ pub(super) async fn status(arm: &mut Arm, operation: &str) -> Result<Answer> {
 pub(super) async fn result(arm: &mut Arm, operation: &str) -> Result<Answer> {
     let mut cx = arm.app.read(arm.caller.clone()).await?;
     let outcome = operations::outcome(&mut cx, operation).await?;
+    if outcome.is_null() {
+        return Ok(Answer::empty(StatusCode::OK));
+    }
     if outcome["status"] != "Failed" {
         return Ok(Answer::ok(outcome));
     }

@@ -9,9 +9,13 @@ mod private_links;
 mod registry;
 mod shown;
 mod usages;
+mod versions;
 
 use axum::http::Method;
 use serde_json::Value;
+
+pub(super) use registry::shown_identity;
+pub(super) use versions::told as versions_told;
 
 use super::Arm;
 use super::wire::Answer;

@@ -4,12 +4,12 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::long::{accepted, begun};
+use super::long::{begun, deleting};
 use crate::app::registries::{self, Done, Wanted};
 use crate::app::{Cx, cascade, groups, identities, registry_children};
 use crate::domain::cmk;
 use crate::domain::name::{self, REGISTRIES, ResourceId};
-use crate::domain::registry::{Registry, canonical, shows};
+use crate::domain::registry::{Registry, as_of, canonical};
 use crate::domain::registry_child::Kind;
 use crate::domain::well_known::TENANT_ID;
 use crate::domain::{Result, Timestamp};
@@ -55,8 +55,7 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
         }
     }
     insert_encryption(&mut properties, registry);
-    properties.retain(|name, _| shows(name, api_version));
-    value["properties"] = Value::Object(properties);
+    value["properties"] = Value::Object(as_of(properties, api_version));
     Ok(value)
 }
 
@@ -65,7 +64,7 @@ fn insert_encryption(properties: &mut Map<String, Value>, registry: &Registry) {
 }
 
 /// `identity`, or nothing where none is assigned; the types' words are lower camel [recorded].
-async fn shown_identity(cx: &mut Cx, registry: &Registry) -> Result<Option<Value>> {
+pub(in crate::http::arm) async fn shown_identity(cx: &mut Cx, registry: &Registry) -> Result<Option<Value>> {
     let system = registry.system_principal.as_ref();
     let kind = match (system, registry.user_identities.is_empty()) {
         (None, true) => return Ok(None),
@@ -177,16 +176,21 @@ pub(super) async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer>
         Method::DELETE => {
             arm.require(&format!("{REGISTRIES}/delete"), &scope).await?;
             let mut cx = arm.app.read(caller.clone()).await?;
+            // A registry that ever had a replica goes as a long operation, and says what is going [recorded].
             let replicated = match registries::get(&mut cx, group, &registry).await {
-                Ok(found) => registry_children::count(&mut cx, &found, Kind::Replication).await? > 0,
-                Err(_) => false,
+                Ok(found) if registry_children::count(&mut cx, &found, Kind::Replication).await? > 0 => {
+                    let body = shown(&mut cx, &found, &arm.api_version, "Deleting").await?;
+                    Some((found.location, body))
+                }
+                _ => None,
             };
             drop(cx);
-            let gone = cascade::delete_registry(&arm.app, caller, group, &registry).await?;
-            match (gone, replicated) {
-                (true, true) => accepted(arm, "registries").await,
-                (true, false) => Ok(Answer::empty(StatusCode::OK)),
-                (false, _) => Ok(Answer::empty(StatusCode::NO_CONTENT)),
+            if !cascade::delete_registry(&arm.app, caller, group, &registry).await? {
+                return Ok(Answer::empty(StatusCode::NO_CONTENT));
+            }
+            match replicated {
+                Some((location, body)) => Ok(deleting(arm, "registries", &location).await?.saying(body)),
+                None => Ok(Answer::empty(StatusCode::OK)),
             }
         }
         _ => Err(arm.wrong_method()),

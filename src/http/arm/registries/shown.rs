@@ -75,7 +75,7 @@ async fn properties(cx: &mut Cx, child: &Child, state: &str) -> Result<Map<Strin
         }
         Kind::Replication => {
             let mut status = json!({});
-            if state == "Succeeded" {
+            if state != "Creating" {
                 status["displayStatus"] = json!("Ready");
             }
             status["timestamp"] = json!(child.modified_at.zulu7());
