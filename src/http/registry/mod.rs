@@ -62,6 +62,9 @@ async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
     if is_data_endpoint(&call.host) {
         return blobs::by_link(app, &mut call).await;
     }
+    if routes::is_not_emulated(&call.path) {
+        tracing::warn!(path = %call.path, "this feature of registries is not emulated");
+    }
     let (repository, of) = match routes::parse(&call.path)? {
         Route::Base => return base(app, &mut call).await,
         Route::Exchange => return oauth::exchange(app, call).await,

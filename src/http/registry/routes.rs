@@ -95,8 +95,18 @@ fn distribution(segments: &[&str]) -> Option<Result<Route>> {
     repository(name, of)
 }
 
+/// Whether a path belongs to what Azure's registries have, or had, and this one has not: artifact streaming, and
+/// the store of Helm charts that Azure took away in 2025. Both are paths that lead nowhere [inferred].
+pub fn is_not_emulated(path: &str) -> bool {
+    path.starts_with("/helm/") || (path.starts_with("/acr/v1/") && STREAMING.iter().any(|s| path.contains(s)))
+}
+
+/// Segments of artifact streaming [cli].
+const STREAMING: [&str; 2] = ["/_streaming", "/_operations/"];
+
 fn azure(segments: &[&str]) -> Option<Result<Route>> {
     let (name, of) = match segments {
+        [_, .., "_streaming"] | [_, .., "_streaming" | "_operations", _] => return None,
         [name @ .., "_tags"] => (name, Of::AcrTags),
         [name @ .., "_tags", tag] => (name, Of::AcrTag((*tag).to_owned())),
         [name @ .., "_manifests"] => (name, Of::AcrManifests),
@@ -182,11 +192,18 @@ mod tests {
             "/",
             "/v2/a%ff/manifests/x",
             "/acr/v1/",
+            "/acr/v1/a/_streaming",
+            "/acr/v1/a/_streaming/sha256:ab",
+            "/acr/v1/a/b/_operations/x:cancel",
             "/acr/v1/_deleted/x",
             "/v2/a /tags/list",
         ] {
             assert!(parse(path).is_err(), "{path}");
         }
+        let nowhere = "/acr/v1/a/_streaming";
+        assert_eq!(parse(nowhere), Err(RequestError::RouteUnknown(nowhere.into()).into()));
+        assert!(is_not_emulated(nowhere) && is_not_emulated("/helm/v1/repo/_charts"));
+        assert!(!is_not_emulated("/acr/v1/a/_tags") && !is_not_emulated("/v2/helm/tags/list"));
         assert_eq!(parse("/v2/A/tags/list"), Err(RequestError::RouteUnknown("/v2/A/tags/list".into()).into()));
         assert_eq!(parse("/v2/a..b/tags/list"), Err(ContentError::NameInvalid("a..b".into()).into()));
     }
