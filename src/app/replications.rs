@@ -57,6 +57,22 @@ pub async fn list(cx: &mut Cx, registry: &Registry) -> Result<Vec<Child>> {
     Ok(all)
 }
 
+/// A registry's dedicated data endpoints, `{name}.{region}.data.azurecr.io`, and whether their region is served: one in
+/// each region, the home region first. None where the registry has not asked for them.
+pub async fn data_endpoints(cx: &mut Cx, registry: &Registry) -> Result<Vec<(String, bool)>> {
+    if !registry.flag("dataEndpointEnabled") {
+        return Ok(Vec::new());
+    }
+    let mut regions = list(cx, registry).await?;
+    regions.sort_by_key(|r| !is_home(registry, &r.name));
+    let endpoint = |region: Child| {
+        let place = region.location.as_deref().unwrap_or(&registry.location);
+        let host = format!("{}.{place}.data.azurecr.io", registry.name.to_ascii_lowercase());
+        (host, region.properties.get("regionEndpointEnabled") != Some(&json!(false)))
+    };
+    Ok(regions.into_iter().map(endpoint).collect())
+}
+
 /// Saves a replication from the document of a PUT or a PATCH. `true`: it is new.
 pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Value) -> Result<(Child, bool)> {
     let (mut child, new) = begin(cx, registry, Kind::Replication, replication).await?;

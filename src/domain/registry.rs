@@ -388,8 +388,9 @@ mod tests {
 
     #[test]
     fn older_versions_do_not_show_newer_fields() {
-        assert!(!shows("anonymousPullEnabled", "2019-12-01-preview"));
-        assert!(shows("anonymousPullEnabled", "2026-09-01-preview"));
-        assert!(shows("whatever", "2017-10-01"));
+        let shown = |version: &str| as_of(map(json!({"anonymousPullEnabled": true, "mine": 1})), version);
+        assert_eq!(shown("2019-12-01-preview"), map(json!({"mine": 1})));
+        assert_eq!(shown("2023-07-01"), map(json!({"mine": 1})));
+        assert_eq!(shown("2026-09-01-preview"), map(json!({"anonymousPullEnabled": true, "mine": 1})));
     }
 }

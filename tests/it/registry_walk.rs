@@ -185,6 +185,18 @@ async fn blob_reads_go_to_the_data_endpoint() {
     expect(world.http().get(&elsewhere).send().await.unwrap(), 404, "NAME_UNKNOWN").await;
     let base = world.http().get("https://reg01.eastus.data.azurecr.io/v2/").send().await.unwrap();
     assert_eq!(base.status(), StatusCode::NOT_FOUND);
+
+    // Each region has an endpoint of its own; where the home region is not served, the next one is.
+    let below = |rest: &str| format!("{}/replications/{rest}", registry_path("reg01"));
+    good(me.arm(Method::PUT, &below("westus"), json!({"location": "westus"})).await).await;
+    let hosts = good(me.arm(Method::GET, &registry_path("reg01"), Value::Null).await).await;
+    let hosts = hosts["properties"]["dataEndpointHostNames"].clone();
+    assert_eq!(hosts, json!(["reg01.eastus.data.azurecr.io", "reg01.westus.data.azurecr.io"]));
+    assert_eq!(world.http().get(&elsewhere).send().await.unwrap().bytes().await.unwrap(), blob);
+    let closed = json!({"properties": {"regionEndpointEnabled": false}});
+    good(me.arm(Method::PATCH, &below("eastus"), closed).await).await;
+    let sent_away = docker.call(Method::GET, &path).send().await.unwrap();
+    assert!(header(&sent_away, "location").starts_with("https://reg01.westus.data.azurecr.io/"));
     set(false).await;
     expect(world.http().get(&link).send().await.unwrap(), 404, "NAME_UNKNOWN").await;
     assert_eq!(docker.call(Method::GET, &path).send().await.unwrap().bytes().await.unwrap(), blob);

@@ -33,10 +33,11 @@ pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &
     let (mut cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull"])).await?;
     let digest = Digest::parse(digest)?;
     let blob = blobs::find(&mut cx, &inside, repository, &digest).await?;
+    let elsewhere = links::host_of(&mut cx, &inside).await?;
     drop(cx);
     if call.method == Method::HEAD {
         blobs::expect_use(app, &blob).await?;
-    } else if let Some(host) = links::host_of(&inside) {
+    } else if let Some(host) = elsewhere {
         let signature = links::sign(app, &inside, repository, &digest)?;
         let mut answer = wire::empty(StatusCode::TEMPORARY_REDIRECT);
         let location = format!("https://{host}/v2/{repository}/blobs/{digest}?sp=r&sig={signature}");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::long::{begun, deleting};
 use crate::app::registries::{self, Done, Wanted};
-use crate::app::{Cx, cascade, groups, identities, registry_children};
+use crate::app::{Cx, cascade, groups, identities, registry_children, replications};
 use crate::domain::cmk;
 use crate::domain::name::{self, REGISTRIES, ResourceId};
 use crate::domain::registry::{Registry, as_of, canonical};
@@ -41,11 +41,8 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
         if name == "dataEndpointEnabled" {
             insert_encryption(&mut properties, registry);
             properties.insert(name.clone(), field.clone());
-            let hosts = if registry.flag("dataEndpointEnabled") {
-                vec![format!("{}.{}.data.azurecr.io", registry.name.to_ascii_lowercase(), registry.location)]
-            } else {
-                Vec::new()
-            };
+            let endpoints = replications::data_endpoints(cx, registry).await?;
+            let hosts: Vec<String> = endpoints.into_iter().map(|(host, _)| host).collect();
             properties.insert("dataEndpointHostNames".into(), json!(hosts));
             properties.insert("privateEndpointConnections".into(), json!([]));
         } else if name == "networkRuleSet" && !registry.premium() {
