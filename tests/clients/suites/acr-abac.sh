@@ -27,7 +27,8 @@ refused "The given role assignment condition is invalid." az role assignment cre
 az role assignment create --assignee "$app" --role "Container Registry Repository Writer" --scope "$scope" \
   --condition "$condition" --condition-version 2.0 --description "team-a" >"$WORK/made.json"
 equal condition "$(field condition <"$WORK/made.json")" "$condition"
-equal listed "$(az role assignment list --assignee "$app" --scope "$scope" --query '[0].[condition, conditionVersion]' -o tsv)" "$condition	2.0"
+equal listed "$(az role assignment list --assignee "$app" --scope "$scope" --query "[0].join(' in version ', [condition, conditionVersion])" -o tsv)" \
+  "$condition in version 2.0"
 
 step "its service principal pulls and pushes in its own repositories only"
 as_team() { skopeo --insecure-policy copy --quiet --preserve-digests "--$1-creds" "$app:$password" "${@:2}"; }
@@ -38,9 +39,16 @@ refused "" as_team src docker://abacreg01.azurecr.io/team-b/app:v1 "oci:$WORK/re
 refused "" as_team dest "oci:$WORK/image:image" docker://abacreg01.azurecr.io/team-b/new:v1
 equal team-b "$(az acr repository show-tags --name abacreg01 --repository team-b/app --query 'join(`,`, @)' -o tsv)" v1
 
-step "and az as that service principal"
+step "and az, signed in as that service principal"
+az role assignment create --assignee "$app" --role Reader --scope "$scope" >/dev/null # to see the registry itself
+own=$AZURE_CONFIG_DIR
 export AZURE_CONFIG_DIR=$WORK/as-team
-az login --service-principal --username "$app" --password "$password" --tenant "$AZURE_TENANT_ID" --allow-no-subscriptions >/dev/null
-of_team() { az acr repository show-tags --name abacreg01 --suffix azurecr.io --repository "$1" --query 'join(`,`, @)' -o tsv; }
-unset AZURE_CONFIG_DIR
+az login --service-principal --username "$app" --password "$password" --tenant "$AZURE_TENANT_ID" >/dev/null
+equal tags "$(az acr repository show-tags --name abacreg01 --repository team-a/new --query 'join(`,`, @)' -o tsv)" v1
+refused "" az acr repository show-tags --name abacreg01 --repository team-b/app
+refused "" az acr repository list --name abacreg01
+refused "" az acr repository delete --name abacreg01 --repository team-a/new --yes
+AZURE_CONFIG_DIR=$own az role assignment create --assignee "$app" --role "Container Registry Repository Catalog Lister" \
+  --scope "$scope" >/dev/null
+equal catalog "$(az acr repository list --name abacreg01 --query 'join(`,`, @)' -o tsv)" team-a/app,team-a/new,team-b/app
 done_with_suite
