@@ -4,6 +4,7 @@
 
 use super::Cx;
 use crate::domain::access::{Grant, Permission, Plane, allowed, policy_permits};
+use crate::domain::condition::{Attributes, Condition, Source, Value};
 use crate::domain::error::AccessError;
 use crate::domain::role::{self, Role};
 use crate::domain::vault::Vault;
@@ -18,7 +19,11 @@ pub async fn grants(cx: &mut Cx) -> Result<Vec<Grant>> {
     for principal in principals {
         for assignment in store::access::of_principal(&mut cx.tx, &principal).await? {
             if let Some(role) = role_by_id(cx, &assignment.role_id).await? {
-                grants.push(Grant { scope: assignment.scope, role });
+                let condition = assignment.condition().map(|text| {
+                    // It was read when it was written; one that is not read any more gives nothing.
+                    Condition::parse(text).unwrap_or_else(|_| Condition::never())
+                });
+                grants.push(Grant { scope: assignment.scope, role, condition });
             }
         }
     }
@@ -33,14 +38,30 @@ pub async fn role_by_id(cx: &mut Cx, id: &str) -> Result<Option<Role>> {
     }
 }
 
-/// Whether the caller may do a control-plane action at a scope.
+/// What conditions may ask of any attempt: there are no private networks here.
+pub fn environment(cx: &Cx) -> Attributes {
+    Attributes::default().text(Source::Environment, "UtcNow", &cx.now.zulu7()).with(
+        Source::Environment,
+        "isPrivateLink",
+        vec![Value::Bool(false)],
+    )
+}
+
+/// Whether the caller may do an action at a scope.
 pub async fn may(cx: &mut Cx, plane: Plane, action: &str, scope: &str) -> Result<bool> {
-    Ok(allowed(&grants(cx).await?, plane, action, scope))
+    let known = environment(cx);
+    Ok(allowed(&grants(cx).await?, plane, action, scope, &known))
 }
 
 /// Requires a control-plane action at a scope.
 pub async fn require(cx: &mut Cx, action: &str, scope: &str) -> Result<()> {
-    if may(cx, Plane::Control, action, scope).await? {
+    let known = environment(cx);
+    require_knowing(cx, action, scope, &known).await
+}
+
+/// Requires a control-plane action at a scope, where conditions may ask for more than the [`environment`].
+pub async fn require_knowing(cx: &mut Cx, action: &str, scope: &str, known: &Attributes) -> Result<()> {
+    if allowed(&grants(cx).await?, Plane::Control, action, scope, known) {
         return Ok(());
     }
     Err(AccessError::Action { caller: cx.caller.clone(), action: action.to_owned(), scope: scope.to_owned() }.into())

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::registry_children::{self, RegistryToken};
 use super::{App, Cx, access, clock, registries, tokens};
-use crate::domain::access::{Caller, Plane, address_in, allowed};
+use crate::domain::access::{Caller, Grant, Plane, address_in, allowed};
+use crate::domain::condition::{Attributes, Source};
 use crate::domain::error::{ContentError, RequestError, TokenError};
 use crate::domain::identity::Principal;
 use crate::domain::registry::Registry;
@@ -139,6 +140,72 @@ impl Rights {
     }
 }
 
+/// A principal's roles, where conditions make them worth something else in each repository.
+#[derive(Debug, Clone)]
+pub struct Roles {
+    grants: Vec<Grant>,
+    /// The registry's ARM id.
+    scope: String,
+    /// `roleAssignmentMode` is `AbacRepositoryPermissions`.
+    abac: bool,
+    environment: Attributes,
+}
+
+/// What conditions call a repository. [docs] name it an attribute of the request; that it may be asked of the
+/// resource too is [inferred] from what people write.
+const REPOSITORY: &str = "Microsoft.ContainerRegistry/registries/repositories:name";
+
+impl Roles {
+    fn conditional(&self) -> bool {
+        self.grants.iter().any(|grant| grant.condition.is_some())
+    }
+
+    /// What they could be worth, whatever is asked for: without their conditions.
+    fn at_most(&self) -> Rights {
+        let bare = |grant: &Grant| Grant { condition: None, ..grant.clone() };
+        Self { grants: self.grants.iter().map(bare).collect(), ..self.clone() }.worth(None)
+    }
+
+    /// What they are worth in a repository, or in the registry as a whole.
+    fn worth(&self, repository: Option<&str>) -> Rights {
+        let mut known = self.environment.clone();
+        if let Some(name) = repository {
+            known = known.text(Source::Request, REPOSITORY, name).text(Source::Resource, REPOSITORY, name);
+        }
+        let plane = if self.abac { Plane::Data } else { Plane::Control };
+        let may = |action: &str| {
+            let action = format!("Microsoft.ContainerRegistry/registries/{action}");
+            allowed(&self.grants, plane, &action, &self.scope, &known)
+        };
+        if self.abac {
+            return Rights {
+                pull: may("repositories/content/read"),
+                push: may("repositories/content/write"),
+                delete: may("repositories/content/delete"),
+                metadata_read: may("repositories/metadata/read"),
+                metadata_write: may("repositories/metadata/write"),
+                catalog: may("catalog/read"),
+                deleted_read: may("repositories/metadata/read"),
+                deleted_restore: may("repositories/content/write"),
+            };
+        }
+        let pull = may("pull/read");
+        let push = may("push/write");
+        Rights {
+            pull,
+            push,
+            delete: may("artifacts/delete"),
+            // AcrPull names neither, and yet lists tags and repositories [docs: role table].
+            metadata_read: pull || may("metadata/read"),
+            catalog: pull || may("catalog/read"),
+            // [inferred] AcrPush may lock what it may overwrite.
+            metadata_write: push || may("metadata/write"),
+            deleted_read: may("deleted/read"),
+            deleted_restore: may("deleted/restore/action"),
+        }
+    }
+}
+
 /// What a request may do.
 #[derive(Debug, Clone)]
 pub enum Access {
@@ -146,6 +213,8 @@ pub enum Access {
     Token(Vec<Scope>),
     /// What the credential shown with the call itself is worth.
     Direct(Rights),
+    /// The same of roles with conditions.
+    Roles(Box<Roles>),
     /// The same of a repository token: the actions of its scope map. It never lists the catalog [docs].
     Mapped(Vec<String>),
 }
@@ -169,6 +238,7 @@ impl Access {
                 .iter()
                 .any(|s| s.kind == kind && s.name == name && s.actions.iter().any(|a| a == action || a == "*")),
             Self::Direct(rights) => rights.allows(kind, name, action),
+            Self::Roles(roles) => roles.worth((kind == "repository").then_some(name)).allows(kind, name, action),
             Self::Mapped(actions) => {
                 kind == "repository" && mapped(action).is_some_and(|right| actions_allow(actions, name, right))
             }
@@ -178,6 +248,11 @@ impl Access {
     /// What an import may do in the registries that resource management let it into.
     pub(super) fn everything() -> Self {
         Self::Direct(Rights::ALL)
+    }
+
+    /// Whether it may be kept for another request: conditions may ask what time it is.
+    pub(super) fn keeps(&self) -> bool {
+        !matches!(self, Self::Roles(_))
     }
 
     /// Whether it gives one of the rights needed.
@@ -385,50 +460,24 @@ impl Credential {
             Self::Admin => Access::Direct(Rights::ALL),
             Self::Anonymous => Access::Direct(Rights::ANONYMOUS),
             Self::Token(token) => Access::Mapped(token.actions),
-            Self::Principal(caller) => Access::Direct(Self::rights(caller, cx, registry).await?),
+            Self::Principal(caller) => {
+                let roles = Self::roles(caller, cx, registry).await?;
+                if roles.conditional() { Access::Roles(Box::new(roles)) } else { Access::Direct(roles.worth(None)) }
+            }
         })
     }
 
-    /// What a principal's roles are worth in the registry.
-    async fn rights(caller: Caller, cx: &mut Cx, registry: &Registry) -> Result<Rights> {
+    /// A principal's roles.
+    async fn roles(caller: Caller, cx: &mut Cx, registry: &Registry) -> Result<Roles> {
         let before = cx.act_as(caller);
         let grants = access::grants(cx).await;
         cx.act_as(before);
-        let grants = grants?;
-        let scope = registry.arm_id();
-        let abac =
-            registry.properties.get("roleAssignmentMode").and_then(Value::as_str) == Some("AbacRepositoryPermissions");
-        if abac {
-            let may = |action: &str| {
-                allowed(&grants, Plane::Data, &format!("Microsoft.ContainerRegistry/registries/{action}"), &scope)
-            };
-            return Ok(Rights {
-                pull: may("repositories/content/read"),
-                push: may("repositories/content/write"),
-                delete: may("repositories/content/delete"),
-                metadata_read: may("repositories/metadata/read"),
-                metadata_write: may("repositories/metadata/write"),
-                catalog: may("catalog/read"),
-                deleted_read: may("repositories/metadata/read"),
-                deleted_restore: may("repositories/content/write"),
-            });
-        }
-        let may = |action: &str| {
-            allowed(&grants, Plane::Control, &format!("Microsoft.ContainerRegistry/registries/{action}"), &scope)
-        };
-        let pull = may("pull/read");
-        let push = may("push/write");
-        Ok(Rights {
-            pull,
-            push,
-            delete: may("artifacts/delete"),
-            // AcrPull names neither, and yet lists tags and repositories [docs: role table].
-            metadata_read: pull || may("metadata/read"),
-            catalog: pull || may("catalog/read"),
-            // [inferred] AcrPush may lock what it may overwrite.
-            metadata_write: push || may("metadata/write"),
-            deleted_read: may("deleted/read"),
-            deleted_restore: may("deleted/restore/action"),
+        let mode = registry.properties.get("roleAssignmentMode").and_then(Value::as_str);
+        Ok(Roles {
+            grants: grants?,
+            scope: registry.arm_id(),
+            abac: mode == Some("AbacRepositoryPermissions"),
+            environment: access::environment(cx),
         })
     }
 }
@@ -513,7 +562,7 @@ pub async fn exchange(app: &Arc<App>, registry: &str, entra: Option<&str>, addre
     let caller = tokens::authenticate(app, entra, &audiences, address).await?;
     let mut cx = app.read(caller.clone()).await?;
     let subject = caller.object_id.clone();
-    let rights = Credential::rights(caller, &mut cx, &found).await?;
+    let rights = Credential::roles(caller, &mut cx, &found).await?.at_most();
     if rights == Rights::default() {
         return Err(TokenError::Missing.into());
     }

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{Cx, access};
+use crate::domain::condition::Condition;
 use crate::domain::error::ResourceError;
 use crate::domain::role::{self, Role};
 use crate::domain::{Result, access::covers, name};
@@ -33,8 +34,27 @@ pub fn guid_of(role_definition_id: &str) -> String {
     role_definition_id.rsplit('/').next().unwrap_or_default().to_ascii_lowercase()
 }
 
+/// Requires that the condition of an assignment can be read; its version is 2.0, the only one there is [docs].
+fn check_condition(doc: &mut Map<String, Value>) -> Result<()> {
+    let condition = match doc.get("condition") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(()),
+        Some(other) => other.as_str().ok_or_else(|| "it is no text".to_owned()),
+    };
+    let version = doc.get("conditionVersion").filter(|v| !v.is_null());
+    let read = match version {
+        None => condition.and_then(Condition::parse),
+        Some(version) if *version == "2.0" => condition.and_then(Condition::parse),
+        Some(version) => Err(format!("its version is {version}, not \"2.0\"")),
+    };
+    read.map_err(ResourceError::ConditionInvalid)?;
+    doc.insert("conditionVersion".to_owned(), Value::from("2.0"));
+    Ok(())
+}
+
 /// Assigns a role. `true`: it is new (keyvault.md E.2).
-pub async fn assign(cx: &mut Cx, asked: Asked) -> Result<(Assignment, bool)> {
+pub async fn assign(cx: &mut Cx, mut asked: Asked) -> Result<(Assignment, bool)> {
+    check_condition(&mut asked.doc)?;
     let role_id = guid_of(&asked.role);
     if access::role_by_id(cx, &role_id).await?.is_none() {
         return Err(ResourceError::RoleNotFound(role_id).into());

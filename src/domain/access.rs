@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 
+use super::condition::{Attributes, Condition};
 use super::identity::PrincipalKind;
 pub use super::role::Plane;
 use super::role::Role;
@@ -64,12 +65,19 @@ pub struct Grant {
     pub scope: String,
     /// The role.
     pub role: Role,
+    /// What has to hold besides.
+    pub condition: Option<Condition>,
 }
 
-/// Whether any grant allows `action` at `scope`: the union over all grants at the scope or above it.
+/// Whether any grant allows `action` at `scope`: the union over all grants at the scope or above it whose condition,
+/// if they have one, holds for what is known of the attempt.
 #[must_use]
-pub fn allowed(grants: &[Grant], plane: Plane, action: &str, scope: &str) -> bool {
-    grants.iter().any(|g| covers(&g.scope, scope) && g.role.permits(plane, action))
+pub fn allowed(grants: &[Grant], plane: Plane, action: &str, scope: &str, known: &Attributes) -> bool {
+    grants.iter().any(|g| {
+        covers(&g.scope, scope)
+            && g.role.permits(plane, action)
+            && g.condition.as_ref().is_none_or(|condition| condition.holds(action, known))
+    })
 }
 
 /// Whether `scope` is `ancestor` or lies below it. Case does not matter.

@@ -337,6 +337,8 @@ pub enum ResourceError {
         /// The existing one's name, a GUID.
         name: String,
     },
+    /// The condition of a role assignment cannot be read: why.
+    ConditionInvalid(String),
     /// A role assignment cannot be changed in these fields.
     RoleAssignmentFixed,
     /// The principal is not in the directory.

@@ -5,6 +5,7 @@ pub mod access;
 pub mod audit;
 pub mod certificate;
 pub mod cmk;
+pub mod condition;
 pub mod content;
 pub mod crypto;
 pub mod directory;

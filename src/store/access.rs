@@ -32,6 +32,14 @@ pub struct Assignment {
     pub doc: Value,
 }
 
+impl Assignment {
+    /// Its condition, if it has one.
+    #[must_use]
+    pub fn condition(&self) -> Option<&str> {
+        self.doc["condition"].as_str().filter(|text| !text.trim().is_empty())
+    }
+}
+
 fn assignment(row: &SqliteRow) -> Assignment {
     Assignment {
         name: row.get("name"),

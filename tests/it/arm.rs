@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    GROUP, SUBSCRIPTION, TENANT, World, good, group_path, identity_path, refused, registry_path, vault_path,
+    GROUP, Person, SUBSCRIPTION, TENANT, World, good, group_path, identity_path, refused, registry_path, vault_path,
 };
 
 #[tokio::test]
@@ -354,4 +354,24 @@ async fn an_api_version_shows_what_it_knew() {
         assert!(policies.contains_key(shown) && !policies.contains_key(hidden), "{version}: {policies:?}");
         assert_eq!(shown_then.get("anonymousPullEnabled").is_some(), version != "2023-07-01", "{version}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_are_listed_to_those_who_may_read_them() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    me.make_registry("reg02").await;
+    let person = world.somebody("somebody").await;
+    let path = format!("/subscriptions/{SUBSCRIPTION}/resources");
+    let names = async |who: &Person<'_>| {
+        let listed = good(who.arm(Method::GET, &path, Value::Null).await).await;
+        listed["value"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&me).await, ["reg01", "reg02"]);
+    let (status, code, _) = refused(person.arm(Method::GET, &path, Value::Null).await).await;
+    assert_eq!((status, code.as_str()), (403, "AuthorizationFailed"));
+    me.assign(&registry_path("reg02"), "acdd72a7-3385-48ef-bd42-f606fba81ae7", &person.object_id).await;
+    assert_eq!(names(&person).await, ["reg02"]);
 }

@@ -9,6 +9,7 @@ mod at_rest;
 mod cli;
 mod cmk_lifecycle;
 mod cmk_revocation;
+mod conditions;
 mod crash;
 mod deployments;
 mod entra;

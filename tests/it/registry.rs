@@ -395,7 +395,8 @@ pub async fn token(person: &Person<'_>, scope: &str) -> String {
     good(answer).await["access_token"].as_str().unwrap().to_owned()
 }
 
-fn claims(token: &str) -> Value {
+/// The claims of a token.
+pub fn claims(token: &str) -> Value {
     let body = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&acrite::domain::crypto::from_base64url(body).unwrap()).unwrap()
 }

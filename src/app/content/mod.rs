@@ -93,7 +93,7 @@ pub async fn enter(
     let presented = registry_tokens::present(app, registry, authorization).await?;
     let inside = enter_with(&mut cx, registry, &presented, need).await?;
     // Passwords are not kept: whether they have expired is asked in simulated time.
-    if let (Presented::Token(claims), Some(authorization)) = (presented, authorization) {
+    if let (Presented::Token(claims), Some(authorization), true) = (presented, authorization, inside.access.keeps()) {
         app.entrances.put(registry, authorization, Entrance { generation, claims, inside: inside.clone() });
     }
     Ok((cx, inside))

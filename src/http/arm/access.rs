@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::Arm;
 use super::wire::Answer;
 use crate::app::roles::{self, Asked, Assignment, CustomRole, Definition, Filter};
+use crate::app::{Cx, access as gate};
+use crate::domain::condition::Source;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::role::Role;
 use crate::domain::{Result, name};
@@ -79,7 +81,7 @@ pub(super) async fn answer(arm: &mut Arm, at: usize) -> Result<Answer> {
         ["roledefinitions", _] => definition(arm, &scope, at + 3).await,
         ["permissions"] if arm.method == Method::GET => {
             let mut cx = arm.app.read(arm.caller.clone()).await?;
-            let grants = crate::app::access::grants(&mut cx).await?;
+            let grants = gate::grants(&mut cx).await?;
             let held = grants.iter().filter(|g| crate::domain::access::covers(&g.scope, &scope));
             Ok(Answer::list(held.map(|g| permissions(&g.role)[0].clone()).collect()))
         }
@@ -100,7 +102,7 @@ pub(super) async fn answer(arm: &mut Arm, at: usize) -> Result<Answer> {
 async fn list_assignments(arm: &mut Arm, scope: &str) -> Result<Answer> {
     let filter = assignment_filter(&arm.call.query("$filter").unwrap_or_default())?;
     let mut cx = arm.app.read(arm.caller.clone()).await?;
-    crate::app::access::require(&mut cx, &format!("{ASSIGNMENTS}/read"), scope).await?;
+    gate::require(&mut cx, &format!("{ASSIGNMENTS}/read"), scope).await?;
     let found = roles::list(&mut cx, scope, &filter).await?;
     Ok(Answer::list(found.iter().map(|a| shown_assignment(a, false)).collect()))
 }
@@ -130,6 +132,25 @@ fn assignment_filter(text: &str) -> Result<Filter> {
     }
 }
 
+/// What conditions may ask of an assignment that is made or taken away: delegation with limits [docs].
+async fn require_for(
+    cx: &mut Cx,
+    (verb, source): (&str, Source),
+    scope: &str,
+    (role, principal, kind): (&str, &str, Option<&str>),
+) -> Result<()> {
+    let named = |name: &str| format!("{ASSIGNMENTS}:{name}");
+    let mut known = gate::environment(cx).text(source, &named("RoleDefinitionId"), &roles::guid_of(role)).text(
+        source,
+        &named("PrincipalId"),
+        principal,
+    );
+    if let Some(kind) = kind {
+        known = known.text(source, &named("PrincipalType"), kind);
+    }
+    gate::require_knowing(cx, &format!("{ASSIGNMENTS}/{verb}"), scope, &known).await
+}
+
 async fn assignment(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
     let name = arm.segments[at].clone();
     let caller = arm.caller.clone();
@@ -142,7 +163,6 @@ async fn assignment(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
             Ok(Answer::ok(shown_assignment(&found, false)))
         }
         Method::PUT => {
-            arm.require(&format!("{ASSIGNMENTS}/write"), scope).await?;
             if uuid::Uuid::try_parse(&name).is_err() {
                 let message =
                     format!("The role assignment ID '{name}' is not valid. The role assignment ID must be a GUID.");
@@ -166,13 +186,21 @@ async fn assignment(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
                 doc,
             };
             let mut cx = arm.app.write(caller).await?;
+            let what = (asked.role.as_str(), asked.principal_id.as_str(), asked.principal_type.as_deref());
+            require_for(&mut cx, ("write", Source::Request), scope, what).await?;
             let (made, new) = roles::assign(&mut cx, asked).await?;
             cx.commit().await?;
             Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown_assignment(&made, new)))
         }
         Method::DELETE => {
-            arm.require(&format!("{ASSIGNMENTS}/delete"), scope).await?;
             let mut cx = arm.app.write(caller).await?;
+            match roles::find(&mut cx, scope, &name).await? {
+                Some(a) => {
+                    let what = (a.role_id.as_str(), a.principal_id.as_str(), Some(a.principal_type.as_str()));
+                    require_for(&mut cx, ("delete", Source::Resource), scope, what).await?;
+                }
+                None => gate::require(&mut cx, &format!("{ASSIGNMENTS}/delete"), scope).await?,
+            }
             let gone = roles::unassign(&mut cx, scope, &name).await?;
             cx.commit().await?;
             Ok(gone.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), |a| Answer::ok(shown_assignment(&a, false))))
@@ -184,7 +212,7 @@ async fn assignment(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
 async fn list_definitions(arm: &mut Arm, scope: &str) -> Result<Answer> {
     let filter = arm.call.query("$filter").unwrap_or_default();
     let mut cx = arm.app.read(arm.caller.clone()).await?;
-    crate::app::access::require(&mut cx, &format!("{DEFINITIONS}/read"), scope).await?;
+    gate::require(&mut cx, &format!("{DEFINITIONS}/read"), scope).await?;
     let wanted = |field: &str| {
         filter.split(" and ").find_map(|clause| {
             let (name, value) = clause.split_once(" eq ")?;

@@ -274,6 +274,11 @@ fn resource(error: &ResourceError) -> Said {
             "RoleAssignmentUpdateNotPermitted",
             "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
         ),
+        // The message is Azure's [docs: conditions-troubleshoot], the code is a guess [inferred].
+        ResourceError::ConditionInvalid(why) => {
+            tracing::warn!(%why, "the condition of a role assignment was refused");
+            said(S::BAD_REQUEST, "InvalidRoleAssignmentCondition", "The given role assignment condition is invalid.")
+        }
         ResourceError::PrincipalNotFound(id) => said(
             S::BAD_REQUEST,
             "PrincipalNotFound",

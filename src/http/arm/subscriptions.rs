@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Arm;
 use super::wire::{Answer, system_data};
 use crate::app::{access, groups, identities, registries, vaults};
+use crate::domain::access::{Plane, allowed};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
 use crate::domain::{Result, Timestamp, name};
@@ -68,7 +69,14 @@ pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
         ["subscriptions", _, "locations"] => Ok(Answer::list(LOCATIONS.iter().map(|(n, d)| location(n, d)).collect())),
         ["subscriptions", _, "tagnames"] => Ok(Answer::list(Vec::new())),
         ["subscriptions", _, "resources"] => {
-            arm.require("Microsoft.Resources/subscriptions/resources/read", &name::subscription_id()).await?;
+            // Who holds roles below the subscription only sees what they let it see; who holds none is refused
+            // [inferred]. az looks for every registry this way.
+            let (action, scope) = ("Microsoft.Resources/subscriptions/resources/read", name::subscription_id());
+            let mut cx = arm.app.read(arm.caller.clone()).await?;
+            if access::grants(&mut cx).await?.is_empty() {
+                access::require(&mut cx, action, &scope).await?;
+            }
+            drop(cx);
             resources(arm, None).await
         }
         ["subscriptions", _, "providers"] | ["providers"] => {
@@ -154,7 +162,15 @@ pub(super) async fn resources(arm: &mut Arm, group: Option<&str>) -> Result<Answ
             found.is_some_and(|f| f.eq_ignore_ascii_case(value))
         })
     });
-    Ok(Answer::list(items))
+    let (grants, known) = (access::grants(&mut cx).await?, access::environment(&cx));
+    let mut seen = Vec::new();
+    for item in items {
+        let action = format!("{}/read", item["type"].as_str().unwrap_or_default());
+        if allowed(&grants, Plane::Control, &action, item["id"].as_str().unwrap_or_default(), &known) {
+            seen.push(item);
+        }
+    }
+    Ok(Answer::list(seen))
 }
 
 /// The forms that clients send: `field eq 'value'`, joined by `and`.
