@@ -2,14 +2,15 @@
 //! Must not know: HTTP, what lies in a registry.
 
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use super::registry_children::{self, begin, missing, save};
 use super::{Cx, cmk, identities, secrets, tokens};
 use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError};
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{Child, Kind, child_name};
+use crate::domain::registry_child::{Child, Kind, check_cache_rule, child_name};
 use crate::domain::well_known::TENANT_ID;
-use crate::domain::{Error, Result, content};
+use crate::domain::{Error, Result};
 use crate::store;
 
 /// Saves a cache rule: `properties` of a PUT or a PATCH. A `credentialSetResourceId` of null takes it away
@@ -42,10 +43,7 @@ pub async fn put_rule(
             child.properties.insert(field.to_owned(), json!(value.ok_or_else(|| missing(field))?));
         }
         let target = child.text("targetRepository").to_owned();
-        if !content::is_repository(target.strip_suffix("/*").unwrap_or(&target)) && target != "*" {
-            let message = format!("'{target}' is not the name of a repository");
-            return Err(RequestError::InvalidValue { property: "targetRepository".to_owned(), message }.into());
-        }
+        check_cache_rule(child.text("sourceRepository"), &target)?;
         let rules = registry_children::list(cx, registry, Kind::CacheRule).await?;
         if let Some(other) = rules.iter().find(|r| r.text("targetRepository") == target) {
             return Err(RegistryError::Invalid(format!(
@@ -132,8 +130,19 @@ pub async fn credentials(cx: &mut Cx, set: &Child) -> Result<Vec<Value>> {
     Ok(shown)
 }
 
+/// User and password of a credential set, by its ARM id, read as its identity.
+pub async fn secrets_of(cx: &mut Cx, registry: &Registry, set: &str) -> Result<(Zeroizing<String>, Zeroizing<String>)> {
+    let name = child_name(registry, Kind::CredentialSet, set).unwrap_or_default();
+    let set = registry_children::get(cx, registry, Kind::CredentialSet, name).await?;
+    let credential = set.properties.get("authCredentials").map(|listed| listed[0].clone()).unwrap_or_default();
+    let id = |field: &str| credential[field].as_str().unwrap_or_default().to_owned();
+    let user = read(cx, &set, &id("usernameSecretIdentifier")).await?;
+    let password = read(cx, &set, &id("passwordSecretIdentifier")).await?;
+    Ok((user, password))
+}
+
 /// Reads a secret as the set's identity, through the vault's own gate.
-async fn read(cx: &mut Cx, set: &Child, id: &str) -> Result<zeroize::Zeroizing<String>> {
+async fn read(cx: &mut Cx, set: &Child, id: &str) -> Result<Zeroizing<String>> {
     let (vault, name, version) = secret_of(id).ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
     let object_id = set.principal.as_deref().unwrap_or_default();
     let principal = store::directory::by_object(&mut cx.tx, object_id).await?;

@@ -53,6 +53,11 @@ pub(super) async fn status(arm: &mut Arm, operation: &str) -> Result<Answer> {
 pub(super) async fn result(arm: &mut Arm, operation: &str) -> Result<Answer> {
     let mut cx = arm.app.read(arm.caller.clone()).await?;
     let outcome = operations::outcome(&mut cx, operation).await?;
+    if outcome["status"] == "Accepted" {
+        let own = format!("https://{}{}?{}", arm.call.authority, arm.call.path, arm.call.query);
+        let answer = Answer::new(StatusCode::ACCEPTED, outcome).with("location", own);
+        return Ok(answer.with("retry-after", "1".to_owned()));
+    }
     if outcome["status"] != "Failed" {
         return Ok(Answer::ok(outcome));
     }
