@@ -467,6 +467,8 @@ pub enum RegistryError {
     PublicNetworkSku(String),
     /// The admin user is disabled: its passwords are not to be had. The registry's ARM id.
     AdminDisabled(String),
+    /// A cache rule for Docker Hub without a credential set.
+    DockerWithoutCredentials,
     /// An import would replace a tag and was not told to.
     TagExists {
         /// The operation's name.

@@ -191,10 +191,20 @@ async fn wildcards_lead_to_the_repository_of_the_same_name() {
     let stranger = outside.absolute(Method::GET, "https://reg01.azurecr.io/v2/hub/special/manifests/v1");
     assert_eq!(stranger.send().await.unwrap().status(), 401);
     assert_eq!(upstream.asked(), Vec::<String>::new());
-    for (source, target) in [("docker.io/library/*", "x"), ("ubuntu", "x"), ("docker.io/library/ubuntu:22.04", "x")] {
+    // Rules that Azure does not take.
+    outside.push_image("v1", b"mine").await.unwrap();
+    let path = format!("{}/cacheRules/wrong", registry_path("reg01"));
+    for (source, target, code) in [
+        ("quay.io/library/*", "x", "InvalidRequestContent"),
+        ("ubuntu", "x", "InvalidRequestContent"),
+        ("quay.io/library/ubuntu:22.04", "x", "InvalidRequestContent"),
+        ("docker.io/library/ubuntu", "x", "EnforceDockerAuthentication"),
+        ("quay.io/x", "outside", "BadRequest"),
+        ("quay.io/*", "*", "BadRequest"),
+    ] {
         let body = json!({"properties": {"sourceRepository": source, "targetRepository": target}});
-        let path = format!("{}/cacheRules/wrong", registry_path("reg01"));
-        assert_eq!(refused(me.arm_at(AT, Method::PUT, &path, body).await).await.0, 400, "{source}");
+        let (status, said, _) = refused(me.arm_at(AT, Method::PUT, &path, body).await).await;
+        assert_eq!((status, said.as_str()), (400, code), "{source}");
     }
 }
 
@@ -256,6 +266,14 @@ async fn a_credential_set_signs_in_at_the_source() {
         upstream.asked();
         assert_eq!(said(manifest(&docker, "v3").await).await.1, "UNAUTHORIZED");
         assert_eq!(upstream.asked(), Vec::<String>::new());
+        let audit = reqwest::Client::builder().no_proxy().build().unwrap();
+        let audit = good(audit.get(format!("{}/acrite/v1/audit", world.url)).send().await.unwrap()).await;
+        let reads = audit["entries"].as_array().unwrap().iter().map(|e| &e["audit"]);
+        let reads: Vec<&Value> = reads
+            .filter(|r| r["operationName"] == "SecretGet" && r["identity"]["claim"]["oid"] == principal.as_str())
+            .collect();
+        assert!(reads.len() > 2 && reads[0]["resultSignature"] == "OK", "{reads:?}");
+        assert_eq!(reads.last().unwrap()["resultSignature"], "Forbidden");
         assert_eq!(docker.pull_image("v1").await.unwrap().0, image);
     }
 }

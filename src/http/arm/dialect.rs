@@ -475,6 +475,12 @@ fn registry(error: &RegistryError) -> Said {
                 "Cannot perform credential operations for {id} as admin user is disabled. Kindly enable admin user as per docs: https://docs.microsoft.com/en-us/azure/container-registry/container-registry-authentication#admin-account"
             ),
         ),
+        // [issue]
+        RegistryError::DockerWithoutCredentials => said(
+            S::BAD_REQUEST,
+            "EnforceDockerAuthentication",
+            "Cannot create cache rule pointing to Docker Hub without credentials. Please add a credential set to cache rule. Learn more: https://aka.ms/acr/cache-auth",
+        ),
         RegistryError::TagExists { operation, registry, image } => said(
             S::CONFLICT,
             "Conflict",
