@@ -129,7 +129,7 @@ impl Handle {
     pub fn run(&self, algorithm: &str, value: &[u8]) -> Result<Vec<u8>> {
         let done = self.perform(algorithm, value);
         if let Some(caller) = &self.heard {
-            let call = inside(&self.app, caller, &self.vault, &self.key.name, &self.version.version, self.operation);
+            let call = used(&self.app, caller, &self.vault, &self.key.name, &self.version.version, self.operation);
             self.app.audit.call(Call {
                 key: Some(audit::key_properties(&self.version, false)),
                 status: if done.is_ok() { (200, "OK") } else { (400, "Bad Request") },
@@ -238,16 +238,29 @@ pub fn audited(operation: Operation) -> &'static str {
 }
 
 /// The audit record of a service inside the emulator that used a key version, were it an HTTP call.
-fn inside(app: &App, caller: &Caller, vault: &Vault, key: &str, version: &str, operation: Operation) -> Call {
+fn used(app: &App, caller: &Caller, vault: &Vault, key: &str, version: &str, operation: Operation) -> Call {
     let id = format!("{}/keys/{key}/{version}", vault.uri());
+    let uri = format!("{id}/{}", operation.as_str().to_ascii_lowercase());
+    inside(app, caller, vault, audited(operation), id, uri)
+}
+
+/// The audit record of a service inside the emulator that was let use something of a vault.
+pub(super) fn inside(
+    app: &App,
+    caller: &Caller,
+    vault: &Vault,
+    operation: &'static str,
+    id: String,
+    uri: String,
+) -> Call {
     Call {
         time: app.now(),
-        operation: audited(operation),
+        operation,
         caller: Some(caller.clone()),
         address: caller.address,
         vault_id: vault.arm_id(),
         decision: Some((vault.uses_roles(), true)),
-        uri: format!("{id}/{}", operation.as_str().to_ascii_lowercase()),
+        uri,
         id: Some(id),
         key: None,
         client: "Microsoft.ContainerRegistry".to_owned(),
@@ -272,12 +285,16 @@ pub async fn heard_refusal(
     let Some(vault) = store::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none()) else {
         return Ok(());
     };
-    let call = inside(&cx.app, caller, &vault, key, version, operation);
+    let call = used(&cx.app, caller, &vault, key, version, operation);
+    cx.app.audit.call(refused(call, &vault, error));
+    Ok(())
+}
+
+/// The same record of one that was not.
+pub(super) fn refused(call: Call, vault: &Vault, error: &Error) -> Call {
     let (status, why) = audit::refused(error);
     let through = !matches!(error, Error::Access(_));
-    let decision = Some((vault.uses_roles(), through));
-    cx.app.audit.call(Call { decision, status, refusal: Some(why), ..call });
-    Ok(())
+    Call { decision: Some((vault.uses_roles(), through)), status, refusal: Some(why), ..call }
 }
 
 // ---------------------------------------------------------------- find

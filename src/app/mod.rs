@@ -15,7 +15,9 @@ pub mod identities;
 pub mod imports;
 pub mod keys;
 pub mod operations;
+pub mod outgoing;
 pub mod poller;
+pub mod pull_through;
 pub mod registries;
 pub mod registry_children;
 pub mod registry_tokens;
@@ -24,16 +26,18 @@ pub mod roles;
 pub mod rotation;
 pub mod secrets;
 pub mod sign_in;
+pub mod sources;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod testbed;
 pub mod timeline;
 pub mod tokens;
+pub mod upstream;
 pub mod vaults;
 pub mod webhooks;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rand::rngs::ThreadRng;
 use tokio::sync::OnceCell;
@@ -81,6 +85,10 @@ pub struct App {
     audit: audit::Log,
     webhooks: webhooks::Queue,
     entrances: content::Entrances,
+    /// Not there in unit tests.
+    way_out: OnceLock<Arc<dyn outgoing::Outgoing>>,
+    fetches: pull_through::Fetches,
+    running: operations::Running,
 }
 
 impl App {
@@ -107,6 +115,9 @@ impl App {
             audit,
             webhooks: webhooks::Queue::default(),
             entrances: content::Entrances::default(),
+            way_out: OnceLock::new(),
+            fetches: pull_through::Fetches::default(),
+            running: operations::Running::default(),
         });
         seal_world(&app).await?;
         content::settle_in(&app).await?;
@@ -115,6 +126,12 @@ impl App {
         let early = app.clone();
         tokio::spawn(async move { early.signer().await.map(|_| ()) });
         Ok(app)
+    }
+
+    /// Gives the emulator its way out, and begins to send what webhooks are told.
+    pub fn lead_out(self: &Arc<Self>, way: Arc<dyn outgoing::Outgoing>) {
+        webhooks::start(self, way.clone());
+        let _ = self.way_out.set(way);
     }
 
     /// A context that reads one state. Catches up with the clock first.

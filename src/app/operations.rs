@@ -1,10 +1,15 @@
 //! Long-running operations: begun, done at once, and kept for whoever polls.
 //! Must not know: what was done.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::Cx;
+use super::{App, Cx};
 use crate::domain::Result;
+use crate::domain::access::Caller;
 use crate::domain::error::ResourceError;
 use crate::store;
 
@@ -25,8 +30,45 @@ pub async fn record(cx: &mut Cx, name: &str, outcome: &Value) -> Result<()> {
     store::operations::insert(&mut cx.tx, name, cx.now, outcome).await
 }
 
-/// What became of an operation.
-pub async fn outcome(cx: &mut Cx, name: &str) -> Result<Value> {
+/// The operations that are still under way.
+#[derive(Debug, Default)]
+pub struct Running(Mutex<HashSet<String>>);
+
+impl Running {
+    fn names(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long an answer waits for an operation that is carried out beside it: most are done by then.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Carries an operation out beside requests, and records its outcome. It ends with the emulator.
+pub async fn carry_out(app: &Arc<App>, name: &str, work: impl Future<Output = Value> + Send + 'static) {
+    app.running.names().insert(name.to_owned());
+    let (app, name) = (app.clone(), name.to_owned());
+    let task = tokio::spawn(async move {
+        let outcome = work.await;
+        let recorded = async {
+            let mut cx = app.write(Caller::system()).await?;
+            record(&mut cx, &name, &outcome).await?;
+            cx.commit().await
+        };
+        if let Err(error) = recorded.await {
+            tracing::error!(operation = %name, %error, "what became of an operation could not be recorded");
+        }
+        app.running.names().remove(&name);
+    });
+    let _ = tokio::time::timeout(PATIENCE, task).await;
+}
+
+/// What became of an operation; `{"status": "Accepted"}` while it is under way.
+pub async fn outcome(app: &Arc<App>, caller: Caller, name: &str) -> Result<Value> {
+    // Asked before the store is: what ends in between is found there.
+    if app.running.names().contains(name) {
+        return Ok(json!({"status": "Accepted"}));
+    }
+    let mut cx = app.read(caller).await?;
     store::operations::find(&mut cx.tx, name)
         .await?
         .ok_or_else(|| ResourceError::OperationNotFound(name.to_owned()).into())

@@ -84,9 +84,12 @@ pub struct Rights {
     catalog: bool,
     deleted_read: bool,
     deleted_restore: bool,
+    quarantine_read: bool,
+    quarantine_write: bool,
 }
 
 impl Rights {
+    /// All but seeing what is in quarantine, for which there are roles of their own.
     const ALL: Self = Self {
         pull: true,
         push: true,
@@ -96,6 +99,8 @@ impl Rights {
         catalog: true,
         deleted_read: true,
         deleted_restore: true,
+        quarantine_read: false,
+        quarantine_write: false,
     };
 
     /// What nobody in particular may do where anonymous pull is on.
@@ -108,6 +113,8 @@ impl Rights {
         catalog: false,
         deleted_read: false,
         deleted_restore: false,
+        quarantine_read: false,
+        quarantine_write: false,
     };
 
     fn allows(self, kind: &str, name: &str, action: &str) -> bool {
@@ -121,6 +128,8 @@ impl Rights {
             ("repository", _, "deleted_restore") => self.deleted_restore,
             ("registry", "catalog", "*") => self.catalog,
             ("registry", "deleted_catalog", "*") => self.deleted_read,
+            ("registry", "quarantine", "read") => self.quarantine_read,
+            ("registry", "quarantine", "write") => self.quarantine_write,
             _ => false,
         }
     }
@@ -177,6 +186,10 @@ impl Roles {
             let action = format!("Microsoft.ContainerRegistry/registries/{action}");
             allowed(&self.grants, plane, &action, &self.scope, &known)
         };
+        let quarantined = |right: &str| {
+            let action = format!("Microsoft.ContainerRegistry/registries/quarantinedArtifacts/{right}");
+            allowed(&self.grants, Plane::Data, &action, &self.scope, &known)
+        };
         if self.abac {
             return Rights {
                 pull: may("repositories/content/read"),
@@ -187,6 +200,8 @@ impl Roles {
                 catalog: may("catalog/read"),
                 deleted_read: may("repositories/metadata/read"),
                 deleted_restore: may("repositories/content/write"),
+                quarantine_read: quarantined("read"),
+                quarantine_write: quarantined("write"),
             };
         }
         let pull = may("pull/read");
@@ -202,9 +217,22 @@ impl Roles {
             metadata_write: push || may("metadata/write"),
             deleted_read: may("deleted/read"),
             deleted_restore: may("deleted/restore/action"),
+            quarantine_read: quarantined("read"),
+            quarantine_write: quarantined("write"),
         }
     }
 }
+
+/// To see what is in quarantine.
+pub const SEE_QUARANTINED: Need<'static> = Need { kind: "registry", name: "quarantine", challenge: "", any: &["read"] };
+/// To say what is to leave it.
+pub const JUDGE_QUARANTINED: Need<'static> =
+    Need { kind: "registry", name: "quarantine", challenge: "", any: &["write"] };
+
+/// The roles by which tokens carry these rights, strongest first. [inferred: `roles` of a token's claims is there
+/// in samples, always empty]
+const QUARANTINE_ROLES: [(&str, &[&str]); 2] =
+    [("AcrQuarantineWriter", &["read", "write"]), ("AcrQuarantineReader", &["read"])];
 
 /// What a request may do.
 #[derive(Debug, Clone)]
@@ -359,6 +387,12 @@ async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Cl
         return Ok(None);
     }
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let roles = claims["roles"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let quarantine = roles.filter_map(|role| {
+        let (_, actions) = QUARANTINE_ROLES.iter().find(|(name, _)| *name == role)?;
+        let actions = actions.iter().map(|a| (*a).to_owned()).collect();
+        Some(Scope { kind: "registry".to_owned(), name: "quarantine".to_owned(), actions })
+    });
     let access = claims["access"].as_array().into_iter().flatten().map(|scope| Scope {
         kind: text(scope, "type"),
         name: text(scope, "name"),
@@ -373,7 +407,7 @@ async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Cl
     Ok(Some(Claims {
         subject: text(&claims, "sub"),
         refresh: claims["grant_type"] == "refresh_token",
-        access: access.collect(),
+        access: access.chain(quarantine).collect(),
         expires: claims["exp"].as_i64().unwrap_or(0),
     }))
 }
@@ -610,7 +644,10 @@ pub async fn issue(
     let access = access.ok_or(TokenError::Missing)?;
     let given = scopes.iter().filter_map(|asked| access.narrow(asked));
     let given: Vec<Value> = given.map(|s| json!({"type": s.kind, "name": s.name, "actions": s.actions})).collect();
-    let extra = json!({"version": "1.0", "access": given, "roles": [], "grant_type": "access_token"});
+    let holds = |actions: &[&str]| actions.iter().all(|action| access.allows("registry", "quarantine", action));
+    let role = QUARANTINE_ROLES.iter().find(|(_, actions)| holds(actions)).map(|(role, _)| *role);
+    let roles: Vec<&str> = role.into_iter().collect();
+    let extra = json!({"version": "1.0", "access": given, "roles": roles, "grant_type": "access_token"});
     let claims = claims(&cx, &found, &subject, ACCESS_LIFETIME, &extra);
     drop(cx);
     app.signer().await?.sign(&claims)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Cx;
-use super::keys::{Page, admit, one_more, open_backup, seal_backup, split};
+use super::keys::{Page, admit, inside, one_more, open_backup, refused, seal_backup, split};
 use crate::domain::access::Permission;
 use crate::domain::error::KeyError;
 use crate::domain::secret::{Change, Secret, SecretVersion};
@@ -51,6 +51,30 @@ pub async fn get(cx: &mut Cx, vault: &str, name: &str, version: Option<&str>) ->
     version.readable()?;
     let value = open(cx, &version)?;
     Ok(((vault, secret, version), value))
+}
+
+/// The same for a service inside the emulator, which is the context's caller: it leaves an audit record.
+pub async fn get_heard(
+    cx: &mut Cx,
+    vault: &str,
+    name: &str,
+    version: Option<&str>,
+) -> Result<(Found, Zeroizing<String>)> {
+    let got = get(cx, vault, name, version).await;
+    let (vault, version) = match &got {
+        Ok(((vault, _, found), _)) => (Some(vault.clone()), Some(found.version.as_str())),
+        Err(_) => (store::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none()), version),
+    };
+    if let Some(vault) = vault {
+        let id = format!("{}/secrets/{name}/{}", vault.uri(), version.unwrap_or_default());
+        let call = inside(&cx.app, &cx.caller, &vault, "SecretGet", id.clone(), id);
+        let call = match &got {
+            Ok(_) => call,
+            Err(error) => refused(call, &vault, error),
+        };
+        cx.app.audit.call(call);
+    }
+    got
 }
 
 /// A page of the vault's secrets, each with its newest version: the living ones or the deleted ones.

@@ -1,13 +1,13 @@
 //! Webhooks: who is told about pushes and deletions, and the telling, after the commit and beside requests.
-//! Must not know: HTTP clients (see [`Outgoing`]), what lies in a registry.
+//! Must not know: how a request goes out (see outgoing), what lies in a registry.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Semaphore, mpsc};
 
+use super::outgoing::{Message, Outgoing};
 use super::registry_children::{begin, missing, save, status_word};
 use super::{App, Cx};
 use crate::domain::access::Caller;
@@ -27,38 +27,10 @@ const AT_ONCE: usize = 8;
 const ATTEMPTS: u32 = 3;
 /// The pause after the first failed attempt; it doubles.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Bytes of an answer that are kept.
+const BODY: usize = 64 * 1024;
 /// Events kept for each webhook.
 const KEPT: i64 = 100;
-
-/// What is sent.
-#[derive(Debug, Clone)]
-pub struct Message {
-    /// Where to.
-    pub uri: String,
-    /// Headers, the custom ones among them.
-    pub headers: Vec<(String, String)>,
-    /// JSON.
-    pub body: String,
-}
-
-/// What came back.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// Status code.
-    pub status: u16,
-    /// Its words.
-    pub reason: String,
-    /// Headers.
-    pub headers: Vec<(String, String)>,
-    /// The body's beginning, as text.
-    pub body: String,
-}
-
-/// The way out of the emulator.
-pub trait Outgoing: Send + Sync {
-    /// Sends a POST. An error is a text about a target that did not answer.
-    fn post(&self, message: Message) -> BoxFuture<'_, std::result::Result<Reply, String>>;
-}
 
 /// Something that happened in a registry.
 #[derive(Debug, Clone)]
@@ -81,6 +53,18 @@ impl Event {
             target["tag"] = json!(tag);
         }
         Self { action: "push", repository: repository.to_owned(), tag: tag.map(str::to_owned), target, method: "PUT" }
+    }
+
+    /// The same while it waits in quarantine, for scanners; every push is one of these too, whatever the policy
+    /// [docs: the preview's].
+    #[must_use]
+    pub fn quarantine(repository: &str, tag: Option<&str>, digest: &str, size: usize) -> Self {
+        let mut target = json!({"size": size, "digest": digest, "length": size, "repository": repository});
+        if let Some(tag) = tag {
+            target["tag"] = json!(tag);
+        }
+        let (repository, tag) = (repository.to_owned(), tag.map(str::to_owned));
+        Self { action: "quarantine", repository, tag, target, method: "PUT" }
     }
 
     /// A manifest was deleted, by itself or with its repository. Untagging is no event [docs].
@@ -146,11 +130,6 @@ impl Queue {
 
 /// Notes what happened in a registry: its webhooks are told when, and only if, the context is committed.
 pub fn happened(cx: &mut Cx, registry: &Registry, event: Event) {
-    // A pushed image that waits in quarantine is an event of its own [docs].
-    let quarantined = event.action == "push" && registry.policy_enabled("quarantinePolicy");
-    if quarantined {
-        cx.happened.push((registry.clone(), Event { action: "quarantine", ..event.clone() }));
-    }
     cx.happened.push((registry.clone(), event));
 }
 
@@ -225,11 +204,11 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, ready: Ready) -> Resul
     headers.push(("X-Forwarded-For".to_owned(), "true".to_owned())); // [recorded]
     headers.push(("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned()));
     headers.push(("Content-Length".to_owned(), body.len().to_string()));
-    let message = Message { uri: uri.clone(), headers: headers.clone(), body };
+    let message = Message { method: "POST", uri: uri.clone(), headers: headers.clone(), body };
     let mut pause = PAUSE;
     let mut attempt = 1;
     let reply = loop {
-        let reply = outgoing.post(message.clone()).await;
+        let reply = outgoing.send(message.clone()).await;
         let good = reply.as_ref().is_ok_and(|r| r.status < 500 && r.status != 429);
         if good || attempt == ATTEMPTS {
             break reply;
@@ -241,8 +220,8 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, ready: Ready) -> Resul
     };
     let response = match reply {
         Ok(reply) => json!({
-            "content": reply.body, "headers": document(&reply.headers), "reasonPhrase": reply.reason,
-            "statusCode": reply.status.to_string(), "version": "1.1",
+            "headers": document(&reply.headers), "reasonPhrase": reply.reason,
+            "statusCode": reply.status.to_string(), "version": "1.1", "content": reply.text(BODY).await,
         }),
         Err(why) => {
             tracing::info!(webhook = %ready.webhook.name, %why, "a webhook's target did not answer");

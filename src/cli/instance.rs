@@ -58,7 +58,7 @@ pub struct Options {
 }
 
 /// Opens the state in the folder and says who answers for which host.
-async fn services(folder: &Path, options: &Options) -> Result<(Services, Arc<App>), Failure> {
+async fn services(folder: &Path, options: &Options, own: SocketAddr) -> Result<(Services, Arc<App>), Failure> {
     let failed = |error: Error| {
         let what = match error {
             Error::Internal(text) => text,
@@ -84,9 +84,26 @@ async fn services(folder: &Path, options: &Options) -> Result<(Services, Arc<App
     })
     .await
     .map_err(failed)?;
-    app::webhooks::start(&app, http::outgoing::outgoing(options.offline));
+    app.lead_out(http::outgoing::outgoing(way_out(outbound(options), own)));
     let answering = app.clone();
     Ok((Services::new(move |host| http::service_for(host, &answering)), app))
+}
+
+/// What becomes of hosts that are not emulated.
+fn outbound(options: &Options) -> Outbound {
+    if options.offline { Outbound::Offline } else { Outbound::from_environment() }
+}
+
+/// The emulator's own requests leave as its clients' do: by the same proxies, and not at all with `--offline`.
+fn way_out(outbound: Outbound, own: SocketAddr) -> Arc<http::outgoing::Dial> {
+    let outbound = Arc::new(outbound);
+    Arc::new(move |host, port, tls| {
+        let outbound = outbound.clone();
+        Box::pin(async move {
+            let stream = outbound.reach(&host, port, tls, own).await?;
+            Ok(Box::new(stream) as Box<dyn http::outgoing::Wire>)
+        })
+    })
 }
 
 /// A running emulator.
@@ -140,15 +157,15 @@ impl Instance {
         let (folder, temporary) = open_folder(options)?;
         let lock = lock(&folder)?;
         let listener = listen(options).await?;
-        let port = listener.local_addr().map_err(|error| unbindable(&error))?;
-        let place = Place { url: url(port), folder };
+        let own = listener.local_addr().map_err(|error| unbindable(&error))?;
+        let place = Place { url: url(own), folder };
 
         let certificates = Certificates::open(&place.folder)
             .map_err(|error| Failure::new(error.to_string(), "or choose another folder with --data-dir"))?;
         trust::write_stores(&place.folder, certificates.authority_der())?;
         az::sign_in(&place.az_folder())?;
-        let (services, app) = services(&place.folder, options).await?;
-        let outbound = if options.offline { Outbound::Offline } else { Outbound::from_environment() };
+        let (services, app) = services(&place.folder, options, own).await?;
+        let outbound = outbound(options);
 
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {

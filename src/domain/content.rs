@@ -148,8 +148,8 @@ pub struct Manifest {
     pub manifests: Vec<Digest>,
     /// The manifest it refers to.
     pub subject: Option<Digest>,
-    /// The config blob, of an image.
-    pub config: Option<Digest>,
+    /// The config blob, of an image, and how large it says that is.
+    pub config: Option<(Digest, u64)>,
     /// The bytes of all that it names directly. [inferred: how Azure counts `imageSize` is not known]
     pub image_size: u64,
     /// What lists of manifests tell about it: artifactType, annotations, configMediaType, references.
@@ -225,7 +225,7 @@ impl Manifest {
     fn read_image(&mut self, document: &Value) -> Result<()> {
         let config = &document["config"];
         let (digest, size) = descriptor(config)?;
-        self.config = Some(digest.clone());
+        self.config = Some((digest.clone(), size));
         self.blobs.push(digest);
         self.image_size = size;
         if let Some(media_type) = config["mediaType"].as_str() {
@@ -329,6 +329,38 @@ impl Attributes {
             "readEnabled": self.read,
             "listEnabled": self.list,
         })
+    }
+}
+
+/// Where a manifest stands with a registry's quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quarantine {
+    /// Anyone may pull it who may pull at all: a scanner found it good, or it was never in quarantine [recorded].
+    #[default]
+    Passed,
+    /// It was pushed under a quarantine policy and waits. [inferred: the word]
+    Quarantined,
+    /// A scanner found it bad.
+    Failed,
+}
+
+impl Quarantine {
+    const ALL: [Self; 3] = [Self::Passed, Self::Quarantined, Self::Failed];
+
+    /// As `quarantineState` has it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "Passed",
+            Self::Quarantined => "Quarantined",
+            Self::Failed => "Failed",
+        }
+    }
+
+    /// The state of a word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word().eq_ignore_ascii_case(word))
     }
 }
 

@@ -469,6 +469,8 @@ pub enum RegistryError {
     PublicNetworkSku(String),
     /// The admin user is disabled: its passwords are not to be had. The registry's ARM id.
     AdminDisabled(String),
+    /// A cache rule for Docker Hub without a credential set.
+    DockerWithoutCredentials,
     /// An import would replace a tag and was not told to.
     TagExists {
         /// The operation's name.
@@ -477,6 +479,17 @@ pub enum RegistryError {
         registry: String,
         /// `repository:tag`.
         image: String,
+    },
+    /// An import whose source, a registry elsewhere, did not give the image.
+    ImportSource {
+        /// The operation's name.
+        operation: String,
+        /// The registry's ARM id.
+        registry: String,
+        /// What was asked: `docker.io/library/ubuntu`.
+        place: String,
+        /// Why not.
+        why: SourceError,
     },
 }
 
@@ -538,10 +551,48 @@ pub enum ContentError {
     TooLarge,
     /// Locked by attributes or a policy.
     Locked,
+    /// The image waits in quarantine, and the caller may not see such.
+    Quarantined,
+    /// The token is good, and does not go so far.
+    Denied,
     /// The registry's own firewall.
     Address(String),
     /// The registry does not have this API.
     Unsupported(String),
+    /// Another registry, from which something was to be had, did not give it.
+    Source {
+        /// Its repository: `docker.io/library/ubuntu`.
+        place: String,
+        /// The cache rule that led there; `None` for an import.
+        rule: Option<String>,
+        /// Why not.
+        why: SourceError,
+    },
+}
+
+/// Why another registry did not give what was asked of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceError {
+    /// It cannot be reached, or broke off.
+    Unreachable(String),
+    /// It refused. 401 also where it gave no token, or the credential to show it could not be read.
+    Refused {
+        /// Its status code.
+        status: u16,
+        /// What it said.
+        body: String,
+    },
+    /// It sent something else.
+    Wrong(String),
+}
+
+impl std::fmt::Display for SourceError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable(why) | Self::Wrong(why) => f.write_str(why),
+            Self::Refused { status, body } => write!(f, "it answered {status} {body}"),
+        }
+    }
 }
 
 macro_rules! group {

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use certificates::{CertificateError, Certificates};
-pub use outbound::Outbound;
+pub use outbound::{AsyncStream, Outbound};
 
 /// How long a client may stay silent before its first byte, and how long a TLS handshake may take.
 const FIRST_WORD: Duration = Duration::from_secs(30);

@@ -41,7 +41,7 @@ impl Outbound {
     }
 
     /// Opens a byte stream to `site` for a `CONNECT`.
-    pub(super) async fn tunnel(&self, site: &Site, own: SocketAddr) -> Result<Box<dyn Stream>, Refusal> {
+    pub(super) async fn tunnel(&self, site: &Site, own: SocketAddr) -> Result<Box<dyn AsyncStream>, Refusal> {
         let authority = site.or_port(443).to_string();
         let Some(proxy) = self.proxy_for(Scheme::HTTPS, site, 443, own)? else {
             return Ok(Box::new(dial(&authority).await?));
@@ -90,6 +90,29 @@ impl Outbound {
         Ok(response.map(Body::new))
     }
 
+    /// Opens a byte stream for a request of the emulator's own. This machine is reached in any case. `tls`: HTTPS
+    /// is going to be spoken; plain HTTP to other machines, which only webhooks speak, goes past the proxy.
+    pub async fn reach(
+        &self,
+        host: &str,
+        port: u16,
+        tls: bool,
+        own: SocketAddr,
+    ) -> Result<Box<dyn AsyncStream>, String> {
+        let site = Site { host: host.to_ascii_lowercase(), port: Some(port) };
+        let opened = if is_loopback(&site.host) {
+            dial(&site.to_string()).await.map(|stream| Box::new(stream) as Box<dyn AsyncStream>)
+        } else if tls {
+            self.tunnel(&site, own).await
+        } else {
+            match self.proxy_for(Scheme::HTTP, &site, port, own) {
+                Ok(_) => dial(&site.to_string()).await.map(|stream| Box::new(stream) as Box<dyn AsyncStream>),
+                Err(refusal) => Err(refusal),
+            }
+        };
+        opened.map_err(|Refusal(why)| why)
+    }
+
     fn proxy_for(&self, scheme: Scheme, site: &Site, port: u16, own: SocketAddr) -> Result<Option<Intercept>, Refusal> {
         let Self::Online(matcher) = self else {
             return Err(Refusal(format!(
@@ -109,8 +132,8 @@ impl Outbound {
 }
 
 /// What a tunnel is made of.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+pub trait AsyncStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> AsyncStream for T {}
 
 /// Why another host could not be reached; becomes the text of a 502.
 #[derive(Debug, thiserror::Error)]

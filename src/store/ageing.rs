@@ -159,8 +159,9 @@ pub async fn expire_uploads(tx: &mut Tx, now: Timestamp) -> Result<()> {
 pub async fn keep_deleted(tx: &mut Tx, manifest: i64, now: Timestamp) -> Result<()> {
     sqlx::query(
         "INSERT OR REPLACE INTO deleted_manifests
-           (repository, digest, media_type, size, image_size, sealed, about, subject, named, created_at, deleted_at)
-         SELECT repository, digest, media_type, size, image_size, sealed, about, subject,
+           (repository, digest, media_type, size, image_size, sealed, about, subject, quarantine, quarantine_details,
+            named, created_at, deleted_at)
+         SELECT repository, digest, media_type, size, image_size, sealed, about, subject, quarantine, quarantine_details,
            (SELECT json_group_array(digest) FROM manifest_references WHERE manifest = m.id), created_at, ?2
          FROM manifests m WHERE id = ?1",
     )
@@ -251,8 +252,10 @@ pub async fn is_deleted(tx: &mut Tx, repository: i64, digest: &str) -> Result<bo
 /// Takes a manifest out of the bin, as it was but without its tags. `None`: it is not there.
 pub async fn restore(tx: &mut Tx, repository: i64, digest: &str, now: Timestamp) -> Result<Option<i64>> {
     let id: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO manifests (repository, digest, media_type, size, image_size, sealed, about, subject, created_at, updated_at)
-         SELECT repository, digest, media_type, size, image_size, sealed, about, subject, created_at, ?3
+        "INSERT INTO manifests (repository, digest, media_type, size, image_size, sealed, about, subject,
+           quarantine, quarantine_details, created_at, updated_at)
+         SELECT repository, digest, media_type, size, image_size, sealed, about, subject,
+           quarantine, quarantine_details, created_at, ?3
          FROM deleted_manifests WHERE repository = ?1 AND digest = ?2 RETURNING id",
     )
     .bind(repository)

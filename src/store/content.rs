@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Tx, ageing};
-use crate::domain::content::Attributes;
+use crate::domain::content::{Attributes, Quarantine};
 use crate::domain::envelope::Sealed;
 use crate::domain::{Result, Timestamp};
 
@@ -62,6 +62,10 @@ pub struct Manifest {
     pub subject: Option<String>,
     /// What may be done with it.
     pub attributes: Attributes,
+    /// Where it stands with quarantine.
+    pub quarantine: Quarantine,
+    /// What a scanner said of it, sealed.
+    pub quarantine_details: Option<Sealed>,
     /// When it was pushed first.
     pub created_at: Timestamp,
     /// When it or a tag of it changed last.
@@ -139,6 +143,8 @@ fn manifest(row: &SqliteRow) -> Manifest {
         about: Sealed::from_stored(row.get("about")),
         subject: row.get("subject"),
         attributes: attributes(row, "attributes"),
+        quarantine: Quarantine::parse(row.get("quarantine")).unwrap_or_default(),
+        quarantine_details: row.get::<Option<Vec<u8>>, _>("quarantine_details").map(Sealed::from_stored),
         created_at: Timestamp(row.get("created_at")),
         updated_at: Timestamp(row.get("updated_at")),
     }
@@ -303,10 +309,12 @@ pub async fn add_blob(
     Ok((id, false))
 }
 
-/// Lets a repository see a blob. Until a manifest names it, its time runs from now.
+/// Lets a repository see a blob. Unless a manifest there names it already, its time runs from now until one does.
 pub async fn show_blob(tx: &mut Tx, repository: i64, blob: i64, now: Timestamp) -> Result<()> {
     sqlx::query(
-        "INSERT INTO repository_blobs (repository, blob, idle_since) VALUES (?, ?, ?)
+        "INSERT INTO repository_blobs (repository, blob, idle_since) VALUES (?1, ?2, iif(EXISTS (
+             SELECT 1 FROM blobs b JOIN manifest_references x ON x.digest = b.digest JOIN manifests m ON m.id = x.manifest
+             WHERE b.id = ?2 AND m.repository = ?1), NULL, ?3))
          ON CONFLICT (repository, blob) DO UPDATE SET idle_since = excluded.idle_since WHERE idle_since IS NOT NULL",
     )
     .bind(repository)
@@ -424,8 +432,8 @@ pub async fn missing_manifest(tx: &mut Tx, registry: i64, repository: &str, dige
 /// changed now. Its row id is ignored. Returns the row's id.
 pub async fn add_manifest(tx: &mut Tx, repository: i64, m: &Manifest, references: &str) -> Result<i64> {
     let id: i64 = sqlx::query_scalar(
-        "INSERT INTO manifests (repository, digest, media_type, size, image_size, sealed, about, subject, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        "INSERT INTO manifests (repository, digest, media_type, size, image_size, sealed, about, subject, quarantine, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (repository, digest) DO UPDATE SET updated_at = excluded.updated_at, media_type = excluded.media_type
          RETURNING id",
     )
@@ -437,6 +445,7 @@ pub async fn add_manifest(tx: &mut Tx, repository: i64, m: &Manifest, references
     .bind(m.sealed.as_bytes())
     .bind(m.about.as_bytes())
     .bind(&m.subject)
+    .bind(m.quarantine.word())
     .bind(m.created_at.0)
     .bind(m.updated_at.0)
     .fetch_one(tx.conn())
@@ -462,6 +471,24 @@ pub async fn add_manifest(tx: &mut Tx, repository: i64, m: &Manifest, references
 pub async fn lock_manifest(tx: &mut Tx, id: i64, attributes: Attributes, now: Timestamp) -> Result<()> {
     sqlx::query("UPDATE manifests SET attributes = ?, updated_at = ? WHERE id = ?")
         .bind(attributes.bits())
+        .bind(now.0)
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Says where a manifest stands with quarantine, and what a scanner said of it.
+pub async fn set_quarantine(
+    tx: &mut Tx,
+    id: i64,
+    state: Quarantine,
+    details: Option<&Sealed>,
+    now: Timestamp,
+) -> Result<()> {
+    sqlx::query("UPDATE manifests SET quarantine = ?, quarantine_details = ?, updated_at = ? WHERE id = ?")
+        .bind(state.word())
+        .bind(details.map(Sealed::as_bytes))
         .bind(now.0)
         .bind(id)
         .execute(tx.conn())

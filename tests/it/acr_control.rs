@@ -171,7 +171,7 @@ async fn scope_maps_and_tokens() {
 }
 
 /// Somebody who is told: keeps the requests, and refuses the first `refusals`.
-async fn listen(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
+pub async fn listen(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}/hook", listener.local_addr().unwrap());
     let heard = Arc::new(Mutex::new(Vec::new()));
@@ -207,7 +207,7 @@ async fn listen(refusals: usize) -> (String, Arc<Mutex<Vec<String>>>) {
     (uri, heard)
 }
 
-async fn events(me: &Person<'_>, webhook: &str, count: usize) -> Vec<Value> {
+pub async fn events(me: &Person<'_>, webhook: &str, count: usize) -> Vec<Value> {
     for _ in 0..200 {
         let path = below(&format!("webhooks/{webhook}/listEvents"));
         let events = good(me.arm_at(AT, Method::POST, &path, Value::Null).await).await;
@@ -473,8 +473,6 @@ async fn images_are_imported_from_registry_to_registry() {
     assert_eq!(accepted(&me, Method::POST, &import, by(&admin["passwords"][0]["value"])).await.status(), 200);
     let by_token = json!({"source": {"registryUri": "reg01.azurecr.io", "sourceImage": "src/app:v1", "credentials": {"password": token}}, "targetTags": ["bytoken:v1"], "mode": "NoForce"});
     assert_eq!(accepted(&me, Method::POST, &import, by_token).await.status(), 200);
-    let elsewhere = json!({"source": {"registryUri": "docker.io", "sourceImage": "library/busybox:latest"}, "targetTags": ["b:1"], "mode": "NoForce"});
-    assert_eq!(refused(me.arm_at(AT, Method::POST, &import, elsewhere).await).await.0, 501);
 
     // The target's key is withdrawn: nothing comes in, and nothing goes out of it.
     me.policy("keys01", "remove", &principal, &["get", "wrapKey", "unwrapKey"]).await;

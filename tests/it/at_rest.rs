@@ -10,7 +10,7 @@ use crate::harness::{Person, World, good, registry_path};
 const MARKER: &str = "a-marker-that-must-not-be-found-on-disk";
 
 /// Whether any file below `dir` holds `needle`.
-fn found(dir: &Path, needle: &[u8]) -> Option<String> {
+pub fn found(dir: &Path, needle: &[u8]) -> Option<String> {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -1,8 +1,10 @@
 //! The integration tests: everything through real sockets and real processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod acr_cache;
 mod acr_commands;
 mod acr_control;
+mod acr_quarantine;
 mod architecture;
 mod arm;
 mod at_rest;
@@ -27,3 +29,4 @@ mod registry;
 mod registry_ageing;
 mod registry_walk;
 mod template_functions;
+mod upstream;

@@ -140,6 +140,7 @@ pub(super) async fn read_whole(app: &Arc<App>, inside: &Inside, blob: &Blob) -> 
 
 /// Lets `repository` see a blob of the repository `from`. `false`: there is none, or it may not be read.
 pub async fn mount(cx: &mut Cx, inside: &Inside, repository: &str, from: &str, digest: &Digest) -> Result<bool> {
+    inside.check_writable(repository)?;
     let registry = inside.registry.id;
     let found = store::content::find_blob(&mut cx.tx, registry, from, digest.as_str()).await?;
     let Some(blob) = found.filter(|b| b.readable) else { return Ok(false) };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Inside;
 use crate::app::registry_tokens::{self, Access, Scope};
-use crate::app::{App, Cx, clock, cmk, registries, replications, rng};
+use crate::app::{App, Cx, clock, registries, replications, rng};
 use crate::domain::access::Caller;
 use crate::domain::content::Digest;
 use crate::domain::error::{ContentError, RegistryError};
@@ -61,8 +61,8 @@ pub async fn enter(
     if !good {
         return Err(ContentError::LinkInvalid.into());
     }
-    let dek = cmk::open(&mut cx, &registry).await?;
     let actions = ["pull".to_owned()].into();
     let scope = Scope { kind: "repository".to_owned(), name: repository.to_owned(), actions };
-    Ok((cx, Inside { registry: Arc::new(registry), access: Arc::new(Access::Token(vec![scope])), dek }))
+    let inside = Inside::open(&mut cx, registry, Access::Token(vec![scope])).await?;
+    Ok((cx, inside))
 }

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{Inside, blobs, deleted};
+use crate::app::registry_tokens::{JUDGE_QUARANTINED, SEE_QUARANTINED};
 use crate::app::webhooks::{self, Event};
 use crate::app::{App, Cx};
-use crate::domain::content::{self, Digest, MANIFEST_LIMIT, Reference};
-use crate::domain::error::ContentError;
+use crate::domain::content::{self, Digest, MANIFEST_LIMIT, Quarantine, Reference};
+use crate::domain::error::{ContentError, RequestError};
 use crate::domain::{Error, Result};
 use crate::store;
 
@@ -42,7 +43,7 @@ pub(super) fn about(inside: &Inside, manifest: &store::content::Manifest) -> Res
 }
 
 /// The error for a manifest that is not there.
-fn unknown(reference: &Reference) -> ContentError {
+pub(in crate::app) fn unknown(reference: &Reference) -> ContentError {
     match reference {
         Reference::Tag(tag) => ContentError::ManifestUnknown(format!("manifest tagged by \"{tag}\" is not found")),
         Reference::Digest(digest) => ContentError::ManifestUnknown(format!("manifest {digest} is not found")),
@@ -61,6 +62,14 @@ pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Re
     let found = found.ok_or_else(|| unknown(reference))?;
     if !found.attributes.read {
         return Err(ContentError::Locked.into());
+    }
+    // What waits in quarantine is not there by tag [docs: the preview's].
+    if found.quarantine != Quarantine::Passed && inside.quarantines() && !inside.may(&SEE_QUARANTINED) {
+        return Err(match reference {
+            Reference::Tag(_) => unknown(reference),
+            Reference::Digest(_) => ContentError::Quarantined,
+        }
+        .into());
     }
     Ok(Found { digest: found.digest.clone(), media_type: found.media_type.clone(), size: found.size, sealed: found })
 }
@@ -94,6 +103,7 @@ pub async fn put(
     if bytes.len() > MANIFEST_LIMIT {
         return Err(ContentError::TooLarge.into());
     }
+    inside.check_writable(repository)?;
     let read = content::Manifest::read(bytes, content_type)?;
     let digest = match reference {
         Reference::Tag(_) => Digest::of(bytes),
@@ -103,7 +113,10 @@ pub async fn put(
     let about = tell(app, inside, repository, &read).await?;
     let about = serde_json::to_vec(&about).map_err(Error::internal)?;
     let mut cx = app.write(crate::domain::access::Caller::system()).await?;
-    check_references(&mut cx, inside, repository, &read).await?;
+    // What is pulled through comes when it is asked for.
+    if !inside.filling {
+        check_references(&mut cx, inside, repository, &read).await?;
+    }
     let manifest = store::content::Manifest {
         id: 0,
         digest: digest.to_string(),
@@ -114,14 +127,18 @@ pub async fn put(
         about: inside.dek.seal(&about_context(digest.as_str()), &about, &mut cx.rng())?,
         subject: read.subject.as_ref().map(Digest::to_string),
         attributes: content::Attributes::default(),
+        quarantine: if inside.quarantines() { Quarantine::Quarantined } else { Quarantine::Passed },
+        quarantine_details: None,
         created_at: cx.now,
         updated_at: cx.now,
     };
     let there = store::content::ensure_repository(&mut cx.tx, inside.registry.id, repository, cx.now).await?;
-    let locked = store::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
-    if !there.attributes.write || locked.is_some_and(|m| !m.attributes.write) {
+    let before = store::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
+    if !there.attributes.write || before.as_ref().is_some_and(|m| !m.attributes.write) {
         return Err(ContentError::Locked.into());
     }
+    // A manifest that is there stays what a scanner said of it. [inferred]
+    let quarantine = before.map_or(manifest.quarantine, |m| m.quarantine);
     // Azure wants it restored first (acr.md C.1) [docs]; which refusal it gives is a guess.
     if store::ageing::is_deleted(&mut cx.tx, there.id, digest.as_str()).await? {
         return Err(ContentError::Locked.into());
@@ -139,8 +156,13 @@ pub async fn put(
     }
     store::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
     let tag = if let Reference::Tag(tag) = reference { Some(tag.as_str()) } else { None };
-    let event = Event::push(repository, tag, digest.as_str(), &read.media_type, bytes.len());
+    let event = Event::quarantine(repository, tag, digest.as_str(), bytes.len());
     webhooks::happened(&mut cx, &inside.registry, event);
+    // Of a push into quarantine only scanners are told; the others are when it leaves [docs: the preview's].
+    if quarantine == Quarantine::Passed || !inside.quarantines() {
+        let event = Event::push(repository, tag, digest.as_str(), &read.media_type, bytes.len());
+        webhooks::happened(&mut cx, &inside.registry, event);
+    }
     cx.commit().await?;
     Ok(Put { digest, subject: read.subject })
 }
@@ -153,7 +175,7 @@ async fn tell(
     read: &content::Manifest,
 ) -> Result<Map<String, Value>> {
     let mut about = read.about.clone();
-    let Some(config) = &read.config else { return Ok(about) };
+    let Some((config, _)) = &read.config else { return Ok(about) };
     let mut cx = app.read(crate::domain::access::Caller::system()).await?;
     let found = blobs::find(&mut cx, inside, repository, config).await;
     drop(cx);
@@ -181,6 +203,63 @@ async fn check_references(cx: &mut Cx, inside: &Inside, repository: &str, read: 
             store::content::missing_manifest(&mut cx.tx, registry, repository, &list(&read.manifests)).await?;
         if let Some(digest) = missing {
             return Err(ContentError::ManifestBlobUnknown(digest).into());
+        }
+    }
+    Ok(())
+}
+
+/// What the DEK binds a scanner's words to.
+fn verdict_context(digest: &str) -> String {
+    format!("quarantine of manifest {digest}")
+}
+
+/// What a scanner said of a manifest.
+pub(super) fn verdict(inside: &Inside, manifest: &store::content::Manifest) -> Result<Option<String>> {
+    let Some(sealed) = &manifest.quarantine_details else { return Ok(None) };
+    let opened = inside.dek.open(&verdict_context(&manifest.digest), sealed)?;
+    Ok(Some(String::from_utf8_lossy(&opened).into_owned()))
+}
+
+/// `quarantineState` and `quarantineDetails` of a PATCH, where they are there. What leaves quarantine is pushed now,
+/// as far as webhooks know [docs: the preview's].
+pub(super) async fn judge(
+    cx: &mut Cx,
+    inside: &Inside,
+    repository: &str,
+    manifest: &store::content::Manifest,
+    tags: &[String],
+    body: &Value,
+) -> Result<()> {
+    let (state, details) = (&body["quarantineState"], &body["quarantineDetails"]);
+    if state.is_null() && details.is_null() {
+        return Ok(());
+    }
+    if !inside.may(&JUDGE_QUARANTINED) {
+        return Err(ContentError::Denied.into());
+    }
+    let wrong = |what: &str| RequestError::Malformed(what.to_owned());
+    let now = match state {
+        Value::Null => manifest.quarantine,
+        Value::String(word) => Quarantine::parse(word).ok_or_else(|| wrong("quarantineState is not a state"))?,
+        _ => return Err(wrong("quarantineState is not a text").into()),
+    };
+    let sealed = match details {
+        Value::Null => manifest.quarantine_details.clone(),
+        Value::String(text) => {
+            Some(inside.dek.seal(&verdict_context(&manifest.digest), text.as_bytes(), &mut cx.rng())?)
+        }
+        _ => return Err(wrong("quarantineDetails is not a text").into()),
+    };
+    store::content::set_quarantine(&mut cx.tx, manifest.id, now, sealed.as_ref(), cx.now).await?;
+    if now == Quarantine::Passed && manifest.quarantine != Quarantine::Passed && inside.quarantines() {
+        let size = usize::try_from(manifest.size).map_err(Error::internal)?;
+        let mut named: Vec<Option<&str>> = tags.iter().map(|tag| Some(tag.as_str())).collect();
+        if named.is_empty() {
+            named.push(None);
+        }
+        for tag in named {
+            let event = Event::push(repository, tag, &manifest.digest, &manifest.media_type, size);
+            webhooks::happened(cx, &inside.registry, event);
         }
     }
     Ok(())

@@ -13,11 +13,15 @@ pub mod uploads;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value;
+
 use super::registry_tokens::{self, Access, Claims, Need, Presented};
 use super::{App, Cx, cmk, registries};
 use crate::domain::access::Caller;
 use crate::domain::envelope::Dek;
+use crate::domain::error::ContentError;
 use crate::domain::registry::Registry;
+use crate::domain::registry_child::{self, CacheRule, Kind};
 use crate::domain::{Error, Result};
 use crate::store;
 
@@ -29,9 +33,58 @@ pub struct Inside {
     /// What the caller's token holds.
     access: Arc<Access>,
     dek: Dek,
+    rules: Arc<Vec<CacheRule>>,
+    /// What is put here was pulled through a cache rule.
+    filling: bool,
+}
+
+/// Where a repository is filled from.
+#[derive(Debug, Clone)]
+pub struct CachedFrom {
+    /// The name of the cache rule.
+    pub rule: String,
+    /// `host/repository`.
+    pub source: String,
+    /// The ARM id of the credential set to sign in there with.
+    pub credentials: Option<String>,
 }
 
 impl Inside {
+    /// Opens a registry's data with its key.
+    async fn open(cx: &mut Cx, registry: Registry, access: Access) -> Result<Self> {
+        let dek = cmk::open(cx, &registry).await?;
+        let rules = store::registry_children::list(&mut cx.tx, registry.id, Kind::CacheRule).await?;
+        let rules = Arc::new(rules.iter().map(CacheRule::of).collect());
+        Ok(Self { registry: Arc::new(registry), access: Arc::new(access), dek, rules, filling: false })
+    }
+
+    /// The cache rule that fills a repository.
+    pub(super) fn cached_from(&self, repository: &str) -> Option<CachedFrom> {
+        let (rule, source) = registry_child::cached_from(&self.rules, repository)?;
+        Some(CachedFrom { rule: rule.name.clone(), source, credentials: rule.credentials.clone() })
+    }
+
+    /// The same for what is pulled through, which may be put where nobody else may, and in any order.
+    pub(super) fn to_fill(&self) -> Self {
+        Self { filling: true, ..self.clone() }
+    }
+
+    /// Nobody pushes into, or imports to, a repository that a cache rule fills [issue], unless the registry allows
+    /// it [spec: writableCacheRepos]. How it is refused is not published.
+    fn check_writable(&self, repository: &str) -> Result<()> {
+        let writable = self.registry.properties.get("writableCacheRepos").and_then(Value::as_str);
+        let writable = self.filling || writable.is_some_and(|w| w.eq_ignore_ascii_case("enabled"));
+        if !writable && self.cached_from(repository).is_some() {
+            return Err(ContentError::Locked.into());
+        }
+        Ok(())
+    }
+
+    /// Whether what is pushed here waits in quarantine.
+    fn quarantines(&self) -> bool {
+        self.registry.policy_enabled("quarantinePolicy")
+    }
+
     /// Whether the caller's token also holds another right.
     #[must_use]
     pub fn may(&self, need: &Need<'_>) -> bool {
@@ -103,14 +156,12 @@ pub async fn enter(
 pub(super) async fn enter_with(cx: &mut Cx, registry: &str, presented: &Presented, need: &Need<'_>) -> Result<Inside> {
     let found = registries::by_name(cx, registry).await?;
     let access = registry_tokens::require(cx, &found, presented, need).await?;
-    let dek = cmk::open(cx, &found).await?;
-    Ok(Inside { registry: Arc::new(found), access: Arc::new(access), dek })
+    Inside::open(cx, found, access).await
 }
 
 /// Enters a registry for an import: the right to it was asked of resource management.
 pub(super) async fn enter_for_import(cx: &mut Cx, registry: Registry) -> Result<Inside> {
-    let dek = cmk::open(cx, &registry).await?;
-    Ok(Inside { registry: Arc::new(registry), access: Arc::new(Access::everything()), dek })
+    Inside::open(cx, registry, Access::everything()).await
 }
 
 /// Runs what blocks (files, hashing, sealing) off the request threads.

@@ -94,12 +94,15 @@ pub struct Described {
     pub about: Map<String, Value>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// What a scanner said of it.
+    pub verdict: Option<String>,
 }
 
 async fn describe(cx: &mut Cx, inside: &Inside, manifest: store::content::Manifest) -> Result<Described> {
     let about = manifests::about(inside, &manifest)?;
     let tags = store::content::tags_of(&mut cx.tx, manifest.id).await?;
-    Ok(Described { manifest, about, tags })
+    let verdict = manifests::verdict(inside, &manifest)?;
+    Ok(Described { manifest, about, tags, verdict })
 }
 
 /// Manifests of a repository.
@@ -152,8 +155,9 @@ pub async fn lock(cx: &mut Cx, inside: &Inside, name: &str, what: &Lockable, bod
             store::content::lock_tag(&mut cx.tx, repository.id, name_of_tag, attributes, cx.now).await
         }
         Lockable::Manifest(digest) => {
-            let found = manifest(cx, inside, name, digest).await?.manifest;
+            let Described { manifest: found, tags, .. } = manifest(cx, inside, name, digest).await?;
             let attributes = found.attributes.patched(body)?;
+            manifests::judge(cx, inside, name, &found, &tags, body).await?;
             store::content::lock_manifest(&mut cx.tx, found.id, attributes, cx.now).await
         }
     }

@@ -80,6 +80,7 @@ fn tail_context(uuid: &str) -> String {
 
 /// Begins a session.
 pub async fn start(cx: &mut Cx, inside: &Inside, repository: &str) -> Result<Upload> {
+    inside.check_writable(repository)?;
     let there = store::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
     if there.is_some_and(|r| !r.attributes.write) {
         return Err(ContentError::Locked.into());

@@ -124,8 +124,7 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
             one.cloned().map(Answer::ok).ok_or_else(|| ResourceError::OperationNotFound((*wanted).to_owned()).into())
         }
         (["deployments", _, "operationstatuses", operation], "GET") => {
-            let mut cx = arm.app.read(caller).await?;
-            operations::outcome(&mut cx, operation).await.map(Answer::ok)
+            operations::outcome(&arm.app, caller, operation).await.map(Answer::ok)
         }
         (["deployments", ..], _) => Err(arm.wrong_method()),
         _ => {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::wire::{Answer, GATEWAY};
 use crate::domain::Error;
 use crate::domain::error::{
-    AccessError, ContentError, KeyError, RegistryError, RequestError, ResourceError, SignInError, TokenError,
-    VaultError,
+    AccessError, ContentError, KeyError, RegistryError, RequestError, ResourceError, SignInError, SourceError,
+    TokenError, VaultError,
 };
 use crate::domain::well_known::TENANT_ID;
 
@@ -480,11 +480,33 @@ fn registry(error: &RegistryError) -> Said {
                 "Cannot perform credential operations for {id} as admin user is disabled. Kindly enable admin user as per docs: https://docs.microsoft.com/en-us/azure/container-registry/container-registry-authentication#admin-account"
             ),
         ),
+        // [issue]
+        RegistryError::DockerWithoutCredentials => said(
+            S::BAD_REQUEST,
+            "EnforceDockerAuthentication",
+            "Cannot create cache rule pointing to Docker Hub without credentials. Please add a credential set to cache rule. Learn more: https://aka.ms/acr/cache-auth",
+        ),
         RegistryError::TagExists { operation, registry, image } => said(
             S::CONFLICT,
             "Conflict",
             format!("Operation {operation} failed. Resource {registry} Tag {image} already exists in target registry."),
         ),
+        // The code and the texts of refusals by users' reports; of the rest [inferred].
+        RegistryError::ImportSource { operation, registry, place, why } => {
+            let why = match why {
+                SourceError::Refused { status, body } => {
+                    let words = S::from_u16(*status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default();
+                    format!("Invalid message {} {words} {body}", words.replace([' ', '-'], ""))
+                }
+                SourceError::Unreachable(why) => format!("The source {place} could not be reached: {why}"),
+                SourceError::Wrong(why) => format!("Error copying blobs from {place}: {why}"),
+            };
+            said(
+                S::BAD_REQUEST,
+                "InvalidParameters",
+                format!("Operation {operation} failed. Resource {registry} {why}"),
+            )
+        }
         RegistryError::Invalid(message) => said(S::BAD_REQUEST, "BadRequest", message.clone()),
     }
 }

@@ -151,8 +151,7 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
             subscriptions::answer(arm, &path).await
         }
         ["subscriptions", _, "operationresults", operation] if arm.method == Method::GET => {
-            let mut cx = arm.app.read(arm.caller.clone()).await?;
-            operations::outcome(&mut cx, operation).await.map(Answer::ok)
+            operations::outcome(&arm.app, arm.caller.clone(), operation).await.map(Answer::ok)
         }
         ["subscriptions", _, "resourcegroups", ..]
             if path.len() <= 5 && path.get(4).is_none_or(|p| *p != "providers") =>

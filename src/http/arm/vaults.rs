@@ -116,9 +116,8 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
         }
         (["locations", _, "deletedvaults", _, end @ ..], None) => deleted(arm, at, end).await,
         (["locations", _, "operationresults", operation], None) if arm.method == Method::GET => {
-            let mut cx = arm.app.read(caller).await?;
-            operations::outcome(&mut cx, operation).await?;
-            let stamp = cx.now.zulu().replace('T', " ");
+            operations::outcome(&arm.app, caller.clone(), operation).await?;
+            let stamp = arm.app.read(caller).await?.now.zulu().replace('T', " ");
             Ok(Answer::ok(json!({"createdDateTime": stamp, "lastActionDateTime": stamp, "status": "Succeeded"})))
         }
         ([kind, ..], _) if !["vaults", "deletedvaults", "locations", "checknameavailability"].contains(kind) => {

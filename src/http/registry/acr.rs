@@ -70,7 +70,10 @@ fn shown_manifest(described: &Described, alone: bool) -> Value {
         shown["tags"] = json!(described.tags);
     }
     let mut attributes = manifest.attributes.shown();
-    attributes["quarantineState"] = json!("Passed");
+    attributes["quarantineState"] = json!(manifest.quarantine.word());
+    if let Some(verdict) = &described.verdict {
+        attributes["quarantineDetails"] = json!(verdict);
+    }
     shown["changeableAttributes"] = attributes;
     if alone && let Some(references) = described.about.get("references") {
         shown["references"] = references.clone();

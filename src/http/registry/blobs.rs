@@ -10,9 +10,9 @@ use axum::response::Response;
 
 use super::routes::{self, Of, Route};
 use super::{caller, enter, in_repository, not_allowed, reads, wire, write};
-use crate::app::App;
 use crate::app::content::blobs::{self, Blob};
 use crate::app::content::{Inside, links};
+use crate::app::{App, pull_through};
 use crate::domain::Result;
 use crate::domain::content::Digest;
 use crate::domain::error::{ContentError, RequestError};
@@ -32,9 +32,8 @@ pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &
     }
     let (mut cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull"])).await?;
     let digest = Digest::parse(digest)?;
-    let blob = blobs::find(&mut cx, &inside, repository, &digest).await?;
     let elsewhere = links::host_of(&mut cx, &inside).await?;
-    drop(cx);
+    let blob = pull_through::blob(app, cx, &inside, repository, &digest).await?;
     if call.method == Method::HEAD {
         blobs::expect_use(app, &blob).await?;
     } else if let Some(host) = elsewhere {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::wire;
 use crate::domain::Error;
-use crate::domain::error::{ContentError, RegistryError, RequestError};
+use crate::domain::error::{ContentError, RegistryError, RequestError, SourceError};
 
 /// Said when the key encryption key cannot be used (acr.md B.2) [docs]. Status and code are decided here,
 /// because Azure does not publish them.
@@ -40,7 +40,7 @@ pub fn refusal(error: &Error, correlation: &str) -> Response {
             let message = format!("{UNAUTHORIZED} CorrelationId: {correlation}");
             said(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", &message, None)
         }
-        Error::Content(error) => content(error),
+        Error::Content(error) => content(error, correlation),
         Error::Registry(RegistryError::Unknown(name)) => {
             // On Azure the name would not resolve.
             let message = format!("registry {name}.azurecr.io is not known");
@@ -84,7 +84,46 @@ fn request(error: &RequestError) -> Response {
     }
 }
 
-fn content(error: &ContentError) -> Response {
+/// Why a cache rule's source did not give what was asked for: texts by users' reports, and 424 with the last of
+/// them [issue]; the other statuses are those that the codes have elsewhere [inferred].
+fn source(place: &str, rule: &str, why: &SourceError, correlation: &str) -> Response {
+    let (status, code, message) = match why {
+        SourceError::Refused { status: 401, .. } => (
+            StatusCode::UNAUTHORIZED,
+            "UNAUTHORIZED",
+            format!("authentication required with source registry for cache rule '{rule}'"),
+        ),
+        SourceError::Refused { status: 403, .. } => (
+            StatusCode::FORBIDDEN,
+            "DENIED",
+            format!("requested access to pull from source '{place}' for cache rule '{rule}' has been denied"),
+        ),
+        SourceError::Refused { status: 429, .. } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "TOOMANYREQUESTS",
+            format!("too many requests to source registry for cache rule '{rule}'"),
+        ),
+        SourceError::Refused { status, .. } => (
+            StatusCode::FAILED_DEPENDENCY,
+            "UNKNOWN",
+            format!("request to pull from source '{place}' for cache rule '{rule}' returned status code {status}"),
+        ),
+        SourceError::Unreachable(_) | SourceError::Wrong(_) => (
+            StatusCode::FAILED_DEPENDENCY,
+            "UNKNOWN",
+            format!("request to pull from source '{place}' for cache rule '{rule}' has failed"),
+        ),
+    };
+    // What Azure does not say, and whoever runs the source on this machine wants to know.
+    let detail = match why {
+        SourceError::Unreachable(why) | SourceError::Wrong(why) => Some(json!(why)),
+        SourceError::Refused { .. } => None,
+    };
+    let help = "For more information, please visit https://aka.ms/acr/cache.";
+    said(status, code, &format!("{message}. CorrelationId: {correlation}. {help}"), detail)
+}
+
+fn content(error: &ContentError, correlation: &str) -> Response {
     let (bad, missing) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND);
     match error {
         ContentError::Unauthorized { service, kind, name, actions, invalid_token } => {
@@ -143,6 +182,16 @@ fn content(error: &ContentError) -> Response {
         ),
         ContentError::Locked => {
             said(StatusCode::METHOD_NOT_ALLOWED, "REGISTRY_DISALLOWED_OPERATION", LOCKED, Some(json!({})))
+        }
+        // [issue: code and text; inferred: the status]
+        ContentError::Quarantined => {
+            said(StatusCode::METHOD_NOT_ALLOWED, "IMAGE_QUARANTINED", "The image is quarantined.", Some(json!({})))
+        }
+        ContentError::Denied => {
+            said(StatusCode::FORBIDDEN, "DENIED", "requested access to the resource is denied", None)
+        }
+        ContentError::Source { place, rule, why } => {
+            source(place, rule.as_deref().unwrap_or_default(), why, correlation)
         }
         ContentError::Address(address) => {
             let message = format!(

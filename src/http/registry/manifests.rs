@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::{enter, in_repository, not_allowed, reads, wire, write};
-use crate::app::App;
 use crate::app::content::{manifests, repositories};
+use crate::app::{App, pull_through};
 use crate::domain::content::{MANIFEST_LIMIT, Reference};
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::{Error, Result};
@@ -64,9 +64,8 @@ fn named(reference: &str) -> Result<Reference> {
 }
 
 async fn get(app: &Arc<App>, call: &mut Call, repository: &str, reference: &str) -> Result<Response> {
-    let (mut cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull"])).await?;
-    let found = manifests::find(&mut cx, &inside, repository, &named(reference)?).await?;
-    drop(cx);
+    let (cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull"])).await?;
+    let (found, pulled) = pull_through::manifest(app, cx, &inside, repository, &named(reference)?).await?;
     let mut answer = if call.method == Method::HEAD {
         let mut answer = wire::empty(StatusCode::OK);
         answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(found.size));
@@ -75,6 +74,10 @@ async fn get(app: &Arc<App>, call: &mut Call, repository: &str, reference: &str)
     } else {
         wire::bytes(StatusCode::OK, &found.media_type, found.open(&inside)?)
     };
+    if pulled {
+        // [issue: said by a maintainer]
+        wire::put(&mut answer, "x-azure-origin", "upstream");
+    }
     wire::put(&mut answer, "docker-content-digest", &found.digest);
     wire::put(&mut answer, "etag", &format!("\"{}\"", found.digest));
     Ok(answer)

@@ -12,7 +12,7 @@ az acr webhook create --registry olderreg01 --name hook01 --uri http://127.0.0.1
 equal uri "$(az acr webhook get-config --registry olderreg01 --name hook01 --query serviceUri -o tsv)" http://127.0.0.1:9/
 az acr replication create --registry olderreg01 --location centralus >/dev/null
 equal places "$(az acr replication list --registry olderreg01 --query 'length(@)' -o tsv)" 2
-az acr cache create --registry olderreg01 --name rule01 --source-repo docker.io/library/ubuntu --target-repo ubuntu >/dev/null
+az acr cache create --registry olderreg01 --name rule01 --source-repo mcr.microsoft.com/ubuntu --target-repo ubuntu >/dev/null
 equal target "$(az acr cache show --registry olderreg01 --name rule01 --query targetRepository -o tsv)" ubuntu
 equal used "$(az acr show-usage --name olderreg01 --query "value[?name=='Geo-replications'].currentValue | [0]" -o tsv)" 1
 az acr delete --name olderreg01 --yes

@@ -6,7 +6,6 @@ use serde_json::json;
 use super::long::accepted;
 use super::registry_of;
 use crate::app::{imports, operations};
-use crate::domain::error::RequestError;
 use crate::domain::{Error, Result};
 use crate::http::arm::Arm;
 use crate::http::arm::dialect;
@@ -18,16 +17,19 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answ
     let registry = registry_of(arm, group, at, "importImage/action").await?;
     let wanted = imports::Wanted::read(&arm.object().await?)?;
     let operation = format!("registries-{}", uuid::Uuid::new_v4());
-    let outcome = match imports::run(&arm.app, &arm.caller, &registry, &wanted, &operation).await {
-        Ok(()) => json!({"status": "Succeeded"}),
-        Err(error @ (Error::Internal(_) | Error::Request(RequestError::NotEmulated(_)))) => return Err(error),
-        Err(error) => {
-            let status = dialect::status(&error).as_u16();
-            json!({"status": "Failed", "error": dialect::code_and_message(&error), "http": status})
+    let (app, caller, target, own) = (arm.app.clone(), arm.caller.clone(), registry.clone(), operation.clone());
+    let work = async move {
+        match imports::run(&app, &caller, &target, &wanted, &own).await {
+            Ok(()) => json!({"status": "Succeeded"}),
+            Err(error) => {
+                if let Error::Internal(text) = &error {
+                    tracing::error!("an import failed: {text}");
+                }
+                let status = dialect::status(&error).as_u16();
+                json!({"status": "Failed", "error": dialect::code_and_message(&error), "http": status})
+            }
         }
     };
-    let mut cx = arm.app.write(arm.caller.clone()).await?;
-    operations::record(&mut cx, &operation, &outcome).await?;
-    cx.commit().await?;
+    operations::carry_out(&arm.app, &operation, work).await;
     Ok(accepted(arm, &registry.location.to_ascii_uppercase(), &operation))
 }

@@ -42,8 +42,7 @@ pub(super) fn accepted(arm: &Arm, location: &str, operation: &str) -> Answer {
 
 /// `…/operationStatuses/{name}`: only the status.
 pub(super) async fn status(arm: &mut Arm, operation: &str) -> Result<Answer> {
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    let outcome = operations::outcome(&mut cx, operation).await?;
+    let outcome = operations::outcome(&arm.app, arm.caller.clone(), operation).await?;
     let own = format!("https://{}{}?{}", arm.call.authority, arm.call.path, arm.call.query);
     Ok(Answer::ok(outcome).with("azure-asyncoperation", own))
 }
@@ -51,10 +50,14 @@ pub(super) async fn status(arm: &mut Arm, operation: &str) -> Result<Answer> {
 /// `…/operationResults/{name}`: what failed answers with its error and an error's status, for clients that
 /// poll a location look at the status alone.
 pub(super) async fn result(arm: &mut Arm, operation: &str) -> Result<Answer> {
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    let outcome = operations::outcome(&mut cx, operation).await?;
+    let outcome = operations::outcome(&arm.app, arm.caller.clone(), operation).await?;
     if outcome.is_null() {
         return Ok(Answer::empty(StatusCode::OK));
+    }
+    if outcome["status"] == "Accepted" {
+        let own = format!("https://{}{}?{}", arm.call.authority, arm.call.path, arm.call.query);
+        let answer = Answer::new(StatusCode::ACCEPTED, outcome).with("location", own);
+        return Ok(answer.with("retry-after", "1".to_owned()));
     }
     if outcome["status"] != "Failed" {
         return Ok(Answer::ok(outcome));

@@ -1,0 +1,158 @@
+//! Pulling through: what a repository with a cache rule lacks is fetched from the rule's source, and stays. By tag
+//! the source is asked each time what the tag is now; where it does not answer, what is here is served.
+//! Must not know: HTTP, how a source is reached (see sources).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::content::blobs::{self, Blob};
+use super::content::manifests::{self, Found};
+use super::content::{CachedFrom, Inside};
+use super::sources::{self, Shown, Source};
+use super::{App, Cx, cache_rules, cmk};
+use crate::domain::access::Caller;
+use crate::domain::content::{Digest, MANIFEST_LIMIT, Manifest, Reference};
+use crate::domain::error::{ContentError, SourceError};
+use crate::domain::{Error, Result};
+
+/// Blobs on their way here: who wants the same one waits for it.
+#[derive(Debug, Default)]
+pub struct Fetches(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Fetches {
+    async fn lease(&self, what: String) -> OwnedMutexGuard<()> {
+        let place = {
+            let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever holds or awaits a place has a second reference to it.
+            places.retain(|_, place| Arc::strong_count(place) > 1);
+            places.entry(what).or_default().clone()
+        };
+        place.lock_owned().await
+    }
+}
+
+/// A manifest by tag or digest. `true`: it came from the source just now.
+pub async fn manifest(
+    app: &Arc<App>,
+    mut cx: Cx,
+    inside: &Inside,
+    repository: &str,
+    reference: &Reference,
+) -> Result<(Found, bool)> {
+    let here = manifests::find(&mut cx, inside, repository, reference).await;
+    drop(cx);
+    let Some(from) = inside.cached_from(repository) else { return here.map(|found| (found, false)) };
+    let here = match (here, reference) {
+        (Ok(found), Reference::Digest(_)) => return Ok((found, false)),
+        (Ok(found), Reference::Tag(_)) => Some(found),
+        (Err(Error::Content(ContentError::ManifestUnknown(_))), _) => None,
+        (Err(error), _) => return Err(error),
+    };
+    let known = here.as_ref().map(|found| found.digest.as_str());
+    match (fetch(app, inside, &from, repository, reference, known).await, here) {
+        (Ok(true), _) => {
+            let mut cx = app.read(Caller::system()).await?;
+            Ok((manifests::find(&mut cx, inside, repository, reference).await?, true))
+        }
+        (Ok(false), Some(found)) => Ok((found, false)),
+        (Ok(false), None) => Err(manifests::unknown(reference).into()),
+        (Err(error), here) => match (told(&from, error)?, here) {
+            (_, Some(found)) => Ok((found, false)),
+            (ContentError::Source { why: SourceError::Refused { status: 404, .. }, .. }, None) => {
+                Err(manifests::unknown(reference).into())
+            }
+            (error, None) => Err(error.into()),
+        },
+    }
+}
+
+/// A blob that may be read.
+pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str, digest: &Digest) -> Result<Blob> {
+    let here = blobs::find(&mut cx, inside, repository, digest).await;
+    drop(cx);
+    let lacking = matches!(&here, Err(Error::Content(ContentError::BlobUnknown(_))));
+    let Some(from) = inside.cached_from(repository).filter(|_| lacking) else { return here };
+    let lease = app.fetches.lease(format!("{} {repository} {digest}", inside.registry.id)).await;
+    let mut cx = app.read(Caller::system()).await?;
+    if let Ok(blob) = blobs::find(&mut cx, inside, repository, digest).await {
+        return Ok(blob);
+    }
+    drop(cx);
+    // A client that goes away does not end this: the next one finds the blob here.
+    let task = {
+        let (app, inside, from) = (app.clone(), inside.clone(), from.clone());
+        let (repository, digest) = (repository.to_owned(), digest.clone());
+        tokio::spawn(async move {
+            let _lease = lease;
+            let source = open(&app, &inside, &from).await?;
+            source.copy_blob(&app, &inside.to_fill(), &repository, &digest).await
+        })
+    };
+    if let Err(error) = task.await.map_err(Error::internal)? {
+        return match told(&from, error)? {
+            ContentError::Source { why: SourceError::Refused { status: 404, .. }, .. } => here,
+            error => Err(error.into()),
+        };
+    }
+    let mut cx = app.read(Caller::system()).await?;
+    blobs::find(&mut cx, inside, repository, digest).await
+}
+
+/// The source of a rule, signed in to as the rule says.
+async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Source> {
+    let caller = Caller { address: cmk::REGISTRY_ADDRESS, ..Caller::system() };
+    let mut shown = None;
+    if let Some(set) = &from.credentials {
+        let mut cx = app.read(caller.clone()).await?;
+        let read = cache_rules::secrets_of(&mut cx, &inside.registry, set).await;
+        // Without what it wants to see, the source would say the same.
+        let (user, password) = read.map_err(|error| match error {
+            Error::Internal(_) => error,
+            refusal => {
+                let why =
+                    SourceError::Refused { status: 401, body: format!("its credential set cannot be read: {refusal}") };
+                ContentError::Source { place: from.source.clone(), rule: None, why }.into()
+            }
+        })?;
+        shown = Some(Shown { user: Some(user.as_str().to_owned()), password });
+    }
+    let (host, repository) = from.source.split_once('/').unwrap_or((&from.source, ""));
+    sources::open(app, &caller, host, repository, shown).await
+}
+
+/// Gets a manifest here, with the config of an image, which is small and says what lists tell of it; layers come
+/// when they are asked for. `false`: the source has what is known.
+async fn fetch(
+    app: &Arc<App>,
+    inside: &Inside,
+    from: &CachedFrom,
+    repository: &str,
+    reference: &Reference,
+    known: Option<&str>,
+) -> Result<bool> {
+    let source = open(app, inside, from).await?;
+    if let Some(known) = known
+        && source.digest(reference).await?.as_str() == known
+    {
+        return Ok(false);
+    }
+    let (bytes, media_type, _) = source.manifest(reference).await?;
+    let target = inside.to_fill();
+    if let Some((config, size)) = Manifest::read(&bytes, Some(&media_type))?.config
+        && size <= MANIFEST_LIMIT as u64
+    {
+        source.copy_blob(app, &target, repository, &config).await?;
+    }
+    manifests::put(app, &target, repository, reference, Some(&media_type), &bytes).await?;
+    Ok(true)
+}
+
+/// A failure of the source, with the rule that led there, told to the log. Failures of our own go on as they are.
+fn told(from: &CachedFrom, error: Error) -> Result<ContentError> {
+    let why = sources::as_answered(error)?;
+    let (rule, place) = (from.rule.clone(), from.source.clone());
+    tracing::warn!(%rule, source = %place, %why, "a cache rule's source did not give what was asked for");
+    Ok(ContentError::Source { place, rule: Some(rule), why })
+}

@@ -1,0 +1,254 @@
+//! Where content is copied from: a registry of this emulator, entered as its clients enter it, or one elsewhere.
+//! And the copying, by the verbs that a push uses, so under the target's key.
+//! Must not know: HTTP, why something is copied.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use super::content::{self, Inside, blobs, manifests, uploads};
+use super::registry_tokens::{self, Need, Presented, TOKEN_USER};
+use super::upstream::{Credential, Upstream};
+use super::{App, registries};
+use crate::domain::access::Caller;
+use crate::domain::content::{Digest, Manifest, Reference};
+use crate::domain::error::{ContentError, RegistryError, SourceError};
+use crate::domain::registry::Registry;
+use crate::domain::{Error, Result};
+
+/// A repository to copy from.
+pub struct Source {
+    /// `host/repository`.
+    place: String,
+    from: Origin,
+}
+
+enum Origin {
+    Here { app: Arc<App>, inside: Box<Inside>, repository: String },
+    Elsewhere(Upstream),
+}
+
+/// What is shown to a registry: a user and a password, or a token alone.
+#[derive(Clone)]
+pub struct Shown {
+    /// The user.
+    pub user: Option<String>,
+    /// The password, or the token.
+    pub password: zeroize::Zeroizing<String>,
+}
+
+/// A repository of a login server. `caller`: whose address a registry of this emulator sees.
+pub async fn open(
+    app: &Arc<App>,
+    caller: &Caller,
+    host: &str,
+    repository: &str,
+    shown: Option<Shown>,
+) -> Result<Source> {
+    let place = format!("{host}/{repository}");
+    let Some(name) = host.strip_suffix(".azurecr.io") else {
+        // A token alone goes with the user that registries take for such.
+        let credential =
+            shown.map(|s| Credential { user: s.user.unwrap_or(TOKEN_USER.to_owned()), password: s.password });
+        let upstream = Upstream::new(app, host, repository, credential);
+        let upstream = upstream.map_err(|why| ContentError::Source { place: place.clone(), rule: None, why })?;
+        return Ok(Source { place, from: Origin::Elsewhere(upstream) });
+    };
+    let mut cx = app.read(caller.clone()).await?;
+    let registry = registries::by_name(&mut cx, name).await?;
+    drop(cx);
+    let presented = present(app, &registry, shown, caller).await?;
+    let mut cx = app.read(caller.clone()).await?;
+    if matches!(presented, Presented::Nothing) && registry.flag("anonymousPullEnabled") {
+        registry_tokens::admit(&registry, caller.address)?;
+        let inside = content::enter_for_import(&mut cx, registry).await?;
+        return Ok(here(app, inside, repository));
+    }
+    let need = Need { kind: "repository", name: repository, challenge: "pull", any: &["pull"] };
+    let inside = content::enter_with(&mut cx, name, &presented, &need).await?;
+    Ok(here(app, inside, repository))
+}
+
+/// A repository of a registry of this emulator that the caller was let into.
+pub fn here(app: &Arc<App>, inside: Inside, repository: &str) -> Source {
+    let place = format!("{}/{repository}", inside.registry.login_server());
+    let from = Origin::Here { app: app.clone(), inside: Box::new(inside), repository: repository.to_owned() };
+    Source { place, from }
+}
+
+/// The credential as the login server of a registry of this emulator would meet it.
+async fn present(app: &Arc<App>, registry: &Registry, shown: Option<Shown>, caller: &Caller) -> Result<Presented> {
+    let Some(Shown { user, password }) = shown else { return Ok(Presented::Nothing) };
+    let token = user.is_none();
+    let user = user.unwrap_or(TOKEN_USER.to_owned());
+    let presented = registry_tokens::present_password(app, &registry.name, user, password.as_str().to_owned()).await?;
+    if !token || !matches!(presented, Presented::Wrong) {
+        return Ok(presented);
+    }
+    let refresh = registry_tokens::exchange(app, &registry.name, Some(&password), caller.address).await?;
+    registry_tokens::present_refresh(app, &registry.name, &refresh).await
+}
+
+impl Source {
+    /// `host/repository`.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn failed(&self, why: SourceError) -> Error {
+        ContentError::Source { place: self.place.clone(), rule: None, why }.into()
+    }
+
+    /// The digest that a manifest has now.
+    pub async fn digest(&self, reference: &Reference) -> Result<Digest> {
+        match &self.from {
+            Origin::Here { .. } => Ok(self.manifest(reference).await?.2),
+            Origin::Elsewhere(upstream) => upstream.digest(reference).await.map_err(|why| self.failed(why)),
+        }
+    }
+
+    /// A manifest: bytes, media type and digest, which the bytes were found to have.
+    pub async fn manifest(&self, reference: &Reference) -> Result<(Bytes, String, Digest)> {
+        match &self.from {
+            Origin::Here { app, inside, repository } => {
+                let mut cx = app.read(Caller::system()).await?;
+                let found = manifests::find(&mut cx, inside, repository, reference).await?;
+                let bytes = found.open(inside)?;
+                let digest = Digest::parse(&found.digest)?;
+                Ok((bytes, found.media_type, digest))
+            }
+            Origin::Elsewhere(upstream) => upstream.manifest(reference).await.map_err(|why| self.failed(why)),
+        }
+    }
+
+    async fn blob(&self, digest: &Digest) -> Result<BoxStream<'static, Result<Bytes>>> {
+        match &self.from {
+            Origin::Here { app, inside, repository } => {
+                let mut cx = app.read(Caller::system()).await?;
+                let blob = blobs::find(&mut cx, inside, repository, digest).await?;
+                drop(cx);
+                Ok(blobs::read(app, inside, &blob, 0..blob.size).await?.boxed())
+            }
+            Origin::Elsewhere(upstream) => {
+                let body = upstream.blob(digest).await.map_err(|why| self.failed(why))?;
+                let place = self.place.clone();
+                let failed = move |why| ContentError::Source { place: place.clone(), rule: None, why }.into();
+                Ok(body.map(move |part| part.map_err(&failed)).boxed())
+            }
+        }
+    }
+
+    /// Copies a blob, in pieces of bounded size, unless it is there. What has another digest is not kept.
+    pub async fn copy_blob(&self, app: &Arc<App>, target: &Inside, repository: &str, digest: &Digest) -> Result<()> {
+        let mut cx = app.read(Caller::system()).await?;
+        if blobs::find(&mut cx, target, repository, digest).await.is_ok() {
+            return Ok(());
+        }
+        drop(cx);
+        // Asked before a session begins: what is not to be had leaves none behind.
+        let body = match &self.from {
+            Origin::Here { inside, repository: from, .. } if inside.registry.id == target.registry.id => {
+                let mut cx = app.write(Caller::system()).await?;
+                if blobs::mount(&mut cx, target, repository, from, digest).await? {
+                    return cx.commit().await;
+                }
+                return Err(ContentError::BlobUnknown(digest.to_string()).into());
+            }
+            _ => self.blob(digest).await?,
+        };
+        let mut cx = app.write(Caller::system()).await?;
+        let upload = uploads::start(&mut cx, target, repository).await?;
+        cx.commit().await?;
+        let copied = uploads::finish(app, target, repository, &upload.uuid, digest, None, body).await;
+        if let Err(error) = copied {
+            // A wrong digest has ended the session already.
+            let _ = uploads::cancel(app, target, repository, &upload.uuid).await;
+            return Err(match error {
+                Error::Content(ContentError::DigestInvalid(_)) => {
+                    self.failed(SourceError::Wrong(format!("what it sent as blob {digest} has another digest")))
+                }
+                other => other,
+            });
+        }
+        Ok(())
+    }
+
+    /// Copies an image with all it names.
+    pub async fn copy_image(
+        &self,
+        app: &Arc<App>,
+        reference: &Reference,
+        target: &Inside,
+        repository: &str,
+        tag: Option<&Reference>,
+    ) -> Result<()> {
+        let copy = Copy { app, source: self, target, repository };
+        copy.whole(reference.clone(), tag, &mut BTreeSet::new()).await
+    }
+}
+
+struct Copy<'a> {
+    app: &'a Arc<App>,
+    source: &'a Source,
+    target: &'a Inside,
+    repository: &'a str,
+}
+
+impl Copy<'_> {
+    /// Copies what a manifest names, then the manifest: an index comes after its manifests. What is in `done`
+    /// was copied before.
+    fn whole<'b>(
+        &'b self,
+        reference: Reference,
+        target: Option<&'b Reference>,
+        done: &'b mut BTreeSet<String>,
+    ) -> BoxFuture<'b, Result<()>> {
+        async move {
+            let (bytes, media_type, digest) = self.source.manifest(&reference).await?;
+            let read = Manifest::read(&bytes, Some(&media_type))?;
+            for child in read.manifests {
+                if !done.contains(child.as_str()) {
+                    self.whole(Reference::Digest(child), None, done).await?;
+                }
+            }
+            for blob in &read.blobs {
+                self.source.copy_blob(self.app, self.target, self.repository, blob).await?;
+            }
+            done.insert(digest.as_str().to_owned());
+            let by_digest = Reference::Digest(digest);
+            let reference = target.unwrap_or(&by_digest);
+            manifests::put(self.app, self.target, self.repository, reference, Some(&media_type), &bytes).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// What a registry of this emulator refuses, as a registry elsewhere would have answered.
+pub fn as_answered(error: Error) -> std::result::Result<SourceError, Error> {
+    let refused = |status, error: &Error| SourceError::Refused { status, body: error.to_string() };
+    match &error {
+        Error::Content(content) => match content {
+            ContentError::Source { why, .. } => Ok(why.clone()),
+            ContentError::Unauthorized { .. } => Ok(refused(401, &error)),
+            ContentError::KeyForbidden | ContentError::Address(_) => Ok(refused(403, &error)),
+            ContentError::Locked | ContentError::Quarantined => Ok(refused(405, &error)),
+            ContentError::ManifestUnknown(_)
+            | ContentError::NameUnknown(_)
+            | ContentError::TagUnknown(_)
+            | ContentError::BlobUnknown(_) => Ok(refused(404, &error)),
+            ContentError::ManifestInvalid(why) => Ok(SourceError::Wrong(why.clone())),
+            _ => Err(error),
+        },
+        Error::Token(_) => Ok(refused(401, &error)),
+        Error::Registry(RegistryError::Unknown(name)) => {
+            Ok(SourceError::Unreachable(format!("registry {name}.azurecr.io is not known")))
+        }
+        _ => Err(error),
+    }
+}

@@ -1,0 +1,205 @@
+//! A registry elsewhere, for the emulator to pull from: small, on this machine, keeps a record of what it is asked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::harness::{MANIFEST, digest};
+
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// What it wants to see.
+#[derive(Clone)]
+pub enum Demand {
+    Nothing,
+    /// A token, which anybody gets.
+    AnyToken,
+    /// A token, which a user and password get.
+    Token(&'static str, &'static str),
+    /// A user and password.
+    Basic(&'static str, &'static str),
+}
+
+struct Inner {
+    host: String,
+    demand: Mutex<Demand>,
+    /// Media type and bytes, by repository and reference.
+    manifests: Mutex<HashMap<(String, String), (&'static str, Vec<u8>)>>,
+    blobs: Mutex<HashMap<String, Vec<u8>>>,
+    asked: Mutex<Vec<String>>,
+    /// A status for every request.
+    refusal: Mutex<Option<u16>>,
+}
+
+pub struct Upstream {
+    /// Host and port, as a cache rule names it.
+    pub host: String,
+    inner: Arc<Inner>,
+    serving: Mutex<JoinHandle<()>>,
+}
+
+fn serve(listener: TcpListener, inner: &Arc<Inner>) -> JoinHandle<()> {
+    let router = axum::Router::new().fallback(answer).with_state(inner.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })
+}
+
+impl Upstream {
+    pub async fn new(demand: Demand) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let inner = Arc::new(Inner {
+            host: host.clone(),
+            demand: Mutex::new(demand),
+            manifests: Mutex::default(),
+            blobs: Mutex::default(),
+            asked: Mutex::default(),
+            refusal: Mutex::default(),
+        });
+        let serving = Mutex::new(serve(listener, &inner));
+        Self { host, inner, serving }
+    }
+
+    /// Nobody answers any more.
+    pub async fn stop(&self) {
+        let serving = {
+            let serving = self.serving.lock().unwrap();
+            serving.abort();
+            serving.abort_handle()
+        };
+        while !serving.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// At the same place again.
+    pub async fn start(&self) {
+        let listener = TcpListener::bind(&self.host).await.unwrap();
+        *self.serving.lock().unwrap() = serve(listener, &self.inner);
+    }
+
+    pub fn refuse(&self, status: Option<u16>) {
+        *self.inner.refusal.lock().unwrap() = status;
+    }
+
+    /// What it was asked since the last time, tokens aside.
+    pub fn asked(&self) -> Vec<String> {
+        let mut asked = std::mem::take(&mut *self.inner.asked.lock().unwrap());
+        asked.dedup();
+        asked
+    }
+
+    pub fn put_blob(&self, bytes: &[u8]) -> String {
+        self.inner.blobs.lock().unwrap().insert(digest(bytes), bytes.to_vec());
+        digest(bytes)
+    }
+
+    /// Gives other bytes for a digest than it should.
+    pub fn spoil(&self, digest: &str) {
+        self.inner.blobs.lock().unwrap().insert(digest.to_owned(), b"something else".to_vec());
+    }
+
+    pub fn put_manifest(&self, repository: &str, tag: &str, media_type: &'static str, bytes: &[u8]) {
+        let mut manifests = self.inner.manifests.lock().unwrap();
+        for reference in [tag.to_owned(), digest(bytes)] {
+            manifests.insert((repository.to_owned(), reference), (media_type, bytes.to_vec()));
+        }
+    }
+
+    /// An image of one layer. Returns its manifest.
+    pub fn put_image(&self, repository: &str, tag: &str, architecture: &str, layer: &[u8]) -> Vec<u8> {
+        let config = json!({"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}});
+        let config = config.to_string().into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST,
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": self.put_blob(&config), "size": config.len()},
+            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": self.put_blob(layer), "size": layer.len()}],
+        });
+        let manifest = manifest.to_string().into_bytes();
+        self.put_manifest(repository, tag, MANIFEST, &manifest);
+        manifest
+    }
+
+    /// An index of manifests. Returns it.
+    pub fn put_index(&self, repository: &str, tag: &str, manifests: &[(&str, &[u8])]) -> Vec<u8> {
+        let listed = manifests.iter().map(|(architecture, manifest)| {
+            json!({"mediaType": MANIFEST, "digest": digest(manifest), "size": manifest.len(), "platform": {"os": "linux", "architecture": architecture}})
+        });
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed.collect::<Vec<_>>()});
+        let index = index.to_string().into_bytes();
+        self.put_manifest(repository, tag, INDEX, &index);
+        index
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", acrite::domain::crypto::base64(format!("{user}:{password}").as_bytes()))
+}
+
+fn unauthorized(challenge: String) -> Response {
+    let body = json!({"errors": [{"code": "UNAUTHORIZED", "message": "show yourself"}]}).to_string();
+    (StatusCode::UNAUTHORIZED, [("www-authenticate", challenge)], body).into_response()
+}
+
+async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let shown = request.headers().get("authorization").map(|h| h.to_str().unwrap().to_owned());
+    let demand = inner.demand.lock().unwrap().clone();
+    if path == "/token" {
+        let query = request.uri().query().unwrap_or_default();
+        assert!(query.contains("scope=repository%3A") && query.contains("service=upstream"), "{query}");
+        return match demand {
+            Demand::Token(user, password) if shown != Some(basic(user, password)) => {
+                (StatusCode::UNAUTHORIZED, "who are you?").into_response()
+            }
+            _ => json!({"token": "let-me-in"}).to_string().into_response(),
+        };
+    }
+    if let Some(digest) = path.strip_prefix("/elsewhere/") {
+        // What a registry's storage says to a header that is meant for another.
+        if shown.is_some() {
+            return StatusCode::BAD_REQUEST.into_response();
+        }
+        return inner.blobs.lock().unwrap()[digest].clone().into_response();
+    }
+    inner.asked.lock().unwrap().push(format!("{} {path}", request.method()));
+    if let Some(status) = *inner.refusal.lock().unwrap() {
+        return StatusCode::from_u16(status).unwrap().into_response();
+    }
+    match demand {
+        Demand::AnyToken | Demand::Token(..) if shown.as_deref() != Some("Bearer let-me-in") => {
+            let scope = path.trim_start_matches("/v2/").rsplitn(3, '/').nth(2).unwrap();
+            let realm = format!("http://{}/token", inner.host);
+            return unauthorized(format!(
+                r#"Bearer realm="{realm}",service="upstream",scope="repository:{scope}:pull,push""#
+            ));
+        }
+        Demand::Basic(user, password) if shown != Some(basic(user, password)) => {
+            return unauthorized(r#"Basic realm="upstream""#.to_owned());
+        }
+        _ => {}
+    }
+    let mut parts = path.trim_start_matches("/v2/").rsplitn(3, '/');
+    let (reference, kind, repository) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    if kind == "manifests" {
+        let found = inner.manifests.lock().unwrap().get(&(repository.to_owned(), reference.to_owned())).cloned();
+        let Some((media_type, bytes)) = found else { return StatusCode::NOT_FOUND.into_response() };
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", media_type.parse().unwrap());
+        headers.insert("docker-content-digest", digest(&bytes).parse().unwrap());
+        let body = if request.method() == Method::HEAD { Body::empty() } else { Body::from(bytes) };
+        return (headers, body).into_response();
+    }
+    // Blobs lie elsewhere, as they do in the great registries: another host by its name.
+    if !inner.blobs.lock().unwrap().contains_key(reference) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let elsewhere = format!("http://{}/elsewhere/{reference}", inner.host.replace("127.0.0.1", "localhost"));
+    (StatusCode::TEMPORARY_REDIRECT, [("location", elsewhere)]).into_response()
+}
