@@ -332,7 +332,8 @@ async fn nobody_pushes_where_a_rule_fills() {
     let mounted = docker.call(Method::POST, &format!("blobs/uploads/?mount={}&from=other", digest(b"layer")));
     assert!(!mounted.send().await.unwrap().status().is_success());
     let import = json!({"source": {"resourceId": registry_path("reg01"), "sourceImage": "other:v1"}, "targetTags": ["app:mine"], "mode": "NoForce"});
-    assert!(!imported(&me, "reg01", import).await.status().is_success());
+    let (status, _, message) = refused(imported(&me, "reg01", import).await).await;
+    assert!(status == 400 && message.contains("filled by a cache rule"), "{message}");
     // Unless the registry allows it.
     let allow = json!({"properties": {"writableCacheRepos": "Enabled"}});
     good(me.arm_at(AT, Method::PATCH, &registry_path("reg01"), allow).await).await;

@@ -29,11 +29,13 @@ pub enum Demand {
     Basic(&'static str, &'static str),
 }
 
+/// By repository and reference: media type and bytes.
+type Manifests = HashMap<(String, String), (&'static str, Vec<u8>)>;
+
 struct Inner {
     host: String,
     demand: Mutex<Demand>,
-    /// Media type and bytes, by repository and reference.
-    manifests: Mutex<HashMap<(String, String), (&'static str, Vec<u8>)>>,
+    manifests: Mutex<Manifests>,
     blobs: Mutex<HashMap<String, Vec<u8>>>,
     asked: Mutex<Vec<String>>,
     held: tokio::sync::watch::Sender<bool>,
