@@ -397,6 +397,16 @@ async fn what_a_source_sends_wrong_is_not_kept() {
     upstream.put_blob(b"layer");
     assert_eq!(docker.pull_image("v1").await.unwrap(), (image.clone(), b"layer".to_vec()));
     assert_eq!(blob().await.bytes().await.unwrap(), &b"layer"[..]);
+    // What breaks off is not kept either, nor is any of it left lying about.
+    let large = bytes(400_000, 3);
+    upstream.put_image("app", "v2", "amd64", &large);
+    assert_eq!(manifest(&docker, "v2").await.status(), 200);
+    upstream.break_off(true);
+    let cut = docker.call(Method::GET, &format!("blobs/{}", digest(&large))).send().await.unwrap();
+    assert_eq!(said(cut).await.0, 424);
+    assert_eq!(std::fs::read_dir(world.dir.join("uploads")).unwrap().count(), 0);
+    upstream.break_off(false);
+    assert_eq!(docker.pull_image("v2").await.unwrap().1, large);
     // A manifest with other bytes than its digest says.
     let name = digest(b"not this");
     upstream.put_manifest("app", &name, MANIFEST, &image);

@@ -38,6 +38,7 @@ struct Inner {
     manifests: Mutex<Manifests>,
     blobs: Mutex<HashMap<String, Vec<u8>>>,
     asked: Mutex<Vec<String>>,
+    breaks: Mutex<bool>,
     held: tokio::sync::watch::Sender<bool>,
     /// A status for every request.
     refusal: Mutex<Option<u16>>,
@@ -65,6 +66,7 @@ impl Upstream {
             manifests: Mutex::default(),
             blobs: Mutex::default(),
             asked: Mutex::default(),
+            breaks: Mutex::default(),
             held: tokio::sync::watch::Sender::new(false),
             refusal: Mutex::default(),
         });
@@ -99,6 +101,11 @@ impl Upstream {
         let mut asked = std::mem::take(&mut *self.inner.asked.lock().unwrap());
         asked.dedup();
         asked
+    }
+
+    /// Blobs break off in their middle.
+    pub fn break_off(&self, break_off: bool) {
+        *self.inner.breaks.lock().unwrap() = break_off;
     }
 
     /// Blobs do not come until they are let go.
@@ -216,7 +223,14 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
             return StatusCode::BAD_REQUEST.into_response();
         }
         inner.held.subscribe().wait_for(|held| !held).await.unwrap();
-        return inner.blobs.lock().unwrap()[digest].clone().into_response();
+        let blob = inner.blobs.lock().unwrap()[digest].clone();
+        if *inner.breaks.lock().unwrap() {
+            let half = blob[..blob.len() / 2].to_vec();
+            let parts = [Ok(half), Err(std::io::Error::other("broken off"))];
+            let body = Body::from_stream(futures_util::stream::iter(parts));
+            return ([("content-length", blob.len().to_string())], body).into_response();
+        }
+        return blob.into_response();
     }
     inner.asked.lock().unwrap().push(format!("{} {path}", request.method()));
     if let Some(status) = *inner.refusal.lock().unwrap() {
