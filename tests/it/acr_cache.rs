@@ -312,6 +312,22 @@ async fn without_its_key_a_registry_asks_no_source() {
     me.allow("keys01", &principal).await;
     assert_eq!(docker.pull_image("v2").await.unwrap().1, b"two");
     assert_eq!(docker.pull_image("v1").await.unwrap(), (image, marker));
+
+    // Nor does one that goes while the source is being waited for.
+    upstream.put_image("app", "v3", "amd64", b"three");
+    assert_eq!(manifest(&docker, "v3").await.status(), 200);
+    upstream.hold(true);
+    upstream.asked();
+    let waiting = docker.call(Method::GET, &format!("blobs/{}", digest(b"three"))).send();
+    let revoking = async {
+        while upstream.asked().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        me.policy("keys01", "remove", &principal, &["get", "wrapKey", "unwrapKey"]).await;
+        upstream.hold(false);
+    };
+    let (waited, ()) = tokio::join!(waiting, revoking);
+    assert_eq!(said(waited.unwrap()).await.0, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
