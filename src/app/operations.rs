@@ -40,24 +40,39 @@ impl Running {
     }
 }
 
+/// An operation under way; it is not any more, however its task ends.
+struct UnderWay(Arc<App>, String);
+
+impl UnderWay {
+    fn new(app: &Arc<App>, name: &str) -> Self {
+        app.running.names().insert(name.to_owned());
+        Self(app.clone(), name.to_owned())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.running.names().remove(&self.1);
+    }
+}
+
 /// How long an answer waits for an operation that is carried out beside it: most are done by then.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Carries an operation out beside requests, and records its outcome. It ends with the emulator.
 pub async fn carry_out(app: &Arc<App>, name: &str, work: impl Future<Output = Value> + Send + 'static) {
-    app.running.names().insert(name.to_owned());
-    let (app, name) = (app.clone(), name.to_owned());
+    let under_way = UnderWay::new(app, name);
     let task = tokio::spawn(async move {
         let outcome = work.await;
+        let UnderWay(app, name) = &under_way;
         let recorded = async {
             let mut cx = app.write(Caller::system()).await?;
-            record(&mut cx, &name, &outcome).await?;
+            record(&mut cx, name, &outcome).await?;
             cx.commit().await
         };
         if let Err(error) = recorded.await {
             tracing::error!(operation = %name, %error, "what became of an operation could not be recorded");
         }
-        app.running.names().remove(&name);
     });
     let _ = tokio::time::timeout(PATIENCE, task).await;
 }

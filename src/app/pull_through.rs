@@ -51,11 +51,11 @@ pub async fn manifest(
         (Err(error), _) => return Err(error),
     };
     let known = here.as_ref().map(|found| found.digest.as_str());
-    match (fetch(app, inside, &from, repository, reference, known).await, here) {
-        (Ok(true), _) => {
-            let mut cx = app.read(Caller::system()).await?;
-            Ok((manifests::find(&mut cx, inside, repository, reference).await?, true))
-        }
+    let fetched = fetch(app, inside, &from, repository, reference, known).await;
+    let mut cx = app.read(Caller::system()).await?;
+    inside.ask_again(&mut cx).await?;
+    match (fetched, here) {
+        (Ok(true), _) => Ok((manifests::find(&mut cx, inside, repository, reference).await?, true)),
         (Ok(false), Some(found)) => Ok((found, false)),
         (Ok(false), None) => Err(manifests::unknown(reference).into()),
         (Err(error), here) => match (told(&from, error)?, here) {
@@ -76,6 +76,7 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
     let Some(from) = inside.cached_from(repository).filter(|_| lacking) else { return here };
     let lease = app.fetches.lease(format!("{} {repository} {digest}", inside.registry.id)).await;
     let mut cx = app.read(Caller::system()).await?;
+    inside.ask_again(&mut cx).await?;
     if let Ok(blob) = blobs::find(&mut cx, inside, repository, digest).await {
         return Ok(blob);
     }
@@ -97,6 +98,7 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
         };
     }
     let mut cx = app.read(Caller::system()).await?;
+    inside.ask_again(&mut cx).await?;
     blobs::find(&mut cx, inside, repository, digest).await
 }
 
@@ -153,6 +155,9 @@ async fn fetch(
 fn told(from: &CachedFrom, error: Error) -> Result<ContentError> {
     let why = sources::as_answered(error)?;
     let (rule, place) = (from.rule.clone(), from.source.clone());
-    tracing::warn!(%rule, source = %place, %why, "a cache rule's source did not give what was asked for");
+    // That it does not have something is no trouble.
+    if !matches!(why, SourceError::Refused { status: 404, .. }) {
+        tracing::warn!(%rule, source = %place, %why, "a cache rule's source did not give what was asked for");
+    }
     Ok(ContentError::Source { place, rule: Some(rule), why })
 }

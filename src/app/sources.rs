@@ -229,8 +229,8 @@ impl Copy<'_> {
     }
 }
 
-/// What a registry of this emulator refuses, as a registry elsewhere would have answered.
-pub fn as_answered(error: Error) -> std::result::Result<SourceError, Error> {
+/// What a registry of this emulator refuses, as a registry elsewhere would have answered. Any other error stays one.
+pub fn as_answered(error: Error) -> Result<SourceError> {
     let refused = |status, error: &Error| SourceError::Refused { status, body: error.to_string() };
     match &error {
         Error::Content(content) => match content {

@@ -17,7 +17,8 @@ use crate::domain::registry_child::{Child, Kind};
 use crate::domain::{Error, Result, crypto, name};
 use crate::store;
 
-/// What a webhook may be told about [spec].
+/// What a webhook may be told about [spec]. `chart_push` and `chart_delete` never happen: they tell of the store that
+/// `az acr helm` wrote to, which is retired; a chart pushed as an OCI artifact is a `push` [docs].
 const ACTIONS: [&str; 5] = ["push", "delete", "quarantine", "chart_push", "chart_delete"];
 /// Events that may wait to be sent. Beyond that they are lost, and the log says so.
 const WAITING: usize = 1000;

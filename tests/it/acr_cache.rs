@@ -191,7 +191,10 @@ async fn wildcards_lead_to_the_repository_of_the_same_name() {
     let stranger = outside.absolute(Method::GET, "https://reg01.azurecr.io/v2/hub/special/manifests/v1");
     assert_eq!(stranger.send().await.unwrap().status(), 401);
     assert_eq!(upstream.asked(), Vec::<String>::new());
-    // Rules that Azure does not take.
+    // Rules that are not taken: one that pretends nothing, and what Azure refuses.
+    let path = format!("{}/cacheRules/identity", registry_path("reg01"));
+    let body = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {}}, "properties": {"sourceRepository": "quay.io/x", "targetRepository": "x"}});
+    assert_eq!(refused(me.arm_at(AT, Method::PUT, &path, body).await).await.0, 501);
     outside.push_image("v1", b"mine").await.unwrap();
     let path = format!("{}/cacheRules/wrong", registry_path("reg01"));
     for (source, target, code) in [
@@ -309,6 +312,22 @@ async fn without_its_key_a_registry_asks_no_source() {
     me.allow("keys01", &principal).await;
     assert_eq!(docker.pull_image("v2").await.unwrap().1, b"two");
     assert_eq!(docker.pull_image("v1").await.unwrap(), (image, marker));
+
+    // Nor does one that goes while the source is being waited for.
+    upstream.put_image("app", "v3", "amd64", b"three");
+    assert_eq!(manifest(&docker, "v3").await.status(), 200);
+    upstream.hold(true);
+    upstream.asked();
+    let waiting = docker.call(Method::GET, &format!("blobs/{}", digest(b"three"))).send();
+    let revoking = async {
+        while upstream.asked().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        me.policy("keys01", "remove", &principal, &["get", "wrapKey", "unwrapKey"]).await;
+        upstream.hold(false);
+    };
+    let (waited, ()) = tokio::join!(waiting, revoking);
+    assert_eq!(said(waited.unwrap()).await.0, 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,7 +348,8 @@ async fn nobody_pushes_where_a_rule_fills() {
     let mounted = docker.call(Method::POST, &format!("blobs/uploads/?mount={}&from=other", digest(b"layer")));
     assert!(!mounted.send().await.unwrap().status().is_success());
     let import = json!({"source": {"resourceId": registry_path("reg01"), "sourceImage": "other:v1"}, "targetTags": ["app:mine"], "mode": "NoForce"});
-    assert!(!imported(&me, "reg01", import).await.status().is_success());
+    let (status, _, message) = refused(imported(&me, "reg01", import).await).await;
+    assert!(status == 400 && message.contains("filled by a cache rule"), "{message}");
     // Unless the registry allows it.
     let allow = json!({"properties": {"writableCacheRepos": "Enabled"}});
     good(me.arm_at(AT, Method::PATCH, &registry_path("reg01"), allow).await).await;
@@ -393,6 +413,16 @@ async fn what_a_source_sends_wrong_is_not_kept() {
     upstream.put_blob(b"layer");
     assert_eq!(docker.pull_image("v1").await.unwrap(), (image.clone(), b"layer".to_vec()));
     assert_eq!(blob().await.bytes().await.unwrap(), &b"layer"[..]);
+    // What breaks off is not kept either, nor is any of it left lying about.
+    let large = bytes(400_000, 3);
+    upstream.put_image("app", "v2", "amd64", &large);
+    assert_eq!(manifest(&docker, "v2").await.status(), 200);
+    upstream.break_off(true);
+    let cut = docker.call(Method::GET, &format!("blobs/{}", digest(&large))).send().await.unwrap();
+    assert_eq!(said(cut).await.0, 424);
+    assert_eq!(std::fs::read_dir(world.dir.join("uploads")).unwrap().count(), 0);
+    upstream.break_off(false);
+    assert_eq!(docker.pull_image("v2").await.unwrap().1, large);
     // A manifest with other bytes than its digest says.
     let name = digest(b"not this");
     upstream.put_manifest("app", &name, MANIFEST, &image);
@@ -485,4 +515,63 @@ async fn images_are_imported_from_registries_elsewhere() {
     let nonsense = json!({"source": {"registryUri": "no host", "sourceImage": "a:b"}, "targetTags": ["b:1"]});
     let path = format!("{}/importImage", registry_path("reg01"));
     assert_eq!(refused(me.arm_at(AT, Method::POST, &path, nonsense).await).await.0, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_import_goes_on_beside() {
+    let upstream = Upstream::new(Demand::Nothing).await;
+    upstream.put_image("app", "v1", "amd64", b"layer");
+    upstream.hold(true);
+    let world = World::new();
+    let me = start(&world).await;
+    let path = format!("{}/importImage", registry_path("reg01"));
+    let body = json!({"source": {"registryUri": upstream.host, "sourceImage": "app:v1"}, "targetTags": ["app:v1"]});
+    let answer = me.arm_at(AT, Method::POST, &path, body).await;
+    assert_eq!(answer.status(), 202);
+    let poll = answer.headers()["location"].to_str().unwrap().trim_start_matches("https://management.azure.com");
+    let poll = poll.split_once('?').unwrap().0.to_owned();
+    let still = me.arm(Method::GET, &poll, Value::Null).await;
+    assert_eq!((still.status().as_u16(), &still.headers()["retry-after"]), (202, &"1".parse().unwrap()));
+    assert!(still.headers()["location"].to_str().unwrap().contains(&poll));
+    upstream.hold(false);
+    loop {
+        let answer = me.arm(Method::GET, &poll, Value::Null).await;
+        if answer.status() != 202 {
+            assert_eq!(good(answer).await, json!({"status": "Succeeded"}));
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(me.sign_in("reg01", "app").await.pull_image("v1").await.unwrap().1, b"layer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_machines_are_reached_by_tls_and_the_users_proxy() {
+    let upstream = Upstream::new(Demand::Nothing).await;
+    let image = upstream.put_image("app", "v1", "amd64", b"layer");
+    let (proxy, certificate, asked) = upstream.behind_a_proxy().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    std::fs::write(&file, certificate).unwrap();
+    let body =
+        json!({"source": {"registryUri": "registry.example", "sourceImage": "app:v1"}, "targetTags": ["app:v1"]});
+
+    let trusting =
+        World::online(&[("HTTPS_PROXY", &proxy), ("NO_PROXY", ""), ("SSL_CERT_FILE", file.to_str().unwrap())]);
+    let me = start(&trusting).await;
+    assert_eq!(imported(&me, "reg01", body.clone()).await.status(), 200);
+    assert_eq!(me.sign_in("reg01", "app").await.pull_image("v1").await.unwrap(), (image, b"layer".to_vec()));
+    let connects = asked.lock().unwrap().clone();
+    assert!(
+        !connects.is_empty() && connects.iter().all(|c| c == "CONNECT registry.example:443 HTTP/1.1"),
+        "{connects:?}"
+    );
+    // The blobs came from this machine, where the registry's answers led: past the proxy.
+    assert_eq!(connects.len(), 3, "a manifest, and where each of two blobs is");
+
+    std::fs::write(&file, std::fs::read(trusting.dir.join("ca.pem")).unwrap()).unwrap();
+    let wary = World::online(&[("HTTPS_PROXY", &proxy), ("NO_PROXY", ""), ("SSL_CERT_FILE", file.to_str().unwrap())]);
+    let me = start(&wary).await;
+    let (_, _, message) = refused(imported(&me, "reg01", body).await).await;
+    assert!(message.contains("could not be reached: registry.example: invalid peer certificate"), "{message}");
 }

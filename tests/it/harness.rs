@@ -52,10 +52,24 @@ impl World {
 
     /// A world on a data folder that is there already, or is to stay.
     pub fn on(dir: &Path, options: &[&str]) -> Self {
+        Self::run(dir, &[&["--offline"], options].concat(), &[])
+    }
+
+    /// A world that may reach other machines, with an environment that says how.
+    pub fn online(env: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_owned();
+        let mut world = Self::run(&path, &[], env);
+        world._own_dir = Some(dir);
+        world
+    }
+
+    fn run(dir: &Path, options: &[&str], env: &[(&str, &str)]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_acrite"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--offline", "--data-dir"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir)
             .args(options)
+            .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -7,7 +7,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -27,13 +29,17 @@ pub enum Demand {
     Basic(&'static str, &'static str),
 }
 
+/// By repository and reference: media type and bytes.
+type Manifests = HashMap<(String, String), (&'static str, Vec<u8>)>;
+
 struct Inner {
     host: String,
     demand: Mutex<Demand>,
-    /// Media type and bytes, by repository and reference.
-    manifests: Mutex<HashMap<(String, String), (&'static str, Vec<u8>)>>,
+    manifests: Mutex<Manifests>,
     blobs: Mutex<HashMap<String, Vec<u8>>>,
     asked: Mutex<Vec<String>>,
+    breaks: Mutex<bool>,
+    held: tokio::sync::watch::Sender<bool>,
     /// A status for every request.
     refusal: Mutex<Option<u16>>,
 }
@@ -60,6 +66,8 @@ impl Upstream {
             manifests: Mutex::default(),
             blobs: Mutex::default(),
             asked: Mutex::default(),
+            breaks: Mutex::default(),
+            held: tokio::sync::watch::Sender::new(false),
             refusal: Mutex::default(),
         });
         let serving = Mutex::new(serve(listener, &inner));
@@ -93,6 +101,54 @@ impl Upstream {
         let mut asked = std::mem::take(&mut *self.inner.asked.lock().unwrap());
         asked.dedup();
         asked
+    }
+
+    /// Blobs break off in their middle.
+    pub fn break_off(&self, break_off: bool) {
+        *self.inner.breaks.lock().unwrap() = break_off;
+    }
+
+    /// Blobs do not come until they are let go.
+    pub fn hold(&self, hold: bool) {
+        self.inner.held.send_replace(hold);
+    }
+
+    /// The same registry as `registry.example`, over TLS and only through a proxy. Returns the proxy's address, the
+    /// certificate to trust, and where the proxy was asked to connect to.
+    pub async fn behind_a_proxy(&self) -> (String, String, Arc<Mutex<Vec<String>>>) {
+        let made = rcgen::generate_simple_self_signed(["registry.example".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config = rustls::ServerConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        let tls = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (inner, heard) = (self.inner.clone(), asked.clone());
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                heard.lock().unwrap().push(String::from_utf8(head).unwrap().lines().next().unwrap().to_owned());
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+                let (tls, router) = (tls.clone(), axum::Router::new().fallback(answer).with_state(inner.clone()));
+                tokio::spawn(async move {
+                    // Who does not trust the certificate hangs up.
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    let service = hyper_util::service::TowerToHyperService::new(router);
+                    let served = hyper::server::conn::http1::Builder::new();
+                    let _ = served.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        (proxy, made.cert.pem(), asked)
     }
 
     pub fn put_blob(&self, bytes: &[u8]) -> String {
@@ -166,7 +222,15 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         if shown.is_some() {
             return StatusCode::BAD_REQUEST.into_response();
         }
-        return inner.blobs.lock().unwrap()[digest].clone().into_response();
+        inner.held.subscribe().wait_for(|held| !held).await.unwrap();
+        let blob = inner.blobs.lock().unwrap()[digest].clone();
+        if *inner.breaks.lock().unwrap() {
+            let half = blob[..blob.len() / 2].to_vec();
+            let parts = [Ok(half), Err(std::io::Error::other("broken off"))];
+            let body = Body::from_stream(futures_util::stream::iter(parts));
+            return ([("content-length", blob.len().to_string())], body).into_response();
+        }
+        return blob.into_response();
     }
     inner.asked.lock().unwrap().push(format!("{} {path}", request.method()));
     if let Some(status) = *inner.refusal.lock().unwrap() {

@@ -58,6 +58,11 @@ impl Inside {
         Ok(Self { registry: Arc::new(registry), access: Arc::new(access), dek, rules, filling: false })
     }
 
+    /// Asks the gate again, for whoever was let in a while ago and waited for somebody outside since.
+    pub(super) async fn ask_again(&self, cx: &mut Cx) -> Result<()> {
+        cmk::open(cx, &self.registry).await.map(|_| ())
+    }
+
     /// The cache rule that fills a repository.
     pub(super) fn cached_from(&self, repository: &str) -> Option<CachedFrom> {
         let (rule, source) = registry_child::cached_from(&self.rules, repository)?;

@@ -133,6 +133,11 @@ fn content(error: &ContentError) -> Said {
         ContentError::Unauthorized { service, name, .. } => {
             said(S::UNAUTHORIZED, "Unauthorized", format!("Authentication to {service} is required to pull {name}."))
         }
+        ContentError::Locked => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            "The operation is disallowed on this registry, repository or image: it is locked, or filled by a cache rule.",
+        ),
         ContentError::ManifestUnknown(text) | ContentError::TagUnknown(text) | ContentError::NameUnknown(text) => {
             said(S::NOT_FOUND, "NotFound", format!("The source image could not be found: {text}."))
         }

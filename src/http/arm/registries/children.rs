@@ -9,7 +9,7 @@ use super::registry_of;
 use super::shown::shown;
 use crate::app::{Cx, cache_rules, registry_children, replications, webhooks};
 use crate::domain::Result;
-use crate::domain::error::ResourceError;
+use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{Child, Kind};
 use crate::http::arm::Arm;
@@ -131,6 +131,9 @@ async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Va
         Kind::Token => registry_children::put_token(cx, registry, name, &properties).await,
         Kind::Webhook => webhooks::put(cx, registry, name, body).await,
         Kind::Replication => replications::put(cx, registry, name, body).await,
+        Kind::CacheRule if !body["identity"].is_null() => {
+            Err(RequestError::NotEmulated("A cache rule with an identity of its own".to_owned()).into())
+        }
         Kind::CacheRule => cache_rules::put_rule(cx, registry, name, &properties).await,
         Kind::CredentialSet => cache_rules::put_set(cx, registry, name, body).await,
         // They begin as private endpoints of a network, and there are no networks here.
