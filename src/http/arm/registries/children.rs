@@ -9,7 +9,6 @@ use super::registry_of;
 use super::shown::shown;
 use crate::app::{Cx, cache_rules, registry_children, replications, webhooks};
 use crate::domain::Result;
-use crate::domain::error::ResourceError;
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{Child, Kind};
 use crate::http::arm::Arm;
@@ -84,7 +83,7 @@ async fn one(arm: &mut Arm, registry: &Registry, kind: Kind, name: &str) -> Resu
             cx.commit().await?;
             match (gone, kind) {
                 (false, _) => Ok(Answer::empty(StatusCode::NO_CONTENT)),
-                (true, Kind::Replication | Kind::CacheRule | Kind::CredentialSet) => {
+                (true, Kind::Replication | Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection) => {
                     accepted(arm, kind.operation()).await
                 }
                 (true, _) => Ok(Answer::empty(StatusCode::OK)),
@@ -129,7 +128,6 @@ async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Va
         Kind::Replication => replications::put(cx, registry, name, body).await,
         Kind::CacheRule => cache_rules::put_rule(cx, registry, name, &properties).await,
         Kind::CredentialSet => cache_rules::put_set(cx, registry, name, body).await,
-        // They begin as private endpoints of a network, and there are no networks here.
-        Kind::PrivateEndpointConnection => Err(ResourceError::ChildNotFound(name.to_owned()).into()),
+        Kind::PrivateEndpointConnection => registry_children::put_private_link(cx, registry, name, body).await,
     }
 }

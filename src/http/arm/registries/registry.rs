@@ -33,6 +33,10 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
         registry.modified_at,
         Timestamp::offset7,
     );
+    let mut links = Vec::new();
+    for link in registry_children::list(cx, registry, Kind::PrivateEndpointConnection).await? {
+        links.push(super::shown::shown(cx, registry, &link, "Succeeded").await?);
+    }
     let mut properties = Map::new();
     properties.insert("loginServer".into(), json!(registry.login_server()));
     properties.insert("creationDate".into(), json!(registry.created_at.zulu7()));
@@ -47,7 +51,7 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
                 Vec::new()
             };
             properties.insert("dataEndpointHostNames".into(), json!(hosts));
-            properties.insert("privateEndpointConnections".into(), json!([]));
+            properties.insert("privateEndpointConnections".into(), json!(links));
         } else if name == "networkRuleSet" && !registry.premium() {
             // The CLI reads its absence as "not Premium" [recorded][cli].
         } else {
