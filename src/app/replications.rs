@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::Cx;
 use super::registry_children::{self, begin, save};
+use super::{Cx, registries};
 use crate::domain::error::{RegistryError, RequestError, ResourceError};
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{Child, Kind};
@@ -52,6 +52,24 @@ pub async fn list(cx: &mut Cx, registry: &Registry) -> Result<Vec<Child>> {
     let mut all = vec![home(registry)];
     all.extend(registry_children::list(cx, registry, Kind::Replication).await?);
     Ok(all)
+}
+
+/// The registry's regions, its own first.
+pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
+    let replicas = registry_children::list(cx, registry, Kind::Replication).await?;
+    let others = replicas.into_iter().filter_map(|replica| replica.location);
+    Ok(std::iter::once(registry.location.clone()).chain(others).collect())
+}
+
+/// Requires that a login server of one region, `{name}.{region}.geo.azurecr.io`, is there.
+pub async fn require_endpoint(cx: &mut Cx, host: &str) -> Result<()> {
+    let name = host.split('.').next().unwrap_or_default();
+    let registry = registries::by_name(cx, name).await?;
+    let regions = regions(cx, &registry).await?;
+    if regions.iter().any(|region| registry.regional_endpoint(region).as_deref() == Some(host)) {
+        return Ok(());
+    }
+    Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into())
 }
 
 /// Saves a replication from the document of a PUT or a PATCH. `true`: it is new.

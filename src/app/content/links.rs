@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 
 use super::Inside;
 use crate::app::registry_tokens::{self, Access, Scope};
-use crate::app::{App, Cx, clock, cmk, registries, rng};
+use crate::app::{App, Cx, clock, cmk, registries, replications, rng};
 use crate::domain::access::Caller;
 use crate::domain::content::Digest;
 use crate::domain::error::{ContentError, RegistryError};
-use crate::domain::registry::Registry;
 use crate::domain::{Result, crypto};
 
 /// Seconds that a link lasts: 20 minutes (acr.md C.4) [docs: 20 to 30].
@@ -20,16 +19,11 @@ const LIFETIME: i64 = 20 * 60;
 /// What links are bound to.
 const CONTEXT: &[u8] = b"link to a blob";
 
-/// `{name}.{region}.data.azurecr.io`.
+/// The host that reads of blobs go to, where the registry has dedicated data endpoints: in the region whose login
+/// server was called, else in its own.
 #[must_use]
-pub fn host(registry: &Registry) -> String {
-    format!("{}.{}.data.azurecr.io", registry.name.to_ascii_lowercase(), registry.location)
-}
-
-/// The host that reads of blobs go to, where the registry has dedicated data endpoints.
-#[must_use]
-pub fn host_of(inside: &Inside) -> Option<String> {
-    inside.registry.flag("dataEndpointEnabled").then(|| host(&inside.registry))
+pub fn host_of(inside: &Inside, region: Option<&str>) -> Option<String> {
+    inside.registry.data_endpoint(region.unwrap_or(&inside.registry.location))
 }
 
 /// What a link shows for itself: opaque, and only this emulator makes it.
@@ -53,7 +47,8 @@ pub async fn enter(
     let mut cx = app.read(caller).await?;
     let registry = registries::by_name(&mut cx, name).await?;
     // Without the setting, or in another region, there is no such host on Azure.
-    if !registry.flag("dataEndpointEnabled") || self::host(&registry) != host {
+    let regions = replications::regions(&mut cx, &registry).await?;
+    if !regions.iter().any(|region| registry.data_endpoint(region).as_deref() == Some(host)) {
         return Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into());
     }
     registry_tokens::admit(&registry, cx.caller.address)?;

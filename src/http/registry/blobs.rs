@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::routes::{self, Of, Route};
-use super::{caller, enter, in_repository, not_allowed, reads, wire, write};
+use super::{caller, enter, in_repository, not_allowed, reads, region_of, wire, write};
 use crate::app::App;
 use crate::app::content::blobs::{self, Blob};
 use crate::app::content::{Inside, links};
@@ -36,7 +36,7 @@ pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &
     drop(cx);
     if call.method == Method::HEAD {
         blobs::expect_use(app, &blob).await?;
-    } else if let Some(host) = links::host_of(&inside) {
+    } else if let Some(host) = links::host_of(&inside, region_of(&call.host)) {
         let signature = links::sign(app, &inside, repository, &digest)?;
         let mut answer = wire::empty(StatusCode::TEMPORARY_REDIRECT);
         let location = format!("https://{host}/v2/{repository}/blobs/{digest}?sp=r&sig={signature}");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::long::{accepted, begun};
 use crate::app::registries::{self, Done, Wanted};
-use crate::app::{Cx, cascade, groups, identities, registry_children};
+use crate::app::{Cx, cascade, groups, identities, registry_children, replications};
 use crate::domain::cmk;
 use crate::domain::name::{self, REGISTRIES, ResourceId};
 use crate::domain::registry::{Registry, canonical, shows};
@@ -33,6 +33,7 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
         registry.modified_at,
         Timestamp::offset7,
     );
+    let regions = replications::regions(cx, registry).await?;
     let mut links = Vec::new();
     for link in registry_children::list(cx, registry, Kind::PrivateEndpointConnection).await? {
         links.push(super::shown::shown(cx, registry, &link, "Succeeded").await?);
@@ -45,13 +46,13 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
         if name == "dataEndpointEnabled" {
             insert_encryption(&mut properties, registry);
             properties.insert(name.clone(), field.clone());
-            let hosts = if registry.flag("dataEndpointEnabled") {
-                vec![format!("{}.{}.data.azurecr.io", registry.name.to_ascii_lowercase(), registry.location)]
-            } else {
-                Vec::new()
-            };
-            properties.insert("dataEndpointHostNames".into(), json!(hosts));
+            let hosts = regions.iter().filter_map(|region| registry.data_endpoint(region));
+            properties.insert("dataEndpointHostNames".into(), hosts.collect());
             properties.insert("privateEndpointConnections".into(), json!(links));
+        } else if name == "regionalEndpoints" {
+            properties.insert(name.clone(), field.clone());
+            let hosts = regions.iter().filter_map(|region| registry.regional_endpoint(region));
+            properties.insert("regionalEndpointHostNames".into(), hosts.collect());
         } else if name == "networkRuleSet" && !registry.premium() {
             // The CLI reads its absence as "not Premium" [recorded][cli].
         } else {
