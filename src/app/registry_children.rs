@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Cx;
 use crate::domain::error::{RegistryError, RequestError, ResourceError};
+use crate::domain::private_link;
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{self as rules, Child, Kind};
 use crate::domain::{Result, Timestamp, crypto};
@@ -114,6 +115,13 @@ pub(super) async fn remove_principals(cx: &mut Cx, registry: &Registry) -> Resul
         }
     }
     Ok(())
+}
+
+/// Adds or changes a private endpoint connection: a PUT's body. `true`: it is new.
+pub async fn put_private_link(cx: &mut Cx, registry: &Registry, name: &str, asked: &Value) -> Result<(Child, bool)> {
+    let (mut link, new) = begin(cx, registry, Kind::PrivateEndpointConnection, name).await?;
+    link.properties = private_link::settle(Some(&link.properties), asked);
+    Ok((save(cx, link).await?, new))
 }
 
 // Scope maps.

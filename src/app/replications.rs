@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::Cx;
 use super::registry_children::{self, begin, save};
+use super::{Cx, registries};
 use crate::domain::error::{RegistryError, RequestError, ResourceError};
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{Child, Kind};
@@ -57,20 +57,31 @@ pub async fn list(cx: &mut Cx, registry: &Registry) -> Result<Vec<Child>> {
     Ok(all)
 }
 
-/// A registry's dedicated data endpoints, `{name}.{region}.data.azurecr.io`, and whether their region is served: one in
-/// each region, the home region first. None where the registry has not asked for them.
-pub async fn data_endpoints(cx: &mut Cx, registry: &Registry) -> Result<Vec<(String, bool)>> {
-    if !registry.flag("dataEndpointEnabled") {
-        return Ok(Vec::new());
-    }
+/// The registry's regions, its own first.
+pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
+    let replicas = registry_children::list(cx, registry, Kind::Replication).await?;
+    let others = replicas.into_iter().filter_map(|replica| replica.location).filter(|place| !is_home(registry, place));
+    Ok(std::iter::once(registry.location.clone()).chain(others).collect())
+}
+
+/// The region that serves callers of the registry's own login server: its own, for every caller is equally near, or
+/// the first that is served.
+pub async fn nearest(cx: &mut Cx, registry: &Registry) -> Result<String> {
     let mut regions = list(cx, registry).await?;
-    regions.sort_by_key(|r| !is_home(registry, &r.name));
-    let endpoint = |region: Child| {
-        let place = region.location.as_deref().unwrap_or(&registry.location);
-        let host = format!("{}.{place}.data.azurecr.io", registry.name.to_ascii_lowercase());
-        (host, region.properties.get("regionEndpointEnabled") != Some(&json!(false)))
-    };
-    Ok(regions.into_iter().map(endpoint).collect())
+    regions.sort_by_key(|region| !is_home(registry, &region.name));
+    let served = regions.into_iter().find(|r| r.properties.get("regionEndpointEnabled") != Some(&json!(false)));
+    Ok(served.and_then(|region| region.location).unwrap_or_else(|| registry.location.clone()))
+}
+
+/// Requires that a login server of one region, `{name}.{region}.geo.azurecr.io`, is there.
+pub async fn require_endpoint(cx: &mut Cx, host: &str) -> Result<()> {
+    let name = host.split('.').next().unwrap_or_default();
+    let registry = registries::by_name(cx, name).await?;
+    let regions = regions(cx, &registry).await?;
+    if regions.iter().any(|region| registry.regional_endpoint(region).as_deref() == Some(host)) {
+        return Ok(());
+    }
+    Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into())
 }
 
 /// Saves a replication from the document of a PUT or a PATCH. `true`: it is new.

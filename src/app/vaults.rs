@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{App, Cx, groups};
 use crate::domain::access::Caller;
 use crate::domain::error::{ResourceError, VaultError};
+use crate::domain::private_link;
 use crate::domain::vault::{self, PRIVATE_LINKS, PolicyChange, Vault};
 use crate::domain::{Result, Timestamp, name};
 use crate::store;
@@ -141,10 +142,12 @@ pub async fn change_policies(
     Ok(found)
 }
 
-/// Adds or replaces a private endpoint connection.
-pub async fn put_private_link(cx: &mut Cx, group: &str, vault: &str, link: &str, properties: Value) -> Result<Vault> {
+/// Adds or changes a private endpoint connection.
+pub async fn put_private_link(cx: &mut Cx, group: &str, vault: &str, link: &str, asked: &Value) -> Result<Vault> {
     let mut found = get(cx, group, vault).await?;
     let mut links = found.private_links().to_vec();
+    let existing = links.iter().find(|l| is_named(l, link)).and_then(|l| l["properties"].as_object());
+    let properties = private_link::settle(existing, asked);
     links.retain(|l| !is_named(l, link));
     links.push(json!({"name": link, "properties": properties}));
     found.properties.insert(PRIVATE_LINKS.to_owned(), Value::Array(links));

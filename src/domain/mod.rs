@@ -14,6 +14,7 @@ pub mod error;
 pub mod identity;
 pub mod key;
 pub mod name;
+pub mod private_link;
 pub mod registry;
 pub mod registry_child;
 pub mod role;

@@ -56,6 +56,21 @@ impl Registry {
         format!("{}.azurecr.io", self.name.to_ascii_lowercase())
     }
 
+    /// `{name}.{region}.data.azurecr.io`, where the registry has dedicated data endpoints: one in each region [docs].
+    #[must_use]
+    pub fn data_endpoint(&self, region: &str) -> Option<String> {
+        let name = self.name.to_ascii_lowercase();
+        self.flag("dataEndpointEnabled").then(|| format!("{name}.{region}.data.azurecr.io"))
+    }
+
+    /// `{name}.{region}.geo.azurecr.io`, where the registry has regional endpoints: its login server in one region [docs].
+    #[must_use]
+    pub fn regional_endpoint(&self, region: &str) -> Option<String> {
+        let enabled = self.properties.get("regionalEndpoints").and_then(Value::as_str);
+        let name = self.name.to_ascii_lowercase();
+        enabled.is_some_and(|e| e.eq_ignore_ascii_case("Enabled")).then(|| format!("{name}.{region}.geo.azurecr.io"))
+    }
+
     /// Whether the SKU is Premium.
     #[must_use]
     pub fn premium(&self) -> bool {
@@ -309,6 +324,8 @@ const SINCE: &[(&str, &str, &str)] = &[
     ("softDeletePolicy", "2022-02-01", NEVER),
     ("metadataSearch", "2023-11-01", NEVER),
     ("roleAssignmentMode", "2025-03-01", "2025-11-01"),
+    ("regionalEndpoints", "2026-03-01", NEVER),
+    ("regionalEndpointHostNames", "2026-03-01", NEVER),
 ];
 const NEVER: &str = "9999";
 

@@ -415,6 +415,43 @@ async fn what_has_no_counterpart_here_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn private_endpoint_connections_come_and_go_and_survive_a_put_of_the_registry() {
+    let world = World::new();
+    let me = start(&world).await;
+    let body = json!({"properties": {"privateEndpoint": {"id": "/subscriptions/s/pe"},
+        "privateLinkServiceConnectionState": {"status": "Pending", "description": "please"}}});
+    let one = "privateEndpointConnections/mine";
+    long(&me, Method::PUT, &below(one), body, "Creating").await;
+    let made = get(&me, one).await;
+    let state = json!({"status": "Pending", "description": "please", "actionsRequired": "None"});
+    assert_eq!(made["properties"]["privateLinkServiceConnectionState"], state);
+    assert_eq!(made["type"], "Microsoft.ContainerRegistry/registries/privateEndpointConnections");
+    assert_eq!(get(&me, "privateEndpointConnections").await, json!({"value": [made]}));
+    // The registry shows it, and a PUT of what it shows changes nothing.
+    let registry = good(me.arm_at(AT, Method::GET, &below(""), Value::Null).await).await;
+    assert_eq!(registry["properties"]["privateEndpointConnections"], json!([made]));
+    good(me.arm_at(AT, Method::PUT, &below(""), registry).await).await;
+    assert_eq!(get(&me, one).await, made);
+    // What is said of its state leaves the rest; it counts in the usages.
+    let body = json!({"properties": {"privateLinkServiceConnectionState": {"status": "Rejected"}}});
+    let changed = long(&me, Method::PUT, &below(one), body, "Updating").await;
+    assert_eq!(changed["properties"]["privateEndpoint"]["id"], "/subscriptions/s/pe");
+    assert_eq!(changed["properties"]["privateLinkServiceConnectionState"]["status"], "Rejected");
+    let usages = get(&me, "listUsages").await;
+    let usage = usages["value"].as_array().unwrap().iter().find(|u| u["name"] == "PrivateEndpointConnections").unwrap();
+    assert_eq!((&usage["currentValue"], &usage["limit"]), (&json!(1), &json!(200)));
+    assert_eq!(accepted(&me, Method::DELETE, &below(one), Value::Null).await.status(), 200);
+    gone(&me, one).await;
+    assert_eq!(me.arm_at(AT, Method::DELETE, &below(one), Value::Null).await.status(), 204);
+    // Only Premium has them.
+    let basic = json!({"location": "eastus", "sku": {"name": "Basic"}});
+    good(me.arm_at(AT, Method::PUT, &registry_path("basic1"), basic).await).await;
+    let path = format!("{}/{one}", registry_path("basic1"));
+    let (status, code, _) = refused(me.arm_at(AT, Method::PUT, &path, json!({"properties": {}})).await).await;
+    assert_eq!((status, code.as_str()), (400, "SkuNotSupported"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn images_are_imported_from_registry_to_registry() {
     let world = World::new();
     let me = start(&world).await;

@@ -202,6 +202,41 @@ async fn blob_reads_go_to_the_data_endpoint() {
     assert_eq!(docker.call(Method::GET, &path).send().await.unwrap().bytes().await.unwrap(), blob);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn each_region_has_endpoints_of_its_own() {
+    let world = World::new();
+    let me = start(&world).await;
+    let docker = me.sign_in("reg01", "a/b").await;
+    let name = docker.push_blob(b"a blob").await.unwrap();
+    let regional = |region: &str| format!("https://reg01.{region}.geo.azurecr.io/v2/a/b/blobs/{name}");
+    let at = async |region: &str| world.http().get(regional(region)).bearer_auth(&docker.token).send().await.unwrap();
+    expect(at("eastus").await, 404, "NAME_UNKNOWN").await;
+    let replica = format!("{}/replications/westus", registry_path("reg01"));
+    good(me.arm(Method::PUT, &replica, json!({"location": "westus"})).await).await;
+    let body = json!({"properties": {"dataEndpointEnabled": true, "regionalEndpoints": "Enabled"}});
+    let shown = me.arm_at("2026-09-01-preview", Method::PATCH, &registry_path("reg01"), body).await;
+    let shown = good(shown).await["properties"].clone();
+    let hosts =
+        |kind: &str| json!([format!("reg01.eastus.{kind}.azurecr.io"), format!("reg01.westus.{kind}.azurecr.io")]);
+    assert_eq!(shown["dataEndpointHostNames"], hosts("data"));
+    assert_eq!(shown["regionalEndpointHostNames"], hosts("geo"));
+    // One token is good at each of them; each sends to the data endpoint of its own region.
+    for region in ["eastus", "westus"] {
+        let sent_away = at(region).await;
+        assert_eq!(sent_away.status(), StatusCode::TEMPORARY_REDIRECT);
+        let link = header(&sent_away, "location").to_owned();
+        assert!(link.starts_with(&format!("https://reg01.{region}.data.azurecr.io/")), "{link}");
+        assert_eq!(world.http().get(&link).send().await.unwrap().bytes().await.unwrap(), "a blob");
+    }
+    expect(at("northeurope").await, 404, "NAME_UNKNOWN").await;
+    // The region's endpoints go with its replica.
+    let link = header(&at("westus").await, "location").to_owned();
+    let gone = me.arm(Method::DELETE, &replica, Value::Null).await;
+    assert_eq!(gone.status(), StatusCode::ACCEPTED);
+    expect(at("westus").await, 404, "NAME_UNKNOWN").await;
+    expect(world.http().get(&link).send().await.unwrap(), 404, "NAME_UNKNOWN").await;
+}
+
 /// Azure's SDK for Python sends a chunk before it has a token, and reads the challenge afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_reaches_who_is_still_sending() {

@@ -19,12 +19,17 @@ const LIFETIME: i64 = 20 * 60;
 /// What links are bound to.
 const CONTEXT: &[u8] = b"link to a blob";
 
-/// The host that reads of blobs go to, where the registry has dedicated data endpoints: in the first region that is
-/// served, for every caller is equally near.
-pub async fn host_of(cx: &mut Cx, inside: &Inside) -> Result<Option<String>> {
-    let endpoints = replications::data_endpoints(cx, &inside.registry).await?;
-    let served = endpoints.iter().find(|(_, served)| *served).or_else(|| endpoints.first());
-    Ok(served.map(|(host, _)| host.clone()))
+/// The host that reads of blobs go to, where the registry has dedicated data endpoints: in the region whose login
+/// server was called, else in the nearest.
+pub async fn host_of(cx: &mut Cx, inside: &Inside, region: Option<&str>) -> Result<Option<String>> {
+    if !inside.registry.flag("dataEndpointEnabled") {
+        return Ok(None);
+    }
+    let region = match region {
+        Some(region) => region.to_owned(),
+        None => replications::nearest(cx, &inside.registry).await?,
+    };
+    Ok(inside.registry.data_endpoint(&region))
 }
 
 /// What a link shows for itself: opaque, and only this emulator makes it.
@@ -48,7 +53,8 @@ pub async fn enter(
     let mut cx = app.read(caller).await?;
     let registry = registries::by_name(&mut cx, name).await?;
     // Without the setting, or in another region, there is no such host on Azure.
-    if replications::data_endpoints(&mut cx, &registry).await?.iter().all(|(endpoint, _)| endpoint != host) {
+    let regions = replications::regions(&mut cx, &registry).await?;
+    if !regions.iter().any(|region| registry.data_endpoint(region).as_deref() == Some(host)) {
         return Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into());
     }
     registry_tokens::admit(&registry, cx.caller.address)?;

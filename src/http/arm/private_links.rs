@@ -16,29 +16,12 @@ use crate::domain::vault::Vault;
 /// A connection of a vault [spec].
 pub(super) fn shown(vault: &Vault, link: &Value) -> Value {
     let name = link["name"].as_str().unwrap_or_default();
+    let mut properties = link["properties"].clone();
+    properties["provisioningState"] = json!("Succeeded");
     json!({
         "id": format!("{}/privateEndpointConnections/{name}", vault.arm_id()), "name": name,
-        "type": format!("{VAULTS}/privateEndpointConnections"), "etag": "", "properties": link["properties"],
+        "type": format!("{VAULTS}/privateEndpointConnections"), "etag": "", "properties": properties,
     })
-}
-
-/// What a PUT asks for, settled: a state that is approved unless it says otherwise.
-fn settled(body: &Value) -> Value {
-    let mut properties = body["properties"].clone();
-    if !properties.is_object() {
-        properties = json!({});
-    }
-    let state = &mut properties["privateLinkServiceConnectionState"];
-    if !state.is_object() {
-        *state = json!({});
-    }
-    for (name, default) in [("status", "Approved"), ("description", ""), ("actionsRequired", "None")] {
-        if state[name].is_null() {
-            state[name] = json!(default);
-        }
-    }
-    properties["provisioningState"] = json!("Succeeded");
-    properties
 }
 
 pub(super) async fn connections(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
@@ -74,9 +57,9 @@ pub(super) async fn connections(arm: &mut Arm, group: &str, at: usize, rest: &[&
         }
         Method::PUT => {
             arm.require(&action("write"), &scope).await?;
-            let properties = settled(&arm.object().await?);
+            let body = arm.object().await?;
             let mut cx = arm.app.write(caller).await?;
-            let vault = vaults::put_private_link(&mut cx, group, &vault, &link, properties).await?;
+            let vault = vaults::put_private_link(&mut cx, group, &vault, &link, &body).await?;
             cx.commit().await?;
             Ok(one(&vault)?)
         }

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::routes::{self, Of, Route};
-use super::{caller, enter, in_repository, not_allowed, reads, wire, write};
+use super::{caller, enter, in_repository, not_allowed, reads, region_of, wire, write};
 use crate::app::content::blobs::{self, Blob};
 use crate::app::content::{Inside, links};
 use crate::app::{App, pull_through};
@@ -32,7 +32,7 @@ pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &
     }
     let (mut cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull"])).await?;
     let digest = Digest::parse(digest)?;
-    let elsewhere = links::host_of(&mut cx, &inside).await?;
+    let elsewhere = links::host_of(&mut cx, &inside, region_of(&call.host)).await?;
     let blob = pull_through::blob(app, cx, &inside, repository, &digest).await?;
     if call.method == Method::HEAD {
         blobs::expect_use(app, &blob).await?;

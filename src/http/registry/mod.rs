@@ -22,7 +22,7 @@ use axum::response::Response;
 use super::call::Call;
 use crate::app::content::{self, Inside};
 use crate::app::registry_tokens::{self, Need};
-use crate::app::{App, Cx};
+use crate::app::{App, Cx, replications};
 use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
@@ -48,7 +48,7 @@ pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
     answer
 }
 
-/// The registry's name: the first label of `{name}.azurecr.io` and of `{name}.{region}.data.azurecr.io`.
+/// The registry's name: the first label of `{name}.azurecr.io`, and of the hosts of its regions.
 fn registry_name(call: &Call) -> &str {
     call.host.split('.').next().unwrap_or_default()
 }
@@ -58,12 +58,21 @@ fn is_data_endpoint(host: &str) -> bool {
     host.ends_with(".data.azurecr.io")
 }
 
+/// The region whose login server was called: `{name}.{region}.geo.azurecr.io`.
+fn region_of(host: &str) -> Option<&str> {
+    host.strip_suffix(".geo.azurecr.io")?.split_once('.').map(|(_, region)| region)
+}
+
 async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
     if is_data_endpoint(&call.host) {
         return blobs::by_link(app, &mut call).await;
     }
     if routes::is_not_emulated(&call.path) {
         tracing::warn!(path = %call.path, "this feature of registries is not emulated");
+    }
+    if region_of(&call.host).is_some() {
+        let mut cx = app.read(caller(&call)).await?;
+        replications::require_endpoint(&mut cx, &call.host).await?;
     }
     let (repository, of) = match routes::parse(&call.path)? {
         Route::Base => return base(app, &mut call).await,

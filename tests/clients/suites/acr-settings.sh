@@ -42,9 +42,27 @@ equal identity "$(az acr identity show --name settingsreg01 --query principalId 
 
 step "private endpoints"
 equal connections "$(az acr private-endpoint-connection list --registry-name settingsreg01 --query 'length(@)' -o tsv)" 0
-refused "could not be found" az acr private-endpoint-connection show --registry-name settingsreg01 --name mine
-refused "could not be found" az acr private-endpoint-connection approve --registry-name settingsreg01 --name mine
-refused "could not be found" az acr private-endpoint-connection reject --registry-name settingsreg01 --name mine
-az acr private-endpoint-connection delete --registry-name settingsreg01 --name mine
+C=(--registry-name settingsreg01 --name mine)
+refused "could not be found" az acr private-endpoint-connection show "${C[@]}"
+refused "could not be found" az acr private-endpoint-connection approve "${C[@]}"
+refused "could not be found" az acr private-endpoint-connection reject "${C[@]}"
+# On Azure a private endpoint of a network begins one; here a plain PUT does.
+id=$(az acr show --name settingsreg01 --query id -o tsv)
+endpoint=${id%/providers/*}/providers/Microsoft.Network/privateEndpoints/mine
+az rest --method put --url "$id/privateEndpointConnections/mine?api-version=2025-11-01" --body \
+  "{\"properties\": {\"privateEndpoint\": {\"id\": \"$endpoint\"}, \"privateLinkServiceConnectionState\": {\"status\": \"Pending\", \"description\": \"please\"}}}" >/dev/null
+state() { az acr private-endpoint-connection show "${C[@]}" --query "privateLinkServiceConnectionState.join(' ', [status, description])" -o tsv; }
+equal endpoint "$(az acr private-endpoint-connection show "${C[@]}" --query privateEndpoint.id -o tsv)" "$endpoint"
+equal state "$(state)" "Pending please"
+az acr private-endpoint-connection approve "${C[@]}" --description "you may" >/dev/null
+equal state "$(state)" "Approved you may"
+az acr private-endpoint-connection reject "${C[@]}" --description "no more" >/dev/null
+equal state "$(state)" "Rejected no more"
+equal connections "$(az acr private-endpoint-connection list --registry-name settingsreg01 --query '[].name' -o tsv)" mine
+equal shown "$(az acr show --name settingsreg01 --query "privateEndpointConnections[].privateLinkServiceConnectionState.status" -o tsv)" Rejected
+az acr update --name settingsreg01 --tags a=b >/dev/null
+equal state "$(state)" "Rejected no more"
+az acr private-endpoint-connection delete "${C[@]}"
+equal connections "$(az acr private-endpoint-connection list --registry-name settingsreg01 --query 'length(@)' -o tsv)" 0
 equal group "$(az acr private-link-resource list --name settingsreg01 --query '[0].properties.groupId || [0].groupId' -o tsv)" registry
 done_with_suite

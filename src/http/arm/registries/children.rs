@@ -9,7 +9,7 @@ use super::registry_of;
 use super::shown::shown;
 use crate::app::{Cx, cache_rules, registry_children, replications, webhooks};
 use crate::domain::Result;
-use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::error::RequestError;
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{Child, Kind};
 use crate::http::arm::Arm;
@@ -88,7 +88,7 @@ async fn one(arm: &mut Arm, registry: &Registry, kind: Kind, name: &str) -> Resu
                     deleting(arm, kind.operation(), gone.location.as_deref().unwrap_or(&registry.location)).await
                 }
                 // In capitals [recorded].
-                Kind::CacheRule | Kind::CredentialSet => {
+                Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
                     deleting(arm, kind.operation(), &registry.location.to_ascii_uppercase()).await
                 }
                 _ => Ok(Answer::empty(StatusCode::OK)),
@@ -136,7 +136,6 @@ async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Va
         }
         Kind::CacheRule => cache_rules::put_rule(cx, registry, name, &properties).await,
         Kind::CredentialSet => cache_rules::put_set(cx, registry, name, body).await,
-        // They begin as private endpoints of a network, and there are no networks here.
-        Kind::PrivateEndpointConnection => Err(ResourceError::ChildNotFound(name.to_owned()).into()),
+        Kind::PrivateEndpointConnection => registry_children::put_private_link(cx, registry, name, body).await,
     }
 }

@@ -1,4 +1,4 @@
-//! `privateLinkResources`: what a private endpoint could connect to. Nothing here can make one.
+//! `privateLinkResources`: what a private endpoint connects to.
 //! Must not know: networks.
 
 use serde_json::json;

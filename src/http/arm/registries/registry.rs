@@ -33,6 +33,11 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
         registry.modified_at,
         Timestamp::offset7,
     );
+    let regions = replications::regions(cx, registry).await?;
+    let mut links = Vec::new();
+    for link in registry_children::list(cx, registry, Kind::PrivateEndpointConnection).await? {
+        links.push(super::shown::shown(cx, registry, &link, "Succeeded").await?);
+    }
     let mut properties = Map::new();
     properties.insert("loginServer".into(), json!(registry.login_server()));
     properties.insert("creationDate".into(), json!(registry.created_at.zulu7()));
@@ -41,10 +46,13 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
         if name == "dataEndpointEnabled" {
             insert_encryption(&mut properties, registry);
             properties.insert(name.clone(), field.clone());
-            let endpoints = replications::data_endpoints(cx, registry).await?;
-            let hosts: Vec<String> = endpoints.into_iter().map(|(host, _)| host).collect();
-            properties.insert("dataEndpointHostNames".into(), json!(hosts));
-            properties.insert("privateEndpointConnections".into(), json!([]));
+            let hosts = regions.iter().filter_map(|region| registry.data_endpoint(region));
+            properties.insert("dataEndpointHostNames".into(), hosts.collect());
+            properties.insert("privateEndpointConnections".into(), json!(links));
+        } else if name == "regionalEndpoints" {
+            properties.insert(name.clone(), field.clone());
+            let hosts = regions.iter().filter_map(|region| registry.regional_endpoint(region));
+            properties.insert("regionalEndpointHostNames".into(), hosts.collect());
         } else if name == "networkRuleSet" && !registry.premium() {
             // The CLI reads its absence as "not Premium" [recorded][cli].
         } else {
