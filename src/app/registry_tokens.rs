@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::registry_children::{self, RegistryToken};
 use super::{App, Cx, access, clock, registries, tokens};
-use crate::domain::access::{Caller, Grant, Plane, address_in, allowed};
+use crate::domain::access::{Caller, Grant, Plane, address_in, allowed, covers};
 use crate::domain::condition::{Attributes, Source};
 use crate::domain::error::{ContentError, RequestError, TokenError};
 use crate::domain::identity::Principal;
@@ -501,15 +501,17 @@ impl Credential {
         })
     }
 
-    /// A principal's roles.
+    /// A principal's roles at the registry and above it.
     async fn roles(caller: Caller, cx: &mut Cx, registry: &Registry) -> Result<Roles> {
         let before = cx.act_as(caller);
         let grants = access::grants(cx).await;
         cx.act_as(before);
+        let scope = registry.arm_id();
+        let grants = grants?.into_iter().filter(|grant| covers(&grant.scope, &scope)).collect();
         let mode = registry.properties.get("roleAssignmentMode").and_then(Value::as_str);
         Ok(Roles {
-            grants: grants?,
-            scope: registry.arm_id(),
+            grants,
+            scope,
             abac: mode == Some("AbacRepositoryPermissions"),
             environment: access::environment(cx),
         })

@@ -223,6 +223,7 @@ pub fn settle(
             || status("quarantinePolicy") == "enabled"
             || closed
             || settled.get("dataEndpointEnabled") == Some(&json!(true))
+            || word("regionalEndpoints") == "enabled"
             || word("zoneRedundancy") == "enabled";
         let standard_only = sku == "Basic" && settled.get("anonymousPullEnabled") == Some(&json!(true));
         if premium_only || standard_only {
@@ -401,6 +402,14 @@ mod tests {
         assert_eq!(refused, Err(RegistryError::ContentTrust("r".into()).into()));
         assert!(settle("r", "Premium", None, &trust, false, Timestamp(0)).is_ok());
         assert!(settle("r", "Basic", None, &trust, false, Timestamp(0)).is_err());
+    }
+
+    #[test]
+    fn regions_have_endpoints_on_premium_only() {
+        let regional = map(json!({"regionalEndpoints": "Enabled"}));
+        let refused = settle("r", "Standard", None, &regional, false, Timestamp(0));
+        assert_eq!(refused, Err(RegistryError::SkuNotSupported("Standard".into()).into()));
+        assert!(settle("r", "Premium", None, &regional, false, Timestamp(0)).is_ok());
     }
 
     #[test]

@@ -45,6 +45,15 @@ az acr import --name contentreg02 --source contentreg01.azurecr.io/app:v1 --imag
 az acr import --name contentreg02 --registry contentreg01 --source "app@$digest" --repository plain >/dev/null
 equal repositories "$(az acr repository list --name contentreg02 --query 'join(`,`, @)' -o tsv)" copy,plain
 
+step "the login server of one region, and its data endpoint"
+az acr replication create --registry contentreg02 --location westus >/dev/null
+az acr update --name contentreg02 --regional-endpoints enabled --data-endpoint-enabled true >/dev/null
+login contentreg02
+skopeo --insecure-policy copy --quiet --preserve-digests --src-creds "$AAD_USER:$TOKEN" \
+  docker://contentreg02.westus.geo.azurecr.io/copy:v1 "oci:$WORK/regional:image"
+image same "$WORK/image" "$WORK/regional"
+refused "" skopeo --insecure-policy inspect --creds "$AAD_USER:$TOKEN" docker://contentreg02.northeurope.geo.azurecr.io/copy:v1
+
 step "deletion, and what the webhook was told"
 az acr manifest delete --registry contentreg01 --name "app@$digest" --yes >/dev/null
 az acr repository delete --name contentreg02 --repository plain --yes >/dev/null
