@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::registry_children::{self, begin, missing, save};
 use super::{Cx, cmk, identities, secrets, tokens};
-use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError};
+use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError, VaultError};
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name};
 use crate::domain::well_known::TENANT_ID;
@@ -183,7 +183,7 @@ async fn read(cx: &mut Cx, set: &Child, id: &str, heard: bool) -> Result<Zeroizi
 
 /// Code and message of a vault's refusal as credential sets pass them on; the first text is [recorded], the
 /// others follow Key Vault's own.
-fn said(refusal: &Error) -> (&'static str, String) {
+pub(super) fn said(refusal: &Error) -> (&'static str, String) {
     const HELP: &str = "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287";
     match refusal {
         Error::Access(access) => match access.as_ref() {
@@ -216,6 +216,10 @@ fn said(refusal: &Error) -> (&'static str, String) {
                 "A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you may be able to recover it using the correct recovery command. {HELP}"
             ),
         ),
+        // [inferred] The name of a vault that is not there leads nowhere.
+        Error::Vault(VaultError::Unknown(vault)) => {
+            ("BadRequest", format!("No such host is known. ({vault}.vault.azure.net:443)"))
+        }
         other => ("BadRequest", other.to_string()),
     }
 }

@@ -113,8 +113,8 @@ async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Sour
         let (user, password) = read.map_err(|error| match error {
             Error::Internal(_) => error,
             refusal => {
-                let why =
-                    SourceError::Refused { status: 401, body: format!("its credential set cannot be read: {refusal}") };
+                let body = format!("its credential set cannot be read: {}", cache_rules::said(&refusal).1);
+                let why = SourceError::Refused { status: 401, body };
                 ContentError::Source { place: from.source.clone(), rule: None, why }.into()
             }
         })?;
