@@ -20,6 +20,9 @@ use crate::domain::error::{ContentError, RegistryError, SourceError};
 use crate::domain::registry::Registry;
 use crate::domain::{Error, Result};
 
+/// The most manifests that an image to import may have [docs; the refusal's words are ours].
+const MOST_MANIFESTS: usize = 50;
+
 /// A repository to copy from.
 pub struct Source {
     /// `host/repository`.
@@ -211,6 +214,11 @@ impl Copy<'_> {
         async move {
             let (bytes, media_type, digest) = self.source.manifest(&reference).await?;
             let read = Manifest::read(&bytes, Some(&media_type))?;
+            if done.len() + 1 + read.manifests.len() > MOST_MANIFESTS {
+                let why =
+                    format!("The image has more than {MOST_MANIFESTS} manifests, which is the most that is imported.");
+                return Err(RegistryError::Invalid(why).into());
+            }
             for child in read.manifests {
                 if !done.contains(child.as_str()) {
                     self.whole(Reference::Digest(child), None, done).await?;

@@ -501,6 +501,29 @@ async fn images_are_imported_from_registry_to_registry() {
     let missing = accepted(&me, Method::POST, &import, from("src/app:nowhere", json!(["x:y"]), "NoForce")).await;
     assert_eq!(refused(missing).await.0, 404);
 
+    // Fifty manifests at most: an index of fifty is one too many.
+    let mut children = Vec::new();
+    for number in 0..50 {
+        let mut child: Value = serde_json::from_slice(&manifest).unwrap();
+        child["annotations"] = json!({"number": number.to_string()});
+        let child = child.to_string();
+        let name = digest(child.as_bytes());
+        let size = child.len();
+        let put =
+            docker.call(Method::PUT, &format!("manifests/{name}")).header("content-type", crate::harness::MANIFEST);
+        assert_eq!(put.body(child).send().await.unwrap().status(), 201);
+        children.push(json!({"mediaType": crate::harness::MANIFEST, "digest": name, "size": size}));
+    }
+    for (count, status) in [(49, 200), (50, 400)] {
+        let many = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": children[..count]});
+        let put = docker.call(Method::PUT, "manifests/many");
+        let put = put.header("content-type", "application/vnd.oci.image.index.v1+json").body(many.to_string());
+        assert_eq!(put.send().await.unwrap().status(), 201);
+        let tags = json!([format!("many:v{count}")]);
+        let done = accepted(&me, Method::POST, &import, from("src/app:many", tags, "NoForce")).await;
+        assert_eq!(done.status(), status, "{count}");
+    }
+
     // By login server, with the admin user's password; a wrong one is refused.
     good(me.arm(Method::PATCH, &registry_path("reg01"), json!({"properties": {"adminUserEnabled": true}})).await).await;
     let admin = good(me.arm(Method::POST, &registry_path("reg01/listCredentials"), Value::Null).await).await;
