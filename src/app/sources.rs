@@ -204,7 +204,7 @@ struct Copy<'a> {
 
 impl Copy<'_> {
     /// Copies what a manifest names, then the manifest: an index comes after its manifests. What is in `done`
-    /// was copied before.
+    /// was begun before.
     fn whole<'b>(
         &'b self,
         reference: Reference,
@@ -214,7 +214,8 @@ impl Copy<'_> {
         async move {
             let (bytes, media_type, digest) = self.source.manifest(&reference).await?;
             let read = Manifest::read(&bytes, Some(&media_type))?;
-            if done.len() + 1 + read.manifests.len() > MOST_MANIFESTS {
+            done.insert(digest.as_str().to_owned());
+            if done.len() + read.manifests.len() > MOST_MANIFESTS {
                 let why =
                     format!("The image has more than {MOST_MANIFESTS} manifests, which is the most that is imported.");
                 return Err(RegistryError::Invalid(why).into());
@@ -227,7 +228,6 @@ impl Copy<'_> {
             for blob in &read.blobs {
                 self.source.copy_blob(self.app, self.target, self.repository, blob).await?;
             }
-            done.insert(digest.as_str().to_owned());
             let by_digest = Reference::Digest(digest);
             let reference = target.unwrap_or(&by_digest);
             manifests::put(self.app, self.target, self.repository, reference, Some(&media_type), &bytes).await?;
