@@ -1,10 +1,15 @@
 //! The way out of the emulator, for requests of its own: what webhooks send, what is asked of other registries.
 //! Must not know: sockets, TLS, proxies (see http::outgoing), what is sent and why.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+
+/// How long an answer that is read at once may take to come, however steadily it drips.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is sent.
 #[derive(Debug, Clone)]
@@ -39,28 +44,33 @@ impl Reply {
     }
 
     /// The whole body, of at most `limit` bytes.
-    pub async fn whole(mut self, limit: usize) -> Result<Vec<u8>, String> {
-        let mut whole = Vec::new();
-        while let Some(part) = self.body.next().await {
-            whole.extend_from_slice(&part?);
-            if whole.len() > limit {
-                return Err(format!("the answer is longer than {limit} bytes"));
-            }
-        }
-        Ok(whole)
+    pub async fn whole(self, limit: usize) -> Result<Vec<u8>, String> {
+        let (read, end) = self.beginning(limit + 1, PATIENCE).await;
+        end?;
+        if read.len() > limit { Err(format!("the answer is longer than {limit} bytes")) } else { Ok(read) }
     }
 
-    /// The body's beginning as text; empty where it breaks off before.
-    pub async fn text(mut self, limit: usize) -> String {
-        let mut text = Vec::new();
-        while let Some(Ok(part)) = self.body.next().await {
-            text.extend_from_slice(&part);
-            if text.len() >= limit {
-                text.truncate(limit);
-                break;
+    /// The body's beginning as text: what comes before it breaks off, at most `limit` bytes.
+    pub async fn text(self, limit: usize) -> String {
+        String::from_utf8_lossy(&self.beginning(limit, PATIENCE).await.0).into_owned()
+    }
+
+    /// What comes of the body before its end, `limit` bytes, an error or the end of patience.
+    async fn beginning(mut self, limit: usize, patience: Duration) -> (Vec<u8>, Result<(), String>) {
+        let mut read = Vec::new();
+        let reading = async {
+            while let Some(part) = self.body.next().await {
+                read.extend_from_slice(&part?);
+                if read.len() >= limit {
+                    break;
+                }
             }
-        }
-        String::from_utf8_lossy(&text).into_owned()
+            Ok(())
+        };
+        let late = || Err(format!("the answer did not end within {} s", patience.as_secs()));
+        let end = tokio::time::timeout(patience, reading).await.unwrap_or_else(|_| late());
+        read.truncate(limit);
+        (read, end)
     }
 }
 
@@ -83,6 +93,25 @@ pub fn is_this_machine(authority: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reply(parts: impl futures_util::Stream<Item = Result<Bytes, String>> + Send + 'static) -> Reply {
+        Reply { status: 200, reason: String::new(), headers: Vec::new(), body: parts.boxed() }
+    }
+
+    #[tokio::test]
+    async fn bodies_are_read_in_bounded_size_and_time() {
+        use futures_util::stream;
+        let parts = || stream::iter(["abc", "def"].map(|p| Ok(Bytes::from(p))));
+        assert_eq!(reply(parts()).whole(6).await.unwrap(), b"abcdef");
+        assert!(reply(parts()).whole(5).await.is_err());
+        assert_eq!(reply(parts()).text(4).await, "abcd");
+        let broken = parts().chain(stream::iter([Err("broken".to_owned())]));
+        assert_eq!(reply(broken).text(100).await, "abcdef");
+        // What never ends is left.
+        let endless = reply(parts().chain(stream::pending()));
+        let (read, end) = endless.beginning(100, Duration::from_millis(10)).await;
+        assert_eq!((read.as_slice(), end.is_err()), (b"abcdef".as_slice(), true));
+    }
 
     #[test]
     fn this_machine_by_its_names() {

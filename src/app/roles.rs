@@ -62,8 +62,13 @@ pub async fn assign(cx: &mut Cx, mut asked: Asked) -> Result<(Assignment, bool)>
     let principal_id = asked.principal_id.to_ascii_lowercase();
     let principal = store::directory::by_object(&mut cx.tx, &principal_id).await?;
     let principal_type = match (asked.principal_type, &principal) {
-        (Some(given), _) => given,
-        (None, Some(found)) => found.kind.principal_type().to_owned(),
+        // What conditions were told of the principal has to be true.
+        (Some(given), Some(found)) if !given.eq_ignore_ascii_case(found.kind.principal_type()) => {
+            let is = found.kind.principal_type();
+            return Err(ResourceError::PrincipalTypeUnmatched { principal_id, is, given }.into());
+        }
+        (_, Some(found)) => found.kind.principal_type().to_owned(),
+        (Some(given), None) => given,
         (None, None) => return Err(ResourceError::PrincipalNotFound(principal_id).into()),
     };
     let scope = asked.scope.trim_end_matches('/').to_owned();

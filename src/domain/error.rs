@@ -343,6 +343,15 @@ pub enum ResourceError {
     RoleAssignmentFixed,
     /// The principal is not in the directory.
     PrincipalNotFound(String),
+    /// The principal is of another type than the role assignment says.
+    PrincipalTypeUnmatched {
+        /// Its object id.
+        principal_id: String,
+        /// What it is.
+        is: &'static str,
+        /// What was said.
+        given: String,
+    },
     /// The role is not known.
     RoleNotFound(String),
     /// A long-running operation that does not exist.

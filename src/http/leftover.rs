@@ -1,5 +1,5 @@
-//! What a handler has left unread of a request's body: read here if it is little, or else the client is told that the
-//! connection ends, for it could not tell the rest from its next request.
+//! What a handler has left unread of a request's body. A client that is still sending it would see a broken connection
+//! and not the answer, so it is read for nobody, up to a limit; beyond that the answer says that the connection ends.
 //! Must not know: any protocol beyond HTTP's own.
 
 use std::pin::Pin;
@@ -9,14 +9,20 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderValue, Request, Version, header};
 use axum::response::Response;
-use http_body_util::{BodyExt as _, Limited};
+use futures_util::StreamExt as _;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
-/// Bytes that are read for the sake of the connection.
-const LITTLE: usize = 64 * 1024;
-/// How long the client may take to send them.
-const LIMIT: Duration = Duration::from_secs(1);
+/// How much is read for nobody: bytes, and how long the client may take to send them.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience(usize, Duration);
+
+impl Patience {
+    /// For documents.
+    pub const LITTLE: Self = Self(64 * 1024, Duration::from_secs(1));
+    /// For pushes: clients such as Azure's SDKs send a chunk of a layer before they know whether they may.
+    pub const MUCH: Self = Self(32 * 1024 * 1024, Duration::from_secs(10));
+}
 
 /// Where a request's body comes back to, if it is not read to its end.
 #[derive(Debug)]
@@ -38,19 +44,29 @@ impl Leftover {
     }
 
     /// Makes the connection fit for the next request, or says in the answer that there will be none.
-    pub async fn settle(mut self, mut answer: Response) -> Response {
-        // A stream of HTTP/2 ends by itself.
-        if self.version > Version::HTTP_11 {
-            return answer;
-        }
+    pub async fn settle(mut self, Patience(bytes, time): Patience, mut answer: Response) -> Response {
         let Ok(rest) = self.back.try_recv() else { return answer };
-        let small = rest.size_hint().upper().is_none_or(|size| size <= LITTLE as u64);
-        let read = async { small && !self.waits && Limited::new(rest, LITTLE).collect().await.is_ok() };
-        if !tokio::time::timeout(LIMIT, read).await.unwrap_or(false) {
+        let read = !self.waits && tokio::time::timeout(time, discard(rest, bytes)).await.unwrap_or(false);
+        // A stream of HTTP/2 ends by itself.
+        if !read && self.version <= Version::HTTP_11 {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         answer
     }
+}
+
+/// Reads a body for nobody. `false`: it is longer than the limit, or broke off.
+async fn discard(body: Body, limit: usize) -> bool {
+    let mut frames = body.into_data_stream();
+    let mut seen = 0;
+    while let Some(frame) = frames.next().await {
+        let Ok(frame) = frame else { return false };
+        seen += frame.len();
+        if seen > limit {
+            return false;
+        }
+    }
+    true
 }
 
 struct Lent {

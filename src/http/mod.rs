@@ -24,21 +24,21 @@ use tower::service_fn;
 
 use crate::app::App;
 use call::Call;
-use leftover::Leftover;
+use leftover::{Leftover, Patience};
 
 /// The service that answers for a host (lower case, no port), or `None` where the host is not emulated.
 #[must_use]
 pub fn service_for(host: &str, app: &Arc<App>) -> Option<Router> {
     match host {
-        "management.azure.com" => Some(front_end(app, arm::answer)),
+        "management.azure.com" => Some(front_end(app, Patience::LITTLE, arm::answer)),
         "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => {
-            Some(front_end(app, entra::answer))
+            Some(front_end(app, Patience::LITTLE, entra::answer))
         }
-        "169.254.169.254" => Some(front_end(app, entra::managed_identity)),
-        "localhost" | "127.0.0.1" | "::1" | "[::1]" => Some(front_end(app, local)),
-        "graph.microsoft.com" => Some(front_end(app, graph::answer)),
-        _ if is_below(host, "vault.azure.net") => Some(front_end(app, keyvault::answer)),
-        _ if is_below(host, "azurecr.io") => Some(front_end(app, registry::answer)),
+        "169.254.169.254" => Some(front_end(app, Patience::LITTLE, entra::managed_identity)),
+        "localhost" | "127.0.0.1" | "::1" | "[::1]" => Some(front_end(app, Patience::LITTLE, local)),
+        "graph.microsoft.com" => Some(front_end(app, Patience::LITTLE, graph::answer)),
+        _ if is_below(host, "vault.azure.net") => Some(front_end(app, Patience::LITTLE, keyvault::answer)),
+        _ if is_below(host, "azurecr.io") => Some(front_end(app, Patience::MUCH, registry::answer)),
         _ => None,
     }
 }
@@ -61,7 +61,7 @@ fn is_below(host: &str, domain: &str) -> bool {
 
 /// One front end as a router: every request becomes a [`Call`] and gets an answer; refusals are rendered
 /// inside, each in its own dialect, so nothing here can fail.
-fn front_end<F, A>(app: &Arc<App>, answer: F) -> Router
+fn front_end<F, A>(app: &Arc<App>, patience: Patience, answer: F) -> Router
 where
     F: Fn(Arc<App>, Call) -> A + Clone + Send + Sync + 'static,
     A: Future<Output = Response> + Send + 'static,
@@ -74,7 +74,7 @@ where
             let (request, leftover) = Leftover::of(request);
             let call = Call::new(request, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
             let answer = answer(app, call).await;
-            Ok::<_, Infallible>(leftover.settle(answer).await)
+            Ok::<_, Infallible>(leftover.settle(patience, answer).await)
         }
     }))
 }

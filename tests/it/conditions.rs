@@ -206,6 +206,12 @@ async fn conditions_set_limits_to_who_may_give_which_role() {
     assert_eq!((status, code.as_str()), (403, "AuthorizationFailed"));
     let own = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{one}");
     assert_eq!(delegate.arm(Method::DELETE, &own, Value::Null).await.status(), StatusCode::OK);
+    // What a condition is told of the principal has to be true.
+    let lie = json!({"principalType": "User"});
+    let (status, code, message) =
+        refused(put(&me, &scope, uuid::Uuid::new_v4(), ACR_PULL, &other.object_id, lie).await).await;
+    assert_eq!((status, code.as_str()), (400, "UnmatchedPrincipalType"));
+    assert!(message.contains("has type 'ServicePrincipal'"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

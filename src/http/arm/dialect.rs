@@ -284,6 +284,15 @@ fn resource(error: &ResourceError) -> Said {
             tracing::warn!(%why, "the condition of a role assignment was refused");
             said(S::BAD_REQUEST, "InvalidRoleAssignmentCondition", "The given role assignment condition is invalid.")
         }
+        // The misspelt word is Azure's [issue].
+        ResourceError::PrincipalTypeUnmatched { principal_id, is, given } => said(
+            S::BAD_REQUEST,
+            "UnmatchedPrincipalType",
+            format!(
+                "The PrincipalId '{}' has type '{is}' , which is different from specified PrinciaplType '{given}'.",
+                principal_id.replace('-', "")
+            ),
+        ),
         ResourceError::PrincipalNotFound(id) => said(
             S::BAD_REQUEST,
             "PrincipalNotFound",

@@ -9,7 +9,6 @@ mod dialect;
 mod lists;
 mod manifests;
 mod oauth;
-mod rest;
 mod routes;
 mod uploads;
 mod wire;
@@ -29,13 +28,10 @@ use crate::domain::error::RequestError;
 use routes::{Of, Route};
 
 /// Answers a call.
-pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
+pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let correlation = call.header("x-ms-correlation-request-id").map(str::to_owned);
     let correlation = correlation.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let rest = rest::Rest::of(&mut call);
-    let routed = route(&app, call).await;
-    rest.discard().await;
-    let mut answer = match routed {
+    let mut answer = match route(&app, call).await {
         Ok(answer) => answer,
         Err(error) => {
             if let crate::domain::Error::Internal(text) = &error {
