@@ -34,6 +34,12 @@ pub struct Caller {
     pub trusted_service: bool,
 }
 
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.name, self.object_id)
+    }
+}
+
 impl Caller {
     /// The emulator's own hand: used by start-up and the clock, never by a request.
     #[must_use]

@@ -19,7 +19,7 @@ pub enum Error {
     #[error("sign-in: {0:?}")]
     SignIn(SignInError),
     /// The caller is known but may not.
-    #[error("access: {0:?}")]
+    #[error("{0}")]
     Access(Box<AccessError>),
     /// Resource management refuses.
     #[error("resource: {0:?}")]
@@ -28,13 +28,13 @@ pub enum Error {
     #[error("directory: {0:?}")]
     Directory(DirectoryError),
     /// A vault, as a resource, refuses.
-    #[error("vault: {0:?}")]
+    #[error("{0}")]
     Vault(VaultError),
     /// A key or secret refuses.
-    #[error("key: {0:?}")]
+    #[error("{0}")]
     Key(KeyError),
     /// A registry, as a resource, refuses.
-    #[error("registry: {0:?}")]
+    #[error("{0}")]
     Registry(RegistryError),
     /// A registry's content refuses.
     #[error("content: {0:?}")]
@@ -220,9 +220,10 @@ pub enum DirectoryError {
 }
 
 /// Known callers who may not.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AccessError {
     /// No role gives the control-plane action.
+    #[error("{caller} has no role that gives {action} on {scope}")]
     Action {
         /// Who.
         caller: Caller,
@@ -232,6 +233,7 @@ pub enum AccessError {
         scope: String,
     },
     /// No access policy gives the permission.
+    #[error("{caller} has no permission '{permission}' for {kind} in the access policies of vault {}", vault.name)]
     Policy {
         /// Who.
         caller: Caller,
@@ -243,6 +245,7 @@ pub enum AccessError {
         vault: VaultPlace,
     },
     /// No role gives the data action.
+    #[error("{caller} has no role that gives {action} on {resource}")]
     Role {
         /// Who.
         caller: Caller,
@@ -254,6 +257,7 @@ pub enum AccessError {
         vault: VaultPlace,
     },
     /// The vault's firewall does not know the address.
+    #[error("the firewall of vault {} keeps out {caller}", vault.name)]
     Firewall {
         /// Who.
         caller: Caller,
@@ -263,6 +267,7 @@ pub enum AccessError {
         vault: VaultPlace,
     },
     /// The vault's public network access is off.
+    #[error("vault {} has no public network access, which keeps out {caller}", vault.name)]
     PublicNetwork {
         /// Who.
         caller: Caller,
@@ -372,81 +377,113 @@ pub enum ResourceError {
 }
 
 /// Refusals of vaults as resources.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum VaultError {
     /// The host names no vault. On Azure the name would not resolve.
+    #[error("there is no vault {0}")]
     Unknown(String),
     /// Out of grammar.
+    #[error("{0} is no vault's name")]
     NameInvalid(String),
     /// Taken by a living vault elsewhere.
+    #[error("the vault name {0} is taken")]
     NameInUse(String),
     /// Taken by a soft-deleted vault.
+    #[error("vault {0} is deleted and can be recovered")]
     SoftDeleted(String),
     /// No such deleted vault.
+    #[error("there is no deleted vault {0}")]
     DeletedNotFound(String),
     /// Purge protection forbids it.
+    #[error("vault {0} is protected from being purged")]
     PurgeProtected(String),
     /// `enablePurgeProtection: false`.
+    #[error("purge protection cannot be switched off")]
     PurgeProtectionIrreversible,
     /// `enableSoftDelete: false`.
+    #[error("soft delete cannot be switched off")]
     SoftDeleteIrreversible,
     /// `softDeleteRetentionInDays` is fixed at creation.
+    #[error("the days of soft delete cannot be changed")]
     RetentionFixed,
     /// Any other wrong property.
+    #[error("{0}")]
     Invalid(String),
 }
 
 /// Refusals of keys and secrets.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum KeyError {
     /// No such key or version; as addressed, `name` or `name/version`.
+    #[error("there is no key {0}")]
     NotFound(String),
     /// No such deleted key.
+    #[error("there is no deleted key {0}")]
     DeletedNotFound(String),
     /// The name belongs to a deleted key.
+    #[error("key {0} is deleted and can be recovered")]
     DeletedButRecoverable(String),
     /// The version is disabled.
+    #[error("the key version is disabled: {0} is not allowed")]
     Disabled(&'static str),
     /// The version has expired.
+    #[error("the key version has expired: {0} is not allowed")]
     Expired(&'static str),
     /// The version is not valid yet.
+    #[error("the key version is not valid yet: {0} is not allowed")]
     NotYetValid(&'static str),
     /// `key_ops` does not name the operation.
+    #[error("the key is not for {0}")]
     OperationForbidden(&'static str),
     /// Purge protection forbids it.
+    #[error("vault {} is protected from being purged", .0.name)]
     PurgeProtected(VaultPlace),
     /// A parameter is wrong.
+    #[error("{0}")]
     BadParameter(String),
     /// Something with that name exists already: the whole message.
+    #[error("{0}")]
     Conflict(String),
     /// No such secret or version; as addressed, `name` or `name/version`.
+    #[error("there is no secret {0}")]
     SecretNotFound(String),
     /// No such deleted secret.
+    #[error("there is no deleted secret {0}")]
     DeletedSecretNotFound(String),
     /// The name belongs to a deleted secret.
+    #[error("secret {0} is deleted and can be recovered")]
     SecretDeletedButRecoverable(String),
     /// The secret's version is disabled.
+    #[error("the secret is disabled: {0} is not allowed")]
     SecretDisabled(&'static str),
     /// A certificate: none are emulated.
+    #[error("there is no certificate {0}")]
     CertificateNotFound(String),
 }
 
 /// Refusals of registries as resources.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum RegistryError {
     /// The host names no registry. On Azure the name would not resolve.
+    #[error("registry {0}.azurecr.io is not known")]
     Unknown(String),
     /// Out of grammar.
+    #[error("{0} is no registry's name")]
     NameInvalid(String),
     /// Taken by another registry.
+    #[error("the registry name {0} is taken")]
     NameInUse(String),
     /// SKU Classic.
+    #[error("there are no registries of the SKU Classic any more")]
     ClassicSku,
     /// The SKU does not exist or does not have the feature.
+    #[error("the SKU {0} does not have this")]
     SkuNotSupported(String),
     /// Encryption is enabled without identity and key identifier.
+    #[error("encryption of registry {0} lacks its identity or its key")]
     EncryptionIncomplete(String),
     /// The key cannot be got, wrapped or unwrapped with.
+    #[error("key {key} cannot be used by identity {identity}")]
     KeyAccess {
         /// The key identifier.
         key: String,
@@ -454,6 +491,7 @@ pub enum RegistryError {
         identity: String,
     },
     /// The identity for encryption is not attached to the registry.
+    #[error("identity {identity} is not there, or not attached to registry {registry}")]
     IdentityNotAttached {
         /// The registry's ARM id.
         registry_id: String,
@@ -463,24 +501,34 @@ pub enum RegistryError {
         identity: String,
     },
     /// Not an RSA key.
+    #[error("key {0} is no RSA key")]
     KeyType(String),
     /// Not a key identifier of a vault.
+    #[error("{0} is no key's identifier")]
     KeyIdentifier(String),
     /// Content trust with a customer-managed key.
+    #[error("registry {0} cannot have content trust and a customer-managed key")]
     ContentTrust(String),
     /// Encryption can be enabled only while creating.
+    #[error("encryption of registry {0} can be enabled only at its creation")]
     EncryptionNotAtCreation(String),
     /// Encryption cannot be disabled.
+    #[error("encryption of registry {0} cannot be disabled")]
     EncryptionPermanent(String),
     /// Any other wrong property.
+    #[error("{0}")]
     Invalid(String),
     /// Public network access cannot be disabled on this SKU.
+    #[error("public network access cannot be disabled on the SKU {0}")]
     PublicNetworkSku(String),
     /// The admin user is disabled: its passwords are not to be had. The registry's ARM id.
+    #[error("the admin user of {0} is disabled")]
     AdminDisabled(String),
     /// A cache rule for Docker Hub without a credential set.
+    #[error("Docker Hub wants a credential set")]
     DockerWithoutCredentials,
     /// An import would replace a tag and was not told to.
+    #[error("{image} is in registry {registry} already")]
     TagExists {
         /// The operation's name.
         operation: String,
@@ -490,6 +538,7 @@ pub enum RegistryError {
         image: String,
     },
     /// An import whose source, a registry elsewhere, did not give the image.
+    #[error("{place}: {why}")]
     ImportSource {
         /// The operation's name.
         operation: String,

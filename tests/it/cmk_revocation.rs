@@ -45,7 +45,8 @@ impl Stage<'_> {
     }
 
     /// Every way to content and its metadata is refused alike; signing in and ARM go on.
-    async fn is_blocked(&self, me: &Person<'_>, why: &str) {
+    /// `acrite status` tells the `reason` in words.
+    async fn is_blocked(&self, me: &Person<'_>, why: &str, reason: &str) {
         let d = &self.docker;
         let layer = crate::harness::digest(LAYER);
         let calls = [
@@ -70,7 +71,8 @@ impl Stage<'_> {
         assert_eq!(shown["properties"]["provisioningState"], "Succeeded", "{why}: ARM shows nothing");
         let status = me.world.status().await;
         assert_eq!(status["registries"][0]["state"], "locked", "{why}");
-        assert!(status["registries"][0]["why"].is_string(), "{why}");
+        let told = status["registries"][0]["why"].as_str().unwrap();
+        assert!(told.contains(reason), "{why}: {told}");
     }
 }
 
@@ -81,12 +83,17 @@ async fn access_policy_removed() {
     let s = stage(&me, false).await;
     s.is_open().await;
     me.policy("vault1", "remove", &s.principal, &[]).await;
-    s.is_blocked(&me, "policy removed").await;
+    s.is_blocked(
+        &me,
+        "policy removed",
+        "has no permission 'unwrapKey' for keys in the access policies of vault vault1",
+    )
+    .await;
     me.allow("vault1", &s.principal).await;
     s.is_open().await;
     // Unwrap alone is what reading needs.
     me.policy("vault1", "remove", &s.principal, &["unwrapKey"]).await;
-    s.is_blocked(&me, "unwrapKey removed").await;
+    s.is_blocked(&me, "unwrapKey removed", "has no permission 'unwrapKey'").await;
 }
 
 #[tokio::test]
@@ -96,7 +103,7 @@ async fn role_removed() {
     let s = stage(&me, true).await;
     s.is_open().await;
     good(me.arm(Method::DELETE, s.assignment.as_ref().unwrap(), Value::Null).await).await;
-    s.is_blocked(&me, "role removed").await;
+    s.is_blocked(&me, "role removed", "has no role that gives Microsoft.KeyVault/vaults/keys/unwrap/action").await;
     me.assign(&vault_path("vault1"), CRYPTO_SERVICE_USER, &s.principal).await;
     s.is_open().await;
 }
@@ -110,14 +117,14 @@ async fn key_disabled_or_version_disabled() {
         good(me.vault(Method::PATCH, "vault1", path, json!({"attributes": {"enabled": enabled}})).await).await;
     };
     set("keys/key/", false).await;
-    s.is_blocked(&me, "key disabled").await;
+    s.is_blocked(&me, "key disabled", "the key version is disabled: unwrapKey is not allowed").await;
     set("keys/key/", true).await;
     s.is_open().await;
     // The version in use counts, not the newest.
     me.make_key("vault1", "key").await;
     let path = format!("keys/key/{}", s.version);
     set(&path, false).await;
-    s.is_blocked(&me, "version disabled").await;
+    s.is_blocked(&me, "version disabled", "the key version is disabled").await;
     set(&path, true).await;
     s.is_open().await;
 }
@@ -128,17 +135,17 @@ async fn key_deleted_and_recovered_or_purged() {
     let me = world.developer().await;
     let s = stage(&me, false).await;
     good(me.vault(Method::DELETE, "vault1", "keys/key", Value::Null).await).await;
-    s.is_blocked(&me, "key deleted").await;
+    s.is_blocked(&me, "key deleted", "there is no key key/").await;
     good(me.vault(Method::POST, "vault1", "deletedkeys/key/recover", Value::Null).await).await;
     s.is_open().await;
     good(me.vault(Method::DELETE, "vault1", "keys/key", Value::Null).await).await;
     good(me.vault(Method::DELETE, "vault1", "deletedkeys/key", Value::Null).await).await;
-    s.is_blocked(&me, "key purged").await;
+    s.is_blocked(&me, "key purged", "there is no key key/").await;
     // A new key of the same name opens nothing, nor does rotating to it: the data is lost.
     let new = me.make_key("vault1", "key").await;
-    s.is_blocked(&me, "key purged and made anew").await;
+    s.is_blocked(&me, "key purged and made anew", "there is no key key/").await;
     world.advance(3 * 3600).await;
-    s.is_blocked(&me, "key purged and made anew, hours later").await;
+    s.is_blocked(&me, "key purged and made anew, hours later", "there is no key key/").await;
     let body = json!({"properties": {"encryption": {"status": "enabled", "keyVaultProperties": {"keyIdentifier": new, "identity": me.encryption("reg01").await["identity"]}}}});
     refused(me.arm(Method::PATCH, &registry_path("reg01"), body).await).await;
     // Deleting the registry works.
@@ -151,7 +158,7 @@ async fn vault_deleted_and_recovered() {
     let me = world.developer().await;
     let s = stage(&me, false).await;
     good(me.arm(Method::DELETE, &vault_path("vault1"), Value::Null).await).await;
-    s.is_blocked(&me, "vault deleted").await;
+    s.is_blocked(&me, "vault deleted", "there is no vault vault1").await;
     let recover = json!({"location": "eastus", "properties": {"createMode": "recover", "tenantId": crate::harness::TENANT, "sku": {"name": "premium", "family": "A"}}});
     good(me.arm(Method::PUT, &vault_path("vault1"), recover).await).await;
     s.is_open().await;
@@ -163,10 +170,10 @@ async fn identity_deleted_is_cured_by_another_identity() {
     let me = world.developer().await;
     let s = stage(&me, false).await;
     good(me.arm(Method::DELETE, &identity_path("id1"), Value::Null).await).await;
-    s.is_blocked(&me, "identity deleted").await;
+    s.is_blocked(&me, "identity deleted", "is not there, or not attached to registry reg01").await;
     // One made anew under the same name is somebody else.
     me.make_identity("id1").await;
-    s.is_blocked(&me, "identity made anew").await;
+    s.is_blocked(&me, "identity made anew", "is not there, or not attached to registry reg01").await;
     let (client, principal) = me.make_identity("id2").await;
     me.allow("vault1", &principal).await;
     let key = me.encryption("reg01").await["keyIdentifier"].clone();
@@ -188,7 +195,7 @@ async fn firewall_closed_and_opened() {
         json!({"properties": {"publicNetworkAccess": "Disabled"}}),
     ] {
         good(me.arm(Method::PATCH, &vault_path("vault1"), closed).await).await;
-        s.is_blocked(&me, "firewall closed").await;
+        s.is_blocked(&me, "firewall closed", "the firewall of vault vault1 keeps out id1").await;
         let open = json!({"properties": {"publicNetworkAccess": "Enabled", "networkAcls": {"defaultAction": "Allow"}}});
         good(me.arm(Method::PATCH, &vault_path("vault1"), open).await).await;
         s.is_open().await;
@@ -204,7 +211,7 @@ async fn a_revocation_delay_imitates_azures_lag() {
     me.policy("vault1", "remove", &s.principal, &[]).await;
     s.is_open().await;
     world.advance(11 * 60).await;
-    s.is_blocked(&me, "after the delay").await;
+    s.is_blocked(&me, "after the delay", "has no permission 'unwrapKey'").await;
     me.allow("vault1", &s.principal).await;
     s.is_open().await;
 }
