@@ -195,7 +195,7 @@ async fn firewall_closed_and_opened() {
         json!({"properties": {"publicNetworkAccess": "Disabled"}}),
     ] {
         good(me.arm(Method::PATCH, &vault_path("vault1"), closed).await).await;
-        s.is_blocked(&me, "firewall closed", "the firewall of vault vault1 keeps out id1").await;
+        s.is_blocked(&me, "firewall closed", "keeps out id1").await;
         let open = json!({"properties": {"publicNetworkAccess": "Enabled", "networkAcls": {"defaultAction": "Allow"}}});
         good(me.arm(Method::PATCH, &vault_path("vault1"), open).await).await;
         s.is_open().await;
