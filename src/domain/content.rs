@@ -274,7 +274,7 @@ pub fn platform(config: &[u8]) -> Map<String, Value> {
 /// `changeableAttributes`: what may be done with a repository, tag or manifest. All true at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attributes {
-    /// `deleteEnabled`.
+    /// `deleteEnabled`; see [`Attributes::deletable`].
     pub delete: bool,
     /// `writeEnabled`.
     pub write: bool,
@@ -301,6 +301,12 @@ impl Attributes {
     #[must_use]
     pub fn from_bits(bits: i64) -> Self {
         Self { delete: bits & 1 != 0, write: bits & 2 != 0, read: bits & 4 != 0, list: bits & 8 != 0 }
+    }
+
+    /// Whether it may be deleted: what may not be written may not be deleted either [issue].
+    #[must_use]
+    pub fn deletable(self) -> bool {
+        self.delete && self.write
     }
 
     /// With the changes of a PATCH body; what it does not name stays.

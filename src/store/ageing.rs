@@ -44,7 +44,7 @@ const UNTAGGED: &str = "
     JOIN manifests m ON m.repository = r.id AND m.untagged_at IS NOT NULL
     WHERE lower(json_extract(g.properties, '$.policies.retentionPolicy.status')) = 'enabled'
       AND m.untagged_at >= unixepoch(substr(json_extract(g.properties, '$.policies.retentionPolicy.lastUpdatedTime'), 1, 19)) * 1000000
-      AND m.attributes & 1 AND r.attributes & 1
+      AND m.attributes & 3 = 3 AND r.attributes & 3 = 3
       AND NOT EXISTS (SELECT 1 FROM manifest_references x JOIN manifests p ON p.id = x.manifest
                       WHERE x.digest = m.digest AND p.repository = m.repository)
       AND NOT EXISTS (SELECT 1 FROM manifests s WHERE s.repository = m.repository AND s.digest = m.subject)";

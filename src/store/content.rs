@@ -622,8 +622,8 @@ pub async fn manifest_ids(tx: &mut Tx, repository: i64) -> Result<Vec<i64>> {
 /// Whether a manifest or tag of the repository may not be deleted.
 pub async fn holds_undeletable(tx: &mut Tx, repository: i64) -> Result<bool> {
     Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM manifests WHERE repository = ?1 AND NOT attributes & 1)
-             OR EXISTS (SELECT 1 FROM tags WHERE repository = ?1 AND NOT attributes & 1)",
+        "SELECT EXISTS (SELECT 1 FROM manifests WHERE repository = ?1 AND attributes & 3 <> 3)
+             OR EXISTS (SELECT 1 FROM tags WHERE repository = ?1 AND attributes & 3 <> 3)",
     )
     .bind(repository)
     .fetch_one(tx.conn())
@@ -730,7 +730,7 @@ pub async fn tags_of(tx: &mut Tx, manifest: i64) -> Result<Vec<String>> {
 
 /// Whether a tag of the manifest may not be deleted.
 pub async fn has_undeletable_tag(tx: &mut Tx, manifest: i64) -> Result<bool> {
-    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tags WHERE manifest = ? AND NOT attributes & 1)")
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM tags WHERE manifest = ? AND attributes & 3 <> 3)")
         .bind(manifest)
         .fetch_one(tx.conn())
         .await?)

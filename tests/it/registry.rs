@@ -601,6 +601,23 @@ async fn locks_hold() {
     let locked = patch("r/_tags/v1".into(), json!({"writeEnabled": false})).await.unwrap();
     assert_eq!(good(locked).await["tag"]["changeableAttributes"]["writeEnabled"], json!(false));
     expect(put().await.unwrap(), 405, disallowed).await;
+    // What may not be written may not be deleted: the tag, its manifest, the whole repository.
+    let whole = || world.http().delete(format!("{SERVER}/acr/v1/r")).bearer_auth(&docker.token).send();
+    for path in ["manifests/v1".to_owned(), format!("manifests/{name}")] {
+        expect(docker.call(Method::DELETE, &path).send().await.unwrap(), 405, disallowed).await;
+    }
+    expect(whole().await.unwrap(), 405, disallowed).await;
+    for (path, write) in [("r/_tags/v1".to_owned(), true), (format!("r/_manifests/{name}"), false)] {
+        good(patch(path, json!({"writeEnabled": write})).await.unwrap()).await;
+    }
+    expect(docker.call(Method::DELETE, &format!("manifests/{name}")).send().await.unwrap(), 405, disallowed).await;
+    expect(whole().await.unwrap(), 405, disallowed).await;
+    for (path, write) in [(format!("r/_manifests/{name}"), true), ("r".to_owned(), false)] {
+        good(patch(path, json!({"writeEnabled": write})).await.unwrap()).await;
+    }
+    expect(docker.call(Method::DELETE, "manifests/v1").send().await.unwrap(), 405, disallowed).await;
+    expect(whole().await.unwrap(), 405, disallowed).await;
+    good(patch("r".into(), json!({"writeEnabled": true})).await.unwrap()).await;
     good(patch("r/_tags/v1".into(), json!({"writeEnabled": true, "deleteEnabled": false})).await.unwrap()).await;
     assert_eq!(put().await.unwrap().status(), 201);
     expect(docker.call(Method::DELETE, "manifests/v1").send().await.unwrap(), 405, disallowed).await;

@@ -159,7 +159,7 @@ pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &st
     let found = store::content::find_repository(&mut cx.tx, registry, repository).await?.ok_or_else(unknown)?;
     let blob =
         store::content::find_blob(&mut cx.tx, registry, repository, digest.as_str()).await?.ok_or_else(unknown)?;
-    if !found.attributes.delete {
+    if !found.attributes.deletable() {
         return Err(ContentError::Locked.into());
     }
     store::content::hide_blob(&mut cx.tx, found.id, blob.id).await?;

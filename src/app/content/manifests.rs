@@ -272,7 +272,7 @@ pub async fn delete(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Dig
     let there = there.ok_or_else(unknown)?;
     let found = store::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
     let manifest = found.ok_or_else(unknown)?;
-    let locked = !there.attributes.delete || !manifest.attributes.delete;
+    let locked = !there.attributes.deletable() || !manifest.attributes.deletable();
     if locked || store::content::has_undeletable_tag(&mut cx.tx, manifest.id).await? {
         return Err(ContentError::Locked.into());
     }

@@ -167,7 +167,7 @@ pub async fn lock(cx: &mut Cx, inside: &Inside, name: &str, what: &Lockable, bod
 pub async fn untag(cx: &mut Cx, inside: &Inside, name: &str, tag_name: &str) -> Result<()> {
     let repository = known(cx, inside, name).await?;
     let found = tag(cx, inside, name, tag_name).await?;
-    if !repository.attributes.delete || !found.attributes.delete {
+    if !repository.attributes.deletable() || !found.attributes.deletable() {
         return Err(ContentError::Locked.into());
     }
     store::content::delete_tag(&mut cx.tx, repository.id, tag_name, deleted::keeps(inside), cx.now).await?;
@@ -177,7 +177,7 @@ pub async fn untag(cx: &mut Cx, inside: &Inside, name: &str, tag_name: &str) -> 
 /// Deletes a repository. Returns the digests and tags that went with it.
 pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, name: &str) -> Result<(Vec<String>, Vec<String>)> {
     let repository = known(&mut cx, inside, name).await?;
-    if !repository.attributes.delete || store::content::holds_undeletable(&mut cx.tx, repository.id).await? {
+    if !repository.attributes.deletable() || store::content::holds_undeletable(&mut cx.tx, repository.id).await? {
         return Err(ContentError::Locked.into());
     }
     let digests = store::content::manifest_digests(&mut cx.tx, repository.id).await?;
