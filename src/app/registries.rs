@@ -95,7 +95,7 @@ async fn create(app: &Arc<App>, mut cx: Cx, wanted: Wanted) -> Result<Registry> 
     let sku = registry::sku(wanted.sku.as_deref())?;
     let asked = crate::domain::cmk::asked(&wanted.name, None, wanted.properties.get("encryption"))?;
     if asked != Asked::Unchanged && sku != "Premium" {
-        return Err(RegistryError::SkuNotSupported(sku.to_owned()).into());
+        return Err(RegistryError::lacking(sku, "customer-managed keys").into());
     }
     let properties = registry::settle(&wanted.name, sku, None, &wanted.properties, asked != Asked::Unchanged, cx.now)?;
     let group = groups::get(&mut cx, &wanted.group).await?;
@@ -153,7 +153,7 @@ async fn change(app: &Arc<App>, mut cx: Cx, before: Registry, wanted: Wanted) ->
         None => before.sku.clone(),
     };
     if before.cmk.is_some() && sku != "Premium" {
-        return Err(RegistryError::SkuNotSupported(sku).into());
+        return Err(RegistryError::lacking(&sku, "customer-managed keys").into());
     }
     let has_cmk = before.cmk.is_some();
     let properties =

@@ -477,8 +477,16 @@ pub enum RegistryError {
     #[error("there are no registries of the SKU Classic any more")]
     ClassicSku,
     /// The SKU does not exist or does not have the feature.
-    #[error("the SKU {0} does not have this")]
-    SkuNotSupported(String),
+    #[error("the SKU {sku} does not have {lacks}")]
+    SkuNotSupported {
+        /// The SKU.
+        sku: String,
+        /// What was asked of it, for the log: Azure does not say.
+        lacks: String,
+    },
+    /// Exports are disabled, which goes only without public network access, and lets nothing be imported from it.
+    #[error("registry {0} has exports disabled")]
+    ExportsDisabled(String),
     /// Encryption is enabled without identity and key identifier.
     #[error("encryption of registry {0} lacks its identity or its key")]
     EncryptionIncomplete(String),
@@ -549,6 +557,14 @@ pub enum RegistryError {
         /// Why not.
         why: SourceError,
     },
+}
+
+impl RegistryError {
+    /// A SKU that does not have what is asked of it.
+    #[must_use]
+    pub fn lacking(sku: &str, what: &str) -> Self {
+        Self::SkuNotSupported { sku: sku.to_owned(), lacks: what.to_owned() }
+    }
 }
 
 /// Refusals of a registry's content.

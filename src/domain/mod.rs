@@ -17,6 +17,7 @@ pub mod name;
 pub mod private_link;
 pub mod registry;
 pub mod registry_child;
+pub mod registry_values;
 pub mod role;
 pub mod rotation;
 pub mod secret;

@@ -100,7 +100,7 @@ pub fn sku(asked: Option<&str>) -> Result<&'static str> {
     ["Basic", "Standard", "Premium"]
         .into_iter()
         .find(|s| s.eq_ignore_ascii_case(asked))
-        .ok_or_else(|| RegistryError::SkuNotSupported(asked.to_owned()).into())
+        .ok_or_else(|| RegistryError::lacking(asked, "any registries").into())
 }
 
 /// The names of properties as Azure writes them. Clients may send any case (the article's template has
@@ -206,6 +206,7 @@ pub fn settle(
             settled.insert(name.clone(), value.clone());
         }
     }
+    super::registry_values::check(registry, &mut settled)?;
     let status =
         |policy: &str| settled["policies"][policy]["status"].as_str().unwrap_or("disabled").to_ascii_lowercase();
     if status("trustPolicy") == "enabled" && has_cmk {
@@ -216,18 +217,22 @@ pub fn settle(
         if word("publicNetworkAccess") == "disabled" {
             return Err(RegistryError::PublicNetworkSku(sku.to_owned()).into());
         }
-        let rules = settled.get("networkRuleSet");
-        let closed = rules.is_some_and(|r| r["defaultAction"].as_str().is_some_and(|d| d.eq_ignore_ascii_case("Deny")));
-        let premium_only = status("trustPolicy") == "enabled"
-            || status("retentionPolicy") == "enabled"
-            || status("quarantinePolicy") == "enabled"
-            || closed
-            || settled.get("dataEndpointEnabled") == Some(&json!(true))
-            || word("regionalEndpoints") == "enabled"
-            || word("zoneRedundancy") == "enabled";
-        let standard_only = sku == "Basic" && settled.get("anonymousPullEnabled") == Some(&json!(true));
-        if premium_only || standard_only {
-            return Err(RegistryError::SkuNotSupported(sku.to_owned()).into());
+        let denies = settled.get("networkRuleSet").is_some_and(|rules| rules["defaultAction"] == "Deny");
+        let on = |name: &str| settled.get(name) == Some(&json!(true));
+        let asked = [
+            ("content trust", status("trustPolicy") == "enabled"),
+            ("a retention policy", status("retentionPolicy") == "enabled"),
+            ("quarantine", status("quarantinePolicy") == "enabled"),
+            ("network rules whose default action is Deny", denies),
+            ("data endpoints", on("dataEndpointEnabled")),
+            ("regional endpoints", word("regionalEndpoints") == "enabled"),
+            ("zone redundancy", word("zoneRedundancy") == "enabled"),
+            ("exports disabled", status("exportPolicy") == "disabled"),
+            ("anonymous pull", sku == "Basic" && on("anonymousPullEnabled")),
+        ];
+        let lacks: Vec<&str> = asked.iter().filter(|(_, asked)| *asked).map(|(what, _)| *what).collect();
+        if !lacks.is_empty() {
+            return Err(RegistryError::lacking(sku, &lacks.join(", ")).into());
         }
     }
     Ok(settled)
@@ -408,7 +413,7 @@ mod tests {
     fn regions_have_endpoints_on_premium_only() {
         let regional = map(json!({"regionalEndpoints": "Enabled"}));
         let refused = settle("r", "Standard", None, &regional, false, Timestamp(0));
-        assert_eq!(refused, Err(RegistryError::SkuNotSupported("Standard".into()).into()));
+        assert_eq!(refused, Err(RegistryError::lacking("Standard", "regional endpoints").into()));
         assert!(settle("r", "Premium", None, &regional, false, Timestamp(0)).is_ok());
     }
 

@@ -320,7 +320,7 @@ pub fn is_registry_host(text: &str) -> bool {
 pub fn check_sku(registry: &Registry, kind: Kind) -> Result<()> {
     let premium_only = matches!(kind, Kind::Replication | Kind::PrivateEndpointConnection);
     if premium_only && !registry.premium() {
-        return Err(RegistryError::SkuNotSupported(registry.sku.clone()).into());
+        return Err(RegistryError::lacking(&registry.sku, kind.segment()).into());
     }
     Ok(())
 }

@@ -419,9 +419,18 @@ fn registry(error: &RegistryError) -> Said {
             "ClassicSkuDeprecated",
             "Classic SKU is now deprecated. Please select a managed SKU. Kindly refer to docs for instructions: https://docs.microsoft.com/en-us/azure/container-registry/container-registry-upgrade",
         ),
-        RegistryError::SkuNotSupported(sku) => {
+        RegistryError::SkuNotSupported { sku, .. } => {
+            tracing::info!("refused: {}", error);
             said(S::BAD_REQUEST, "SkuNotSupported", format!("The SKU {sku} is not supported."))
         }
+        // [issue] for enabling the network; that disabling exports is refused in the same words is [inferred].
+        RegistryError::ExportsDisabled(name) => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "Enabling public network access is not supported because the registry '{name}' has exports disabled."
+            ),
+        ),
         RegistryError::EncryptionIncomplete(name) => said(
             S::BAD_REQUEST,
             "BadRequest",
