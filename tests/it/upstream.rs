@@ -264,6 +264,10 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     if !inner.blobs.lock().unwrap().contains_key(reference) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let elsewhere = format!("http://{}/elsewhere/{reference}", inner.host.replace("127.0.0.1", "localhost"));
+    // By TLS, plain HTTP would be refused: a relative address.
+    let elsewhere = match request.headers().get("host").unwrap().to_str().unwrap() {
+        "registry.example" => format!("/elsewhere/{reference}"),
+        _ => format!("http://{}/elsewhere/{reference}", inner.host.replace("127.0.0.1", "localhost")),
+    };
     (StatusCode::TEMPORARY_REDIRECT, [("location", elsewhere)]).into_response()
 }
