@@ -105,10 +105,11 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
 /// The source of a rule, signed in to as the rule says.
 async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Source> {
     let caller = Caller { address: cmk::REGISTRY_ADDRESS, ..Caller::system() };
+    let (host, repository) = from.source.split_once('/').unwrap_or((&from.source, ""));
     let mut shown = None;
     if let Some(set) = &from.credentials {
         let mut cx = app.read(caller.clone()).await?;
-        let read = cache_rules::secrets_of(&mut cx, &inside.registry, set).await;
+        let read = cache_rules::secrets_of(&mut cx, &inside.registry, set, host).await;
         // Without what it wants to see, the source would say the same.
         let (user, password) = read.map_err(|error| match error {
             Error::Internal(_) => error,
@@ -120,7 +121,6 @@ async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Sour
         })?;
         shown = Some(Shown { user: Some(user.as_str().to_owned()), password });
     }
-    let (host, repository) = from.source.split_once('/').unwrap_or((&from.source, ""));
     sources::open(app, &caller, host, repository, shown).await
 }
 

@@ -13,11 +13,12 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use super::content::{self, Inside, blobs, manifests, uploads};
 use super::registry_tokens::{self, Need, Presented, TOKEN_USER};
 use super::upstream::{Credential, Upstream};
-use super::{App, registries};
+use super::{App, registries, replications};
 use crate::domain::access::Caller;
 use crate::domain::content::{Digest, Manifest, Reference};
 use crate::domain::error::{ContentError, RegistryError, SourceError};
 use crate::domain::registry::Registry;
+use crate::domain::registry_child::login_server;
 use crate::domain::{Error, Result};
 
 /// The most manifests that an image to import may have [docs; the refusal's words are ours].
@@ -53,15 +54,24 @@ pub async fn open(
     shown: Option<Shown>,
 ) -> Result<Source> {
     let place = format!("{host}/{repository}");
+    let host = login_server(host);
     let Some(name) = host.strip_suffix(".azurecr.io") else {
         // A token alone goes with the user that registries take for such.
         let credential =
             shown.map(|s| Credential { user: s.user.unwrap_or(TOKEN_USER.to_owned()), password: s.password });
-        let upstream = Upstream::new(app, host, repository, credential);
+        let upstream = Upstream::new(app, &host, repository, credential);
         let upstream = upstream.map_err(|why| ContentError::Source { place: place.clone(), rule: None, why })?;
         return Ok(Source { place, from: Origin::Elsewhere(upstream) });
     };
     let mut cx = app.read(caller.clone()).await?;
+    let name = match name.strip_suffix(".geo") {
+        // The login server of one region.
+        Some(region) => {
+            replications::require_endpoint(&mut cx, &host).await?;
+            region.split('.').next().unwrap_or_default()
+        }
+        None => name,
+    };
     let registry = registries::by_name(&mut cx, name).await?;
     drop(cx);
     let presented = present(app, &registry, shown, caller).await?;

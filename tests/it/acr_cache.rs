@@ -202,6 +202,7 @@ async fn wildcards_lead_to_the_repository_of_the_same_name() {
         ("ubuntu", "x", "InvalidRequestContent"),
         ("quay.io/library/ubuntu:22.04", "x", "InvalidRequestContent"),
         ("docker.io/library/ubuntu", "x", "EnforceDockerAuthentication"),
+        ("Docker.io:443/library/ubuntu", "x", "EnforceDockerAuthentication"),
         ("quay.io/x", "outside", "BadRequest"),
         ("quay.io/*", "*", "BadRequest"),
     ] {
@@ -279,6 +280,45 @@ async fn a_credential_set_signs_in_at_the_source() {
         assert_eq!(reads.last().unwrap()["resultSignature"], "Forbidden");
         assert_eq!(docker.pull_image("v1").await.unwrap().0, image);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_set_is_shown_to_no_other_login_server() {
+    let upstream = Upstream::new(Demand::Basic("robot", "right")).await;
+    upstream.put_image("app", "v1", "amd64", b"layer");
+    let world = World::new();
+    let me = start(&world).await;
+    let set = format!("{}/credentialSets/set01", registry_path("reg01"));
+    let path = format!("{}/cacheRules/rule01", registry_path("reg01"));
+    let source = format!("{}/app", upstream.host);
+    let body =
+        json!({"properties": {"sourceRepository": source, "targetRepository": "app", "credentialSetResourceId": set}});
+    credentials(&me, "reg01", "quay.io", "robot", "right").await;
+    let (status, code, message) = refused(me.arm_at(AT, Method::PUT, &path, body.clone()).await).await;
+    assert_eq!((status, code.as_str()), (400, "InvalidRequestContent"));
+    assert!(message.contains("is for the login server 'quay.io'"), "{message}");
+    rule(&me, "reg01", "rule01", &source, "app", None).await;
+    for method in [Method::PATCH, Method::PUT] {
+        assert_eq!(refused(me.arm_at(AT, method, &path, body.clone()).await).await.0, 400);
+    }
+
+    // Case aside, and Docker Hub by each of its names.
+    assert_eq!(me.arm_at(AT, Method::DELETE, &set, Value::Null).await.status(), 202);
+    credentials(&me, "reg01", "Index.Docker.io", "robot", "right").await;
+    rule(&me, "reg01", "hub01", "docker.io/library/*", "hub/*", Some("set01")).await;
+    assert_eq!(me.arm_at(AT, Method::DELETE, &set, Value::Null).await.status(), 202);
+    credentials(&me, "reg01", &upstream.host, "robot", "right").await;
+    good(me.arm_at(AT, Method::PATCH, &path, body).await).await;
+    let docker = me.sign_in("reg01", "app").await;
+    assert_eq!(docker.pull_image("v1").await.unwrap().1, b"layer");
+
+    // A set made anew for another: the rule that names it goes without.
+    upstream.put_image("app", "v2", "amd64", b"two");
+    assert_eq!(me.arm_at(AT, Method::DELETE, &set, Value::Null).await.status(), 202);
+    credentials(&me, "reg01", "quay.io", "robot", "right").await;
+    upstream.asked();
+    assert_eq!(said(manifest(&docker, "v2").await).await.1, "UNAUTHORIZED");
+    assert_eq!(upstream.asked(), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,6 +424,27 @@ async fn registries_of_this_emulator_are_sources_too() {
     assert_eq!(signed.pull_image("v1").await.unwrap(), (image, b"layer".to_vec()));
     let moved = origin.push_image("v1", b"moved").await.unwrap();
     assert_eq!(signed.pull_image("v1").await.unwrap(), (moved.clone(), b"moved".to_vec()));
+    // However its name is written, and by one region's login server.
+    let regional = json!({"properties": {"regionalEndpoints": "Enabled"}});
+    good(me.arm_at(AT, Method::PATCH, &registry_path("source01"), regional).await).await;
+    for (number, host) in
+        ["Source01.AzureCR.io", "source01.azurecr.io:443", "SOURCE01.eastus.geo.azurecr.io"].iter().enumerate()
+    {
+        let (name, target) = (format!("written{number}"), format!("written/{number}"));
+        rule(&me, "reg01", &name, &format!("{host}/app"), &target, None).await;
+        let written = me.sign_in("reg01", &target).await;
+        assert_eq!(said(manifest(&written, "v1").await).await.1, "UNAUTHORIZED", "{host}");
+        let by_uri = json!({"source": {"registryUri": host, "sourceImage": "app:v1", "credentials": {"username": "source01", "password": password}}, "targetTags": [format!("imported{number}:v1")]});
+        assert_eq!(imported(&me, "reg01", by_uri).await.status(), 200, "{host}");
+    }
+    let kept =
+        good(me.arm_at(AT, Method::GET, &format!("{}/cacheRules/written0", registry_path("reg01")), Value::Null).await);
+    assert_eq!(kept.await["properties"]["sourceRepository"], "source01.azurecr.io/app");
+    for host in ["source01.westus.geo.azurecr.io", "source01.azurecr.io:8443", "azurecr.io"] {
+        let nowhere = json!({"source": {"registryUri": host, "sourceImage": "app:v1"}, "targetTags": ["no:v1"]});
+        let (_, _, message) = refused(imported(&me, "reg01", nowhere).await).await;
+        assert!(!message.contains("--offline"), "nobody is asked: {message}");
+    }
     rule(&me, "reg01", "gone1", "nowhere01.azurecr.io/app", "gone", None).await;
     let (status, code, _) = said(manifest(&me.sign_in("reg01", "gone").await, "v1").await).await;
     assert_eq!((status, code.as_str()), (424, "UNKNOWN"));
