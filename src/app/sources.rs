@@ -21,7 +21,8 @@ use crate::domain::registry::Registry;
 use crate::domain::registry_child::login_server;
 use crate::domain::{Error, Result};
 
-/// The most manifests that an image to import may have [docs; the refusal's words are ours].
+/// The most manifests that an image to import may have [docs; inferred: beside the index that names them all; the
+/// refusal's words are ours].
 const MOST_MANIFESTS: usize = 50;
 
 /// A repository to copy from.
@@ -214,7 +215,7 @@ struct Copy<'a> {
 
 impl Copy<'_> {
     /// Copies what a manifest names, then the manifest: an index comes after its manifests. What is in `done`
-    /// was begun before.
+    /// was begun before, the first manifest aside.
     fn whole<'b>(
         &'b self,
         reference: Reference,
@@ -224,14 +225,14 @@ impl Copy<'_> {
         async move {
             let (bytes, media_type, digest) = self.source.manifest(&reference).await?;
             let read = Manifest::read(&bytes, Some(&media_type))?;
-            done.insert(digest.as_str().to_owned());
-            if done.len() + read.manifests.len() > MOST_MANIFESTS {
+            let new: BTreeSet<&str> = read.manifests.iter().map(Digest::as_str).collect();
+            if done.len() + new.iter().filter(|child| !done.contains(**child)).count() > MOST_MANIFESTS {
                 let why =
                     format!("The image has more than {MOST_MANIFESTS} manifests, which is the most that is imported.");
                 return Err(RegistryError::Invalid(why).into());
             }
             for child in read.manifests {
-                if !done.contains(child.as_str()) {
+                if done.insert(child.as_str().to_owned()) {
                     self.whole(Reference::Digest(child), None, done).await?;
                 }
             }

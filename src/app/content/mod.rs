@@ -164,9 +164,14 @@ pub(super) async fn enter_with(cx: &mut Cx, registry: &str, presented: &Presente
     Inside::open(cx, found, access).await
 }
 
-/// Enters a registry for an import: the right to it was asked of resource management.
+/// Enters a registry for an import into it: the right to it was asked of resource management.
 pub(super) async fn enter_for_import(cx: &mut Cx, registry: Registry) -> Result<Inside> {
     Inside::open(cx, registry, Access::everything()).await
+}
+
+/// Enters a registry with what somebody may do in it, known already.
+pub(super) async fn enter_knowing(cx: &mut Cx, registry: Registry, access: Access) -> Result<Inside> {
+    Inside::open(cx, registry, access).await
 }
 
 /// Runs what blocks (files, hashing, sealing) off the request threads.
