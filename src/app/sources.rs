@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::content::{self, Inside, blobs, manifests, uploads};
@@ -30,6 +30,8 @@ pub struct Source {
     /// `host/repository`.
     place: String,
     from: Origin,
+    /// What a registry of this emulator refuses is told as if one elsewhere had answered so.
+    told_as_elsewhere: bool,
 }
 
 enum Origin {
@@ -61,8 +63,8 @@ pub async fn open(
         let credential =
             shown.map(|s| Credential { user: s.user.unwrap_or(TOKEN_USER.to_owned()), password: s.password });
         let upstream = Upstream::new(app, &host, repository, credential);
-        let upstream = upstream.map_err(|why| ContentError::Source { place: place.clone(), rule: None, why })?;
-        return Ok(Source { place, from: Origin::Elsewhere(upstream) });
+        let upstream = upstream.map_err(|why| failed(&place, why))?;
+        return Ok(Source { place, from: Origin::Elsewhere(upstream), told_as_elsewhere: false });
     };
     let mut cx = app.read(caller.clone()).await?;
     let name = match name.strip_suffix(".geo") {
@@ -91,7 +93,7 @@ pub async fn open(
 pub fn here(app: &Arc<App>, inside: Inside, repository: &str) -> Source {
     let place = format!("{}/{repository}", inside.registry.login_server());
     let from = Origin::Here { app: app.clone(), inside: Box::new(inside), repository: repository.to_owned() };
-    Source { place, from }
+    Source { place, from, told_as_elsewhere: false }
 }
 
 /// The credential as the login server of a registry of this emulator would meet it.
@@ -108,14 +110,25 @@ async fn present(app: &Arc<App>, registry: &Registry, shown: Option<Shown>, call
 }
 
 impl Source {
-    /// `host/repository`.
+    /// The same, for cache rules: what a registry of this emulator refuses is told as if one elsewhere had answered
+    /// so. What the target refuses never is.
     #[must_use]
-    pub fn place(&self) -> &str {
-        &self.place
+    pub fn told_as_elsewhere(self) -> Self {
+        Self { told_as_elsewhere: true, ..self }
     }
 
     fn failed(&self, why: SourceError) -> Error {
-        ContentError::Source { place: self.place.clone(), rule: None, why }.into()
+        failed(&self.place, why)
+    }
+
+    /// An error that the source is to blame for.
+    fn its(&self, error: Error) -> Error {
+        if self.told_as_elsewhere { as_elsewhere(&self.place, error) } else { error }
+    }
+
+    /// Reads what the source sent as a manifest.
+    pub fn read(&self, bytes: &[u8], media_type: &str) -> Result<Manifest> {
+        Manifest::read(bytes, Some(media_type)).map_err(|error| self.its(error))
     }
 
     /// The digest that a manifest has now.
@@ -130,11 +143,15 @@ impl Source {
     pub async fn manifest(&self, reference: &Reference) -> Result<(Bytes, String, Digest)> {
         match &self.from {
             Origin::Here { app, inside, repository } => {
-                let mut cx = app.read(Caller::system()).await?;
-                let found = manifests::find(&mut cx, inside, repository, reference).await?;
-                let bytes = found.open(inside)?;
-                let digest = Digest::parse(&found.digest)?;
-                Ok((bytes, found.media_type, digest))
+                let found = async {
+                    inside.ask_again(app).await?;
+                    let mut cx = app.read(Caller::system()).await?;
+                    let found = manifests::find(&mut cx, inside, repository, reference).await?;
+                    let bytes = found.open(inside)?;
+                    let digest = Digest::parse(&found.digest)?;
+                    Ok((bytes, found.media_type, digest))
+                };
+                found.await.map_err(|error| self.its(error))
             }
             Origin::Elsewhere(upstream) => upstream.manifest(reference).await.map_err(|why| self.failed(why)),
         }
@@ -143,22 +160,26 @@ impl Source {
     async fn blob(&self, digest: &Digest) -> Result<BoxStream<'static, Result<Bytes>>> {
         match &self.from {
             Origin::Here { app, inside, repository } => {
-                let mut cx = app.read(Caller::system()).await?;
-                let blob = blobs::find(&mut cx, inside, repository, digest).await?;
-                drop(cx);
-                Ok(blobs::read(app, inside, &blob, 0..blob.size).await?.boxed())
+                let body = async {
+                    inside.ask_again(app).await?;
+                    let mut cx = app.read(Caller::system()).await?;
+                    let blob = blobs::find(&mut cx, inside, repository, digest).await?;
+                    drop(cx);
+                    Ok(blobs::read(app, inside, &blob, 0..blob.size).await?.boxed())
+                };
+                body.await.map_err(|error| self.its(error))
             }
             Origin::Elsewhere(upstream) => {
                 let body = upstream.blob(digest).await.map_err(|why| self.failed(why))?;
                 let place = self.place.clone();
-                let failed = move |why| ContentError::Source { place: place.clone(), rule: None, why }.into();
-                Ok(body.map(move |part| part.map_err(&failed)).boxed())
+                Ok(body.map(move |part| part.map_err(|why| failed(&place, why))).boxed())
             }
         }
     }
 
     /// Copies a blob, in pieces of bounded size, unless it is there. What has another digest is not kept.
     pub async fn copy_blob(&self, app: &Arc<App>, target: &Inside, repository: &str, digest: &Digest) -> Result<()> {
+        target.ask_again(app).await?;
         let mut cx = app.read(Caller::system()).await?;
         if blobs::find(&mut cx, target, repository, digest).await.is_ok() {
             return Ok(());
@@ -167,14 +188,19 @@ impl Source {
         // Asked before a session begins: what is not to be had leaves none behind.
         let body = match &self.from {
             Origin::Here { inside, repository: from, .. } if inside.registry.id == target.registry.id => {
+                inside.ask_again(app).await?;
                 let mut cx = app.write(Caller::system()).await?;
                 if blobs::mount(&mut cx, target, repository, from, digest).await? {
                     return cx.commit().await;
                 }
-                return Err(ContentError::BlobUnknown(digest.to_string()).into());
+                return Err(self.its(ContentError::BlobUnknown(digest.to_string()).into()));
             }
             _ => self.blob(digest).await?,
         };
+        // What took long to come is kept only if the target may still be written.
+        let (asked, again) = (app.clone(), target.clone());
+        let last = stream::once(async move { again.ask_again(&asked).await.map(|()| Bytes::new()) }).boxed();
+        let body = body.chain(last);
         let mut cx = app.write(Caller::system()).await?;
         let upload = uploads::start(&mut cx, target, repository).await?;
         cx.commit().await?;
@@ -224,7 +250,7 @@ impl Copy<'_> {
     ) -> BoxFuture<'b, Result<()>> {
         async move {
             let (bytes, media_type, digest) = self.source.manifest(&reference).await?;
-            let read = Manifest::read(&bytes, Some(&media_type))?;
+            let read = self.source.read(&bytes, &media_type)?;
             let new: BTreeSet<&str> = read.manifests.iter().map(Digest::as_str).collect();
             if done.len() + new.iter().filter(|child| !done.contains(**child)).count() > MOST_MANIFESTS {
                 let why =
@@ -239,6 +265,7 @@ impl Copy<'_> {
             for blob in &read.blobs {
                 self.source.copy_blob(self.app, self.target, self.repository, blob).await?;
             }
+            self.target.ask_again(self.app).await?;
             let by_digest = Reference::Digest(digest);
             let reference = target.unwrap_or(&by_digest);
             manifests::put(self.app, self.target, self.repository, reference, Some(&media_type), &bytes).await?;
@@ -248,8 +275,17 @@ impl Copy<'_> {
     }
 }
 
+fn failed(place: &str, why: SourceError) -> Error {
+    ContentError::Source { place: place.to_owned(), rule: None, why }.into()
+}
+
+/// What the source `host/repository` refuses, told as if a registry elsewhere had answered so.
+pub fn as_elsewhere(place: &str, error: Error) -> Error {
+    as_answered(error).map_or_else(|error| error, |why| failed(place, why))
+}
+
 /// What a registry of this emulator refuses, as a registry elsewhere would have answered. Any other error stays one.
-pub fn as_answered(error: Error) -> Result<SourceError> {
+fn as_answered(error: Error) -> Result<SourceError> {
     let refused = |status, error: &Error| SourceError::Refused { status, body: error.to_string() };
     match &error {
         Error::Content(content) => match content {

@@ -32,6 +32,14 @@ pub enum Demand {
 /// By repository and reference: media type and bytes.
 type Manifests = HashMap<(String, String), (&'static str, Vec<u8>)>;
 
+/// Which blobs do not come yet.
+#[derive(PartialEq)]
+enum Held {
+    None,
+    All,
+    One(String),
+}
+
 struct Inner {
     host: String,
     demand: Mutex<Demand>,
@@ -39,7 +47,7 @@ struct Inner {
     blobs: Mutex<HashMap<String, Vec<u8>>>,
     asked: Mutex<Vec<String>>,
     breaks: Mutex<bool>,
-    held: tokio::sync::watch::Sender<bool>,
+    held: tokio::sync::watch::Sender<Held>,
     /// A status for every request.
     refusal: Mutex<Option<u16>>,
 }
@@ -67,7 +75,7 @@ impl Upstream {
             blobs: Mutex::default(),
             asked: Mutex::default(),
             breaks: Mutex::default(),
-            held: tokio::sync::watch::Sender::new(false),
+            held: tokio::sync::watch::Sender::new(Held::None),
             refusal: Mutex::default(),
         });
         let serving = Mutex::new(serve(listener, &inner));
@@ -110,7 +118,22 @@ impl Upstream {
 
     /// Blobs do not come until they are let go.
     pub fn hold(&self, hold: bool) {
-        self.inner.held.send_replace(hold);
+        self.inner.held.send_replace(if hold { Held::All } else { Held::None });
+    }
+
+    /// One blob does not come until it is let go.
+    pub fn hold_one(&self, digest: &str) {
+        self.inner.held.send_replace(Held::One(digest.to_owned()));
+    }
+
+    /// Waits until something is asked whose record ends so. Returns all that was asked since the last time.
+    pub async fn waits_for(&self, end: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        while !all.iter().any(|a: &String| a.ends_with(end)) {
+            all.extend(self.asked());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        all
     }
 
     /// The same registry as `registry.example`, over TLS and only through a proxy. Returns the proxy's address, the
@@ -170,12 +193,17 @@ impl Upstream {
 
     /// An image of one layer. Returns its manifest.
     pub fn put_image(&self, repository: &str, tag: &str, architecture: &str, layer: &[u8]) -> Vec<u8> {
+        self.put_layers(repository, tag, architecture, &[layer])
+    }
+
+    /// An image. Returns its manifest.
+    pub fn put_layers(&self, repository: &str, tag: &str, architecture: &str, layers: &[&[u8]]) -> Vec<u8> {
         let config = json!({"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}});
         let config = config.to_string().into_bytes();
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST,
             "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": self.put_blob(&config), "size": config.len()},
-            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": self.put_blob(layer), "size": layer.len()}],
+            "layers": layers.iter().map(|layer| json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": self.put_blob(layer), "size": layer.len()})).collect::<Vec<_>>(),
         });
         let manifest = manifest.to_string().into_bytes();
         self.put_manifest(repository, tag, MANIFEST, &manifest);
@@ -222,7 +250,8 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         if shown.is_some() {
             return StatusCode::BAD_REQUEST.into_response();
         }
-        inner.held.subscribe().wait_for(|held| !held).await.unwrap();
+        let free = |held: &Held| *held == Held::None || matches!(held, Held::One(other) if other != digest);
+        inner.held.subscribe().wait_for(free).await.unwrap();
         let blob = inner.blobs.lock().unwrap()[digest].clone();
         if *inner.breaks.lock().unwrap() {
             let half = blob[..blob.len() / 2].to_vec();
