@@ -318,10 +318,13 @@ mod tests {
         }
     }
 
+    /// An address, its status and its headers.
+    type Answer = (&'static str, u16, &'static [(&'static str, &'static str)]);
+
     /// Answers by address, and a record of who was shown what.
     #[derive(Debug, Default)]
     struct Script {
-        answers: Vec<(&'static str, u16, &'static [(&'static str, &'static str)])>,
+        answers: Vec<Answer>,
         heard: std::sync::Mutex<Vec<(String, Option<String>)>>,
     }
 
@@ -338,10 +341,7 @@ mod tests {
         }
     }
 
-    async fn ask(
-        host: &str,
-        answers: Vec<(&'static str, u16, &'static [(&'static str, &'static str)])>,
-    ) -> (Result<Reply>, Vec<(String, Option<String>)>) {
+    async fn ask(host: &str, answers: Vec<Answer>) -> (Result<Reply>, Vec<(String, Option<String>)>) {
         let way = Arc::new(Script { answers, ..Script::default() });
         let upstream = Upstream {
             way: way.clone(),

@@ -104,11 +104,16 @@ impl Upstream {
         *self.inner.refusal.lock().unwrap() = status;
     }
 
-    /// What it was asked since the last time, tokens aside.
+    /// What it was asked since the last time, tokens aside; once what was asked again for a challenge.
     pub fn asked(&self) -> Vec<String> {
-        let mut asked = std::mem::take(&mut *self.inner.asked.lock().unwrap());
+        let mut asked = self.all_asked();
         asked.dedup();
         asked
+    }
+
+    /// The same, each time that it was asked.
+    pub fn all_asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.inner.asked.lock().unwrap())
     }
 
     /// Blobs break off in their middle.
@@ -130,7 +135,7 @@ impl Upstream {
     pub async fn waits_for(&self, end: &str) -> Vec<String> {
         let mut all = Vec::new();
         while !all.iter().any(|a: &String| a.ends_with(end)) {
-            all.extend(self.asked());
+            all.extend(self.all_asked());
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         all
