@@ -8,7 +8,7 @@ use super::registry_children::{self, begin, missing, save};
 use super::{Cx, cmk, identities, secrets, tokens};
 use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError, VaultError};
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name};
+use crate::domain::registry_child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name, login_server};
 use crate::domain::well_known::TENANT_ID;
 use crate::domain::{Error, Result};
 use crate::store;
@@ -22,15 +22,14 @@ pub async fn put_rule(
     asked: &Map<String, Value>,
 ) -> Result<(Child, bool)> {
     let (mut child, new) = begin(cx, registry, Kind::CacheRule, rule).await?;
+    let mut signs_in = None;
     match asked.get("credentialSetResourceId") {
         Some(Value::String(id)) if !id.is_empty() => {
-            let wrong = || RequestError::InvalidValue {
-                property: "credentialSetResourceId".to_owned(),
-                message: format!("'{id}' is not the id of a credential set of this registry"),
-            };
+            let wrong = || wrong_set(format!("'{id}' is not the id of a credential set of this registry"));
             let name = child_name(registry, Kind::CredentialSet, id).ok_or_else(wrong)?;
             let set = registry_children::get(cx, registry, Kind::CredentialSet, name).await?;
             child.properties.insert("credentialSetResourceId".to_owned(), json!(set.arm_id(registry)));
+            signs_in = Some(set);
         }
         Some(_) => {
             child.properties.remove("credentialSetResourceId");
@@ -44,9 +43,13 @@ pub async fn put_rule(
         }
         let target = child.text("targetRepository").to_owned();
         check_cache_rule(child.text("sourceRepository"), &target)?;
+        // Names of hosts have no case.
+        if let Some((host, repository)) = child.text("sourceRepository").split_once('/') {
+            let source = format!("{}/{repository}", host.to_ascii_lowercase());
+            child.properties.insert("sourceRepository".to_owned(), json!(source));
+        }
         // [issue: code and text]
-        if child.text("sourceRepository").starts_with("docker.io/") && child.text("credentialSetResourceId").is_empty()
-        {
+        if source_host(&child) == "docker.io" && child.text("credentialSetResourceId").is_empty() {
             return Err(RegistryError::DockerWithoutCredentials.into());
         }
         // [issue: that it is so, said by a maintainer; docs. The text is ours]
@@ -66,7 +69,29 @@ pub async fn put_rule(
             .into());
         }
     }
+    if let Some(set) = signs_in {
+        check_set(&set, &source_host(&child))?;
+    }
     Ok((save(cx, child).await?, new))
+}
+
+/// The login server that a rule leads to.
+fn source_host(rule: &Child) -> String {
+    login_server(rule.text("sourceRepository").split('/').next().unwrap_or_default())
+}
+
+/// A credential set is for its login server: what it knows is shown to no other. [inferred: that a rule may not name
+/// it then, and the text]
+fn check_set(set: &Child, host: &str) -> Result<()> {
+    let meant = set.text("loginServer");
+    if login_server(meant) == login_server(host) {
+        return Ok(());
+    }
+    Err(wrong_set(format!("the credential set '{}' is for the login server '{meant}', not for '{host}'", set.name)))
+}
+
+fn wrong_set(message: String) -> Error {
+    RequestError::InvalidValue { property: "credentialSetResourceId".to_owned(), message }.into()
 }
 
 /// The first repository with something in it that a new rule would fill.
@@ -151,10 +176,17 @@ pub async fn credentials(cx: &mut Cx, set: &Child) -> Result<Vec<Value>> {
     Ok(shown)
 }
 
-/// User and password of a credential set, by its ARM id, read as its identity.
-pub async fn secrets_of(cx: &mut Cx, registry: &Registry, set: &str) -> Result<(Zeroizing<String>, Zeroizing<String>)> {
+/// User and password for a login server from a credential set, by its ARM id, read as its identity.
+pub async fn secrets_of(
+    cx: &mut Cx,
+    registry: &Registry,
+    set: &str,
+    host: &str,
+) -> Result<(Zeroizing<String>, Zeroizing<String>)> {
     let name = child_name(registry, Kind::CredentialSet, set).unwrap_or_default();
     let set = registry_children::get(cx, registry, Kind::CredentialSet, name).await?;
+    // A set of this name may have been another when the rule was written.
+    check_set(&set, host)?;
     let credential = set.properties.get("authCredentials").map(|listed| listed[0].clone()).unwrap_or_default();
     let id = |field: &str| credential[field].as_str().unwrap_or_default().to_owned();
     let user = read(cx, &set, &id("usernameSecretIdentifier"), true).await?;

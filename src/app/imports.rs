@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::content::{self, repositories};
 use super::sources::{self, Shown, Source};
-use super::{App, access, registries};
+use super::{App, registries, registry_tokens};
 use crate::domain::access::Caller;
 use crate::domain::content::{Digest, Reference, is_repository};
 use crate::domain::error::{ContentError, RegistryError, RequestError};
@@ -135,8 +135,8 @@ async fn enter_source(app: &Arc<App>, caller: &Caller, wanted: &Wanted) -> Resul
             let parsed = parsed.ok_or_else(|| wrong("source.resourceId", format!("'{id}' is not a registry's id")))?;
             let mut cx = app.read(caller.clone()).await?;
             let registry = registries::get(&mut cx, &parsed.group, &parsed.name).await?;
-            access::require(&mut cx, &format!("{REGISTRIES}/pull/read"), &registry.arm_id()).await?;
-            let inside = content::enter_for_import(&mut cx, registry).await?;
+            let access = registry_tokens::require_pull(&mut cx, &registry, &wanted.repository).await?;
+            let inside = content::enter_knowing(&mut cx, registry, access).await?;
             Ok(sources::here(app, inside, &wanted.repository))
         }
         Place::Server { host, shown } => sources::open(app, caller, host, &wanted.repository, shown.clone()).await,

@@ -13,11 +13,11 @@ use super::content::{CachedFrom, Inside};
 use super::sources::{self, Shown, Source};
 use super::{App, Cx, cache_rules, cmk};
 use crate::domain::access::Caller;
-use crate::domain::content::{Digest, MANIFEST_LIMIT, Manifest, Reference};
+use crate::domain::content::{Digest, MANIFEST_LIMIT, Reference};
 use crate::domain::error::{ContentError, SourceError};
 use crate::domain::{Error, Result};
 
-/// Blobs on their way here: who wants the same one waits for it.
+/// Blobs and manifests on their way here: who wants the same one waits for it.
 #[derive(Debug, Default)]
 pub struct Fetches(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
 
@@ -42,7 +42,6 @@ pub async fn manifest(
     reference: &Reference,
 ) -> Result<(Found, bool)> {
     let here = manifests::find(&mut cx, inside, repository, reference).await;
-    drop(cx);
     let Some(from) = inside.cached_from(repository) else { return here.map(|found| (found, false)) };
     let here = match (here, reference) {
         (Ok(found), Reference::Digest(_)) => return Ok((found, false)),
@@ -50,21 +49,35 @@ pub async fn manifest(
         (Err(Error::Content(ContentError::ManifestUnknown(_))), _) => None,
         (Err(error), _) => return Err(error),
     };
-    let known = here.as_ref().map(|found| found.digest.as_str());
-    let fetched = fetch(app, inside, &from, repository, reference, known).await;
+    // What waits in quarantine is here, whoever may see it: it need not come again.
+    let known = known(&mut cx, inside, repository, reference).await?;
+    drop(cx);
+    let fetched = fetch(app, inside, &from, repository, reference, known.as_deref()).await;
+    inside.ask_again(app).await?;
     let mut cx = app.read(Caller::system()).await?;
-    inside.ask_again(&mut cx).await?;
     match (fetched, here) {
         (Ok(true), _) => Ok((manifests::find(&mut cx, inside, repository, reference).await?, true)),
         (Ok(false), Some(found)) => Ok((found, false)),
         (Ok(false), None) => Err(manifests::unknown(reference).into()),
+        // A tag that is locked stays what it is.
+        (Err(Error::Content(ContentError::Locked)), Some(found)) => Ok((found, false)),
         (Err(error), here) => match (told(&from, error)?, here) {
             (_, Some(found)) => Ok((found, false)),
             (ContentError::Source { why: SourceError::Refused { status: 404, .. }, .. }, None) => {
                 Err(manifests::unknown(reference).into())
             }
+            // Hidden, it is no more here without its source than with it.
+            (_, None) if known.is_some() => Err(manifests::unknown(reference).into()),
             (error, None) => Err(error.into()),
         },
+    }
+}
+
+/// The digest that a tag has here.
+async fn known(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Reference) -> Result<Option<String>> {
+    match reference {
+        Reference::Tag(tag) => manifests::tagged(cx, inside, repository, tag).await,
+        Reference::Digest(_) => Ok(None),
     }
 }
 
@@ -75,8 +88,8 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
     let lacking = matches!(&here, Err(Error::Content(ContentError::BlobUnknown(_))));
     let Some(from) = inside.cached_from(repository).filter(|_| lacking) else { return here };
     let lease = app.fetches.lease(format!("{} {repository} {digest}", inside.registry.id)).await;
+    inside.ask_again(app).await?;
     let mut cx = app.read(Caller::system()).await?;
-    inside.ask_again(&mut cx).await?;
     if let Ok(blob) = blobs::find(&mut cx, inside, repository, digest).await {
         return Ok(blob);
     }
@@ -97,18 +110,19 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
             error => Err(error.into()),
         };
     }
+    inside.ask_again(app).await?;
     let mut cx = app.read(Caller::system()).await?;
-    inside.ask_again(&mut cx).await?;
     blobs::find(&mut cx, inside, repository, digest).await
 }
 
 /// The source of a rule, signed in to as the rule says.
 async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Source> {
     let caller = Caller { address: cmk::REGISTRY_ADDRESS, ..Caller::system() };
+    let (host, repository) = from.source.split_once('/').unwrap_or((&from.source, ""));
     let mut shown = None;
     if let Some(set) = &from.credentials {
         let mut cx = app.read(caller.clone()).await?;
-        let read = cache_rules::secrets_of(&mut cx, &inside.registry, set).await;
+        let read = cache_rules::secrets_of(&mut cx, &inside.registry, set, host).await;
         // Without what it wants to see, the source would say the same.
         let (user, password) = read.map_err(|error| match error {
             Error::Internal(_) => error,
@@ -120,40 +134,77 @@ async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Sour
         })?;
         shown = Some(Shown { user: Some(user.as_str().to_owned()), password });
     }
-    let (host, repository) = from.source.split_once('/').unwrap_or((&from.source, ""));
-    sources::open(app, &caller, host, repository, shown).await
+    let opened = sources::open(app, &caller, host, repository, shown).await;
+    opened.map(Source::told_as_elsewhere).map_err(|error| sources::as_elsewhere(&from.source, error))
 }
 
-/// Gets a manifest here, with the config of an image, which is small and says what lists tell of it; layers come
-/// when they are asked for. `false`: the source has what is known.
+/// Gets a manifest here. `false`: the source has what is known.
 async fn fetch(
     app: &Arc<App>,
     inside: &Inside,
     from: &CachedFrom,
     repository: &str,
     reference: &Reference,
-    known: Option<&str>,
+    before: Option<&str>,
 ) -> Result<bool> {
     let source = open(app, inside, from).await?;
-    if let Some(known) = known
+    if let Some(known) = before
         && source.digest(reference).await?.as_str() == known
     {
         return Ok(false);
     }
+    let name = match reference {
+        Reference::Tag(tag) => tag.as_str(),
+        Reference::Digest(digest) => digest.as_str(),
+    };
+    let lease = app.fetches.lease(format!("{} {repository} manifest {name}", inside.registry.id)).await;
+    // Somebody else may have got it meanwhile.
+    let mut cx = app.read(Caller::system()).await?;
+    let got = match reference {
+        Reference::Tag(_) => {
+            let now = known(&mut cx, inside, repository, reference).await?;
+            now.is_some() && now.as_deref() != before
+        }
+        Reference::Digest(_) => manifests::find(&mut cx, inside, repository, reference).await.is_ok(),
+    };
+    drop(cx);
+    if got {
+        return Ok(true);
+    }
+    // A client that goes away does not end this: the next one finds the manifest here.
+    let (app, inside, repository, reference) = (app.clone(), inside.clone(), repository.to_owned(), reference.clone());
+    let task = tokio::spawn(async move {
+        let _lease = lease;
+        take_in(&app, &inside, &source, &repository, &reference).await
+    });
+    task.await.map_err(Error::internal)?.map(|()| true)
+}
+
+/// Takes a manifest in, with the config of an image, which is small and says what lists tell of it; layers come
+/// when they are asked for.
+async fn take_in(
+    app: &Arc<App>,
+    inside: &Inside,
+    source: &Source,
+    repository: &str,
+    reference: &Reference,
+) -> Result<()> {
+    inside.ask_again(app).await?;
     let (bytes, media_type, _) = source.manifest(reference).await?;
     let target = inside.to_fill();
-    if let Some((config, size)) = Manifest::read(&bytes, Some(&media_type))?.config
+    if let Some((config, size)) = source.read(&bytes, &media_type)?.config
         && size <= MANIFEST_LIMIT as u64
     {
         source.copy_blob(app, &target, repository, &config).await?;
     }
+    inside.ask_again(app).await?;
     manifests::put(app, &target, repository, reference, Some(&media_type), &bytes).await?;
-    Ok(true)
+    Ok(())
 }
 
 /// A failure of the source, with the rule that led there, told to the log. Failures of our own go on as they are.
 fn told(from: &CachedFrom, error: Error) -> Result<ContentError> {
-    let why = sources::as_answered(error)?;
+    let Error::Content(ContentError::Source { why, .. }) = error else { return Err(error) };
     let (rule, place) = (from.rule.clone(), from.source.clone());
     // That it does not have something is no trouble.
     if !matches!(why, SourceError::Refused { status: 404, .. }) {

@@ -13,8 +13,9 @@ use super::registry_children::{self, RegistryToken};
 use super::{App, Cx, access, clock, registries, tokens};
 use crate::domain::access::{Caller, Grant, Plane, address_in, allowed, covers};
 use crate::domain::condition::{Attributes, Source};
-use crate::domain::error::{ContentError, RequestError, TokenError};
+use crate::domain::error::{AccessError, ContentError, RequestError, TokenError};
 use crate::domain::identity::Principal;
+use crate::domain::name::REGISTRIES;
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::actions_allow;
 use crate::domain::well_known::TENANT_ID;
@@ -516,6 +517,19 @@ impl Credential {
             environment: access::environment(cx),
         })
     }
+}
+
+/// Requires that whoever calls resource management may pull from a repository, as it would be decided at the login
+/// server. The refusal is resource management's.
+pub(super) async fn require_pull(cx: &mut Cx, registry: &Registry, repository: &str) -> Result<Access> {
+    let caller = cx.caller.clone();
+    let roles = Credential::roles(caller.clone(), cx, registry).await?;
+    let right = if roles.abac { "repositories/content/read" } else { "pull/read" };
+    let access = Access::Roles(Box::new(roles));
+    if access.holds(&Need { kind: "repository", name: repository, challenge: "pull", any: &["pull"] }) {
+        return Ok(access);
+    }
+    Err(AccessError::Action { caller, action: format!("{REGISTRIES}/{right}"), scope: registry.arm_id() }.into())
 }
 
 /// Lets an address through the registry's own firewall (acr.md C.1).

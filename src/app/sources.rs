@@ -7,20 +7,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::content::{self, Inside, blobs, manifests, uploads};
 use super::registry_tokens::{self, Need, Presented, TOKEN_USER};
 use super::upstream::{Credential, Upstream};
-use super::{App, registries};
+use super::{App, registries, replications};
 use crate::domain::access::Caller;
 use crate::domain::content::{Digest, Manifest, Reference};
 use crate::domain::error::{ContentError, RegistryError, SourceError};
 use crate::domain::registry::Registry;
+use crate::domain::registry_child::login_server;
 use crate::domain::{Error, Result};
 
-/// The most manifests that an image to import may have [docs; the refusal's words are ours].
+/// The most manifests that an image to import may have [docs; inferred: beside the index that names them all; the
+/// refusal's words are ours].
 const MOST_MANIFESTS: usize = 50;
 
 /// A repository to copy from.
@@ -28,6 +30,8 @@ pub struct Source {
     /// `host/repository`.
     place: String,
     from: Origin,
+    /// What a registry of this emulator refuses is told as if one elsewhere had answered so.
+    told_as_elsewhere: bool,
 }
 
 enum Origin {
@@ -53,15 +57,24 @@ pub async fn open(
     shown: Option<Shown>,
 ) -> Result<Source> {
     let place = format!("{host}/{repository}");
+    let host = login_server(host);
     let Some(name) = host.strip_suffix(".azurecr.io") else {
         // A token alone goes with the user that registries take for such.
         let credential =
             shown.map(|s| Credential { user: s.user.unwrap_or(TOKEN_USER.to_owned()), password: s.password });
-        let upstream = Upstream::new(app, host, repository, credential);
-        let upstream = upstream.map_err(|why| ContentError::Source { place: place.clone(), rule: None, why })?;
-        return Ok(Source { place, from: Origin::Elsewhere(upstream) });
+        let upstream = Upstream::new(app, &host, repository, credential);
+        let upstream = upstream.map_err(|why| failed(&place, why))?;
+        return Ok(Source { place, from: Origin::Elsewhere(upstream), told_as_elsewhere: false });
     };
     let mut cx = app.read(caller.clone()).await?;
+    let name = match name.strip_suffix(".geo") {
+        // The login server of one region.
+        Some(region) => {
+            replications::require_endpoint(&mut cx, &host).await?;
+            region.split('.').next().unwrap_or_default()
+        }
+        None => name,
+    };
     let registry = registries::by_name(&mut cx, name).await?;
     drop(cx);
     let presented = present(app, &registry, shown, caller).await?;
@@ -80,7 +93,7 @@ pub async fn open(
 pub fn here(app: &Arc<App>, inside: Inside, repository: &str) -> Source {
     let place = format!("{}/{repository}", inside.registry.login_server());
     let from = Origin::Here { app: app.clone(), inside: Box::new(inside), repository: repository.to_owned() };
-    Source { place, from }
+    Source { place, from, told_as_elsewhere: false }
 }
 
 /// The credential as the login server of a registry of this emulator would meet it.
@@ -97,14 +110,25 @@ async fn present(app: &Arc<App>, registry: &Registry, shown: Option<Shown>, call
 }
 
 impl Source {
-    /// `host/repository`.
+    /// The same, for cache rules: what a registry of this emulator refuses is told as if one elsewhere had answered
+    /// so. What the target refuses never is.
     #[must_use]
-    pub fn place(&self) -> &str {
-        &self.place
+    pub fn told_as_elsewhere(self) -> Self {
+        Self { told_as_elsewhere: true, ..self }
     }
 
     fn failed(&self, why: SourceError) -> Error {
-        ContentError::Source { place: self.place.clone(), rule: None, why }.into()
+        failed(&self.place, why)
+    }
+
+    /// An error that the source is to blame for.
+    fn its(&self, error: Error) -> Error {
+        if self.told_as_elsewhere { as_elsewhere(&self.place, error) } else { error }
+    }
+
+    /// Reads what the source sent as a manifest.
+    pub fn read(&self, bytes: &[u8], media_type: &str) -> Result<Manifest> {
+        Manifest::read(bytes, Some(media_type)).map_err(|error| self.its(error))
     }
 
     /// The digest that a manifest has now.
@@ -119,11 +143,15 @@ impl Source {
     pub async fn manifest(&self, reference: &Reference) -> Result<(Bytes, String, Digest)> {
         match &self.from {
             Origin::Here { app, inside, repository } => {
-                let mut cx = app.read(Caller::system()).await?;
-                let found = manifests::find(&mut cx, inside, repository, reference).await?;
-                let bytes = found.open(inside)?;
-                let digest = Digest::parse(&found.digest)?;
-                Ok((bytes, found.media_type, digest))
+                let found = async {
+                    inside.ask_again(app).await?;
+                    let mut cx = app.read(Caller::system()).await?;
+                    let found = manifests::find(&mut cx, inside, repository, reference).await?;
+                    let bytes = found.open(inside)?;
+                    let digest = Digest::parse(&found.digest)?;
+                    Ok((bytes, found.media_type, digest))
+                };
+                found.await.map_err(|error| self.its(error))
             }
             Origin::Elsewhere(upstream) => upstream.manifest(reference).await.map_err(|why| self.failed(why)),
         }
@@ -132,22 +160,26 @@ impl Source {
     async fn blob(&self, digest: &Digest) -> Result<BoxStream<'static, Result<Bytes>>> {
         match &self.from {
             Origin::Here { app, inside, repository } => {
-                let mut cx = app.read(Caller::system()).await?;
-                let blob = blobs::find(&mut cx, inside, repository, digest).await?;
-                drop(cx);
-                Ok(blobs::read(app, inside, &blob, 0..blob.size).await?.boxed())
+                let body = async {
+                    inside.ask_again(app).await?;
+                    let mut cx = app.read(Caller::system()).await?;
+                    let blob = blobs::find(&mut cx, inside, repository, digest).await?;
+                    drop(cx);
+                    Ok(blobs::read(app, inside, &blob, 0..blob.size).await?.boxed())
+                };
+                body.await.map_err(|error| self.its(error))
             }
             Origin::Elsewhere(upstream) => {
                 let body = upstream.blob(digest).await.map_err(|why| self.failed(why))?;
                 let place = self.place.clone();
-                let failed = move |why| ContentError::Source { place: place.clone(), rule: None, why }.into();
-                Ok(body.map(move |part| part.map_err(&failed)).boxed())
+                Ok(body.map(move |part| part.map_err(|why| failed(&place, why))).boxed())
             }
         }
     }
 
     /// Copies a blob, in pieces of bounded size, unless it is there. What has another digest is not kept.
     pub async fn copy_blob(&self, app: &Arc<App>, target: &Inside, repository: &str, digest: &Digest) -> Result<()> {
+        target.ask_again(app).await?;
         let mut cx = app.read(Caller::system()).await?;
         if blobs::find(&mut cx, target, repository, digest).await.is_ok() {
             return Ok(());
@@ -156,14 +188,19 @@ impl Source {
         // Asked before a session begins: what is not to be had leaves none behind.
         let body = match &self.from {
             Origin::Here { inside, repository: from, .. } if inside.registry.id == target.registry.id => {
+                inside.ask_again(app).await?;
                 let mut cx = app.write(Caller::system()).await?;
                 if blobs::mount(&mut cx, target, repository, from, digest).await? {
                     return cx.commit().await;
                 }
-                return Err(ContentError::BlobUnknown(digest.to_string()).into());
+                return Err(self.its(ContentError::BlobUnknown(digest.to_string()).into()));
             }
             _ => self.blob(digest).await?,
         };
+        // What took long to come is kept only if the target may still be written.
+        let (asked, again) = (app.clone(), target.clone());
+        let last = stream::once(async move { again.ask_again(&asked).await.map(|()| Bytes::new()) }).boxed();
+        let body = body.chain(last);
         let mut cx = app.write(Caller::system()).await?;
         let upload = uploads::start(&mut cx, target, repository).await?;
         cx.commit().await?;
@@ -204,7 +241,7 @@ struct Copy<'a> {
 
 impl Copy<'_> {
     /// Copies what a manifest names, then the manifest: an index comes after its manifests. What is in `done`
-    /// was begun before.
+    /// was begun before, the first manifest aside.
     fn whole<'b>(
         &'b self,
         reference: Reference,
@@ -213,21 +250,22 @@ impl Copy<'_> {
     ) -> BoxFuture<'b, Result<()>> {
         async move {
             let (bytes, media_type, digest) = self.source.manifest(&reference).await?;
-            let read = Manifest::read(&bytes, Some(&media_type))?;
-            done.insert(digest.as_str().to_owned());
-            if done.len() + read.manifests.len() > MOST_MANIFESTS {
+            let read = self.source.read(&bytes, &media_type)?;
+            let new: BTreeSet<&str> = read.manifests.iter().map(Digest::as_str).collect();
+            if done.len() + new.iter().filter(|child| !done.contains(**child)).count() > MOST_MANIFESTS {
                 let why =
                     format!("The image has more than {MOST_MANIFESTS} manifests, which is the most that is imported.");
                 return Err(RegistryError::Invalid(why).into());
             }
             for child in read.manifests {
-                if !done.contains(child.as_str()) {
+                if done.insert(child.as_str().to_owned()) {
                     self.whole(Reference::Digest(child), None, done).await?;
                 }
             }
             for blob in &read.blobs {
                 self.source.copy_blob(self.app, self.target, self.repository, blob).await?;
             }
+            self.target.ask_again(self.app).await?;
             let by_digest = Reference::Digest(digest);
             let reference = target.unwrap_or(&by_digest);
             manifests::put(self.app, self.target, self.repository, reference, Some(&media_type), &bytes).await?;
@@ -237,8 +275,17 @@ impl Copy<'_> {
     }
 }
 
+fn failed(place: &str, why: SourceError) -> Error {
+    ContentError::Source { place: place.to_owned(), rule: None, why }.into()
+}
+
+/// What the source `host/repository` refuses, told as if a registry elsewhere had answered so.
+pub fn as_elsewhere(place: &str, error: Error) -> Error {
+    as_answered(error).map_or_else(|error| error, |why| failed(place, why))
+}
+
 /// What a registry of this emulator refuses, as a registry elsewhere would have answered. Any other error stays one.
-pub fn as_answered(error: Error) -> Result<SourceError> {
+fn as_answered(error: Error) -> Result<SourceError> {
     let refused = |status, error: &Error| SourceError::Refused { status, body: error.to_string() };
     match &error {
         Error::Content(content) => match content {

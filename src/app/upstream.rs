@@ -9,6 +9,7 @@ use futures_util::stream::BoxStream;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::App;
@@ -18,6 +19,7 @@ use crate::domain::content::{
 };
 use crate::domain::crypto;
 use crate::domain::error::SourceError;
+use crate::domain::registry_child::login_server;
 
 /// Answers that lead elsewhere are followed so often.
 const REDIRECTS: usize = 5;
@@ -41,7 +43,7 @@ pub struct Credential {
 pub struct Upstream {
     way: Arc<dyn Outgoing>,
     /// Scheme and host.
-    base: String,
+    base: Url,
     repository: String,
     credential: Option<Credential>,
     /// The `Authorization` that the last challenge was answered with.
@@ -50,11 +52,17 @@ pub struct Upstream {
 
 /// Where a login server's registry really is. Docker Hub's has another name; which of its repositories is
 /// meant is not guessed: Azure adds no `library/` either [docs: troubleshooting; issue].
-fn base(host: &str) -> String {
-    let host = if matches!(host, "docker.io" | "index.docker.io") { "registry-1.docker.io" } else { host };
+fn base(host: &str) -> Result<Url> {
+    let host = match login_server(host) {
+        hub if hub == "docker.io" => "registry-1.docker.io".to_owned(),
+        host => host,
+    };
     // Nobody between this machine and itself could read along.
-    let scheme = if is_this_machine(host) { "http" } else { "https" };
-    format!("{scheme}://{host}")
+    let scheme = if is_this_machine(&host) { "http" } else { "https" };
+    let parsed = Url::parse(&format!("{scheme}://{host}/"));
+    let base = parsed.map_err(|_| SourceError::Unreachable(format!("{host} is not a login server")))?;
+    may_be_asked(&base, scheme == "http").map_err(SourceError::Unreachable)?;
+    Ok(base)
 }
 
 impl Upstream {
@@ -62,7 +70,7 @@ impl Upstream {
     pub fn new(app: &App, host: &str, repository: &str, credential: Option<Credential>) -> Result<Self> {
         let none = || SourceError::Unreachable("there is no way out of here".to_owned());
         let way = app.way_out.get().cloned().ok_or_else(none)?;
-        let (base, repository) = (base(host), repository.to_owned());
+        let (base, repository) = (base(host)?, repository.to_owned());
         Ok(Self { way, base, repository, credential, authorization: Mutex::default() })
     }
 
@@ -98,41 +106,55 @@ impl Upstream {
         Ok(reply.body.map(|part| part.map_err(SourceError::Unreachable)).boxed())
     }
 
-    /// Asks, and once more with what the challenge wants where there is one.
+    /// Asks, and once more with what the challenge wants where there is one. Only the registry itself may challenge:
+    /// what its answers lead to has no claim on its credential.
     async fn ask(&self, method: &'static str, path: &str) -> Result<Reply> {
-        let url = format!("{}/v2/{}/{path}", self.base, self.repository);
+        let url = format!("{}v2/{}/{path}", self.base, self.repository);
+        let url = Url::parse(&url).map_err(|_| SourceError::Wrong(format!("{url} is not an address")))?;
         let mut authorization = self.authorization.lock().await;
-        let mut reply = self.follow(method, &url, authorization.as_deref()).await?;
+        let (mut reply, answering) = self.follow(method, url.clone(), authorization.as_deref()).await?;
         if reply.status == 401
+            && self.is_home(&answering)
             && let Some(answer) = self.answer(&Challenge::all(&reply)).await?
         {
-            reply = self.follow(method, &url, Some(&answer)).await?;
+            (reply, _) = self.follow(method, url, Some(&answer)).await?;
             *authorization = Some(answer);
         }
         if (200..300).contains(&reply.status) { Ok(reply) } else { Err(refused(reply).await) }
     }
 
-    /// Sends, and goes where the answers lead: registries keep blobs elsewhere. The credential stays at home.
-    async fn follow(&self, method: &'static str, url: &str, authorization: Option<&str>) -> Result<Reply> {
-        let mut url = url.to_owned();
+    /// Whether an address is the registry's own.
+    fn is_home(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
+    /// Sends, and goes where the answers lead: registries keep blobs elsewhere. The credential stays at home. Returns
+    /// the address that answered, too.
+    async fn follow(&self, method: &'static str, mut url: Url, authorization: Option<&str>) -> Result<(Reply, Url)> {
         for _ in 0..REDIRECTS {
             let mut headers = vec![
                 ("user-agent".to_owned(), "AzureContainerRegistry/1.0".to_owned()),
                 ("accept".to_owned(), [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX, "*/*"].join(", ")),
             ];
-            if let Some(value) = authorization.filter(|_| origin(&url) == self.base) {
+            if let Some(value) = authorization.filter(|_| self.is_home(&url)) {
                 headers.push(("authorization".to_owned(), value.to_owned()));
             }
-            let message = Message { method, uri: url.clone(), headers, body: String::new() };
+            let message = Message { method, uri: url.as_str().to_owned(), headers, body: String::new() };
             let reply = self.way.send(message).await.map_err(SourceError::Unreachable)?;
             let location = reply.header("location").filter(|_| matches!(reply.status, 301..=303 | 307 | 308));
-            let Some(location) = location else { return Ok(reply) };
-            url = if location.starts_with('/') { format!("{}{location}", origin(&url)) } else { location.to_owned() };
-            if !may_be_asked(&url) {
-                return Err(SourceError::Wrong(format!("it leads to {url}, which is not HTTPS")));
-            }
+            let Some(location) = location else { return Ok((reply, url)) };
+            url = self.led_to(&url, location)?;
         }
         Err(SourceError::Wrong(format!("it leads elsewhere more than {REDIRECTS} times")))
+    }
+
+    /// Where an answer leads from an address: a reference, maybe a relative one (RFC 9110 10.2.2).
+    fn led_to(&self, from: &Url, location: &str) -> Result<Url> {
+        let wrong = |why: String| SourceError::Wrong(format!("it leads to {location}: {why}"));
+        let mut url = from.join(location).map_err(|e| wrong(e.to_string()))?;
+        url.set_fragment(None);
+        may_be_asked(&url, is_here(&self.base)).map_err(wrong)?;
+        Ok(url)
     }
 
     /// What to show for a challenge; `None`: there is nothing to show.
@@ -154,15 +176,16 @@ impl Upstream {
     /// leave its scope out.
     async fn token(&self, challenge: &Challenge) -> Result<String> {
         let realm = challenge.get("realm");
-        if !may_be_asked(realm) {
-            return Err(SourceError::Wrong(format!("its tokens come from {realm}, which is not HTTPS")));
-        }
+        let wrong = |why: String| SourceError::Wrong(format!("its tokens come from {realm}: {why}"));
+        let mut place = Url::parse(realm).map_err(|e| wrong(e.to_string()))?;
+        place.set_fragment(None);
+        may_be_asked(&place, is_here(&self.base)).map_err(wrong)?;
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let scope = match challenge.get("scope") {
             "" => format!("repository:{}:pull", self.repository),
             scope => scope.to_owned(),
         };
-        let mut uri = format!("{realm}{}scope={}", if realm.contains('?') { '&' } else { '?' }, encoded(&scope));
+        let mut uri = format!("{place}{}scope={}", if place.query().is_some() { '&' } else { '?' }, encoded(&scope));
         if !challenge.get("service").is_empty() {
             uri.push_str(&format!("&service={}", encoded(challenge.get("service"))));
         }
@@ -190,18 +213,25 @@ fn written(reference: &Reference) -> &str {
     }
 }
 
-/// Scheme and authority of an address.
-fn origin(url: &str) -> &str {
-    let path = url.find("://").and_then(|at| url[at + 3..].find(['/', '?']).map(|path| at + 3 + path));
-    &url[..path.unwrap_or(url.len())]
+/// Whether an address is this machine's.
+fn is_here(url: &Url) -> bool {
+    url.host_str().is_some_and(is_this_machine)
 }
 
-/// HTTPS, or this machine.
-fn may_be_asked(url: &str) -> bool {
-    match origin(url).split_once("://") {
-        Some(("https", _)) => true,
-        Some(("http", authority)) => is_this_machine(authority),
-        _ => false,
+/// Lets an address pass: by HTTPS, or by HTTP from this machine (`here`) to itself. Registries of Azure are this
+/// emulator's: none is asked out there. An error says why not.
+fn may_be_asked(url: &Url, here: bool) -> std::result::Result<(), String> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it names a user".to_owned());
+    }
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    if host == "azurecr.io" || host.ends_with(".azurecr.io") {
+        return Err(format!("{host} is not known"));
+    }
+    match url.scheme() {
+        "https" if !host.is_empty() => Ok(()),
+        "http" if here && is_here(url) => Ok(()),
+        _ => Err("it is not HTTPS".to_owned()),
     }
 }
 
@@ -262,12 +292,118 @@ mod tests {
 
     #[test]
     fn plain_http_stays_on_this_machine() {
-        assert_eq!(base("docker.io"), "https://registry-1.docker.io");
-        assert_eq!(base("mcr.microsoft.com"), "https://mcr.microsoft.com");
-        assert_eq!(base("localhost:5000"), "http://localhost:5000");
-        assert!(may_be_asked("https://auth.docker.io/token") && may_be_asked("http://127.0.0.1:5000/token?x=y"));
-        assert!(!may_be_asked("http://auth.docker.io/token") && !may_be_asked("ftp://127.0.0.1/") && !may_be_asked(""));
-        assert_eq!(origin("https://a.example:1/b/c"), "https://a.example:1");
-        assert_eq!(origin("https://a.example?b"), "https://a.example");
+        for (host, wanted) in [
+            ("docker.io", "https://registry-1.docker.io/"),
+            ("Docker.io:443", "https://registry-1.docker.io/"),
+            ("mcr.microsoft.com", "https://mcr.microsoft.com/"),
+            ("localhost:5000", "http://localhost:5000/"),
+        ] {
+            assert_eq!(base(host).unwrap().as_str(), wanted);
+        }
+        // By whatever name, a registry of Azure is never asked out there.
+        for host in ["reg.azurecr.io", "REG.azurecr.io:0443", "reg.azurecr.io.:8443", "reg.eastus.geo.azurecr.io:80"] {
+            assert!(base(host).is_err(), "{host}");
+        }
+        let asked = |url: &str, here| Url::parse(url).is_ok_and(|url| may_be_asked(&url, here).is_ok());
+        assert!(asked("https://auth.docker.io/token", false) && asked("http://127.0.0.1:5000/token?x=y", true));
+        assert!(asked("http://[::1]:5000/", true) && asked("https://127.0.0.1/", false));
+        for url in ["http://auth.docker.io/token", "ftp://127.0.0.1/", "", "https://reg.azurecr.io/v2/"] {
+            assert!(!asked(url, true), "{url}");
+        }
+        // From elsewhere nothing leads into this machine unprotected.
+        assert!(!asked("http://127.0.0.1:5000/token", false));
+        // Nor does what only looks like this machine.
+        for url in ["http://localhost:x@evil.example/", "http://127.0.0.1@evil.example/", "https://a@evil.example/"] {
+            assert!(!asked(url, true), "{url}");
+        }
+    }
+
+    /// An address, its status and its headers.
+    type Answer = (&'static str, u16, &'static [(&'static str, &'static str)]);
+
+    /// Answers by address, and a record of who was shown what.
+    #[derive(Debug, Default)]
+    struct Script {
+        answers: Vec<Answer>,
+        heard: std::sync::Mutex<Vec<(String, Option<String>)>>,
+    }
+
+    impl Outgoing for Script {
+        fn send(&self, message: Message) -> futures_util::future::BoxFuture<'_, std::result::Result<Reply, String>> {
+            let shown = message.headers.iter().find(|(name, _)| name == "authorization").map(|(_, v)| v.clone());
+            let signed = shown.is_some();
+            self.heard.lock().unwrap().push((message.uri.clone(), shown));
+            let found = self.answers.iter().find(|(uri, status, _)| *uri == message.uri && !(signed && *status == 401));
+            let (status, headers) = found.map_or((200, &[][..]), |(_, status, headers)| (*status, *headers));
+            let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            let body = futures_util::stream::iter([Ok(Bytes::from_static(b"{\"token\": \"t\"}"))]).boxed();
+            Box::pin(async move { Ok(Reply { status, reason: String::new(), headers, body }) })
+        }
+    }
+
+    async fn ask(host: &str, answers: Vec<Answer>) -> (Result<Reply>, Vec<(String, Option<String>)>) {
+        let way = Arc::new(Script { answers, ..Script::default() });
+        let upstream = Upstream {
+            way: way.clone(),
+            base: base(host).unwrap(),
+            repository: "app".to_owned(),
+            credential: Some(Credential { user: "u".to_owned(), password: "p".to_owned().into() }),
+            authorization: Mutex::default(),
+        };
+        let reply = upstream.ask("GET", "blobs/x").await;
+        let heard = way.heard.lock().unwrap().clone();
+        (reply, heard)
+    }
+
+    #[tokio::test]
+    async fn only_the_registry_itself_may_ask_for_its_credential() {
+        const HOME: &str = "https://quay.io/v2/app/blobs/x";
+        const BASIC: &[(&str, &str)] = &[("www-authenticate", "Basic realm=x")];
+        let basic = Some(format!("Basic {}", crypto::base64(b"u:p")));
+        let (reply, heard) = ask("quay.io", vec![(HOME, 401, BASIC)]).await;
+        assert_eq!(reply.ok().unwrap().status, 200);
+        assert_eq!(heard, [(HOME.to_owned(), None), (HOME.to_owned(), basic.clone())]);
+
+        // A token's place may be another host, as Docker Hub's is.
+        const BEARER: &[(&str, &str)] = &[("www-authenticate", r#"Bearer realm="https://auth.example/token""#)];
+        let (reply, heard) = ask("quay.io", vec![(HOME, 401, BEARER)]).await;
+        assert_eq!(reply.ok().unwrap().status, 200);
+        assert_eq!(heard[1], ("https://auth.example/token?scope=repository%3Aapp%3Apull".to_owned(), basic));
+        assert_eq!(heard[2], (HOME.to_owned(), Some("Bearer t".to_owned())));
+
+        // Elsewhere, a challenge is a refusal.
+        const AWAY: &[(&str, &str)] = &[("location", "https://evil.example/x")];
+        for challenge in [BASIC, BEARER] {
+            let (reply, heard) =
+                ask("quay.io", vec![(HOME, 307, AWAY), ("https://evil.example/x", 401, challenge)]).await;
+            assert!(matches!(reply, Err(SourceError::Refused { status: 401, .. })));
+            assert_eq!(heard, [(HOME.to_owned(), None), ("https://evil.example/x".to_owned(), None)]);
+        }
+        // A place for tokens by plain HTTP gets nothing, this machine's only from this machine.
+        const PLAIN: &[(&str, &str)] = &[("www-authenticate", r#"Bearer realm="http://localhost:1/token""#)];
+        let (reply, heard) = ask("quay.io", vec![(HOME, 401, PLAIN)]).await;
+        assert!(matches!(reply, Err(SourceError::Wrong(_))) && heard.len() == 1);
+        let (reply, _) = ask("localhost:2", vec![("http://localhost:2/v2/app/blobs/x", 401, PLAIN)]).await;
+        assert_eq!(reply.ok().unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn answers_lead_by_whole_and_by_relative_addresses() {
+        const HOME: &str = "https://quay.io/v2/app/blobs/x";
+        for (location, wanted) in [
+            ([("location", "//cdn.example/x?a=b")], "https://cdn.example/x?a=b"),
+            ([("location", "/elsewhere/x")], "https://quay.io/elsewhere/x"),
+            ([("location", "y?a")], "https://quay.io/v2/app/blobs/y?a"),
+            ([("location", "../z#part")], "https://quay.io/v2/app/z"),
+        ] {
+            let (reply, heard) = ask("quay.io", vec![(HOME, 302, location.to_vec().leak())]).await;
+            assert_eq!(reply.ok().unwrap().status, 200);
+            assert_eq!(heard[1].0, wanted);
+        }
+        for location in ["http://quay.io/x", "http://localhost:1/x", "https://u:p@quay.io/x", "ftp://a.example/"] {
+            let (reply, heard) = ask("quay.io", vec![(HOME, 302, vec![("location", location)].leak())]).await;
+            assert!(matches!(reply, Err(SourceError::Wrong(_))), "{location}");
+            assert_eq!(heard.len(), 1);
+        }
     }
 }

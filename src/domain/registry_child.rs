@@ -1,6 +1,8 @@
 //! Child resources of registries: their kinds, names and documents; what a scope map lets a token do.
 //! Must not know: who asks, what lies in a registry.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value, json};
 
 use super::error::{RegistryError, RequestError, Result};
@@ -316,6 +318,18 @@ pub fn is_registry_host(text: &str) -> bool {
     text.bytes().all(allowed) && (text == "localhost" || text.contains(['.', ':']))
 }
 
+/// A login server as it is asked and compared: in lower case, without the dot and the port that go without saying,
+/// Docker Hub by one name of its several. Of an address and of this machine, which is asked by plain HTTP, the port
+/// stays.
+#[must_use]
+pub fn login_server(host: &str) -> String {
+    let host = host.to_ascii_lowercase();
+    let named = |name: &str| name != "localhost" && !name.starts_with('[') && name.parse::<IpAddr>().is_err();
+    let bare = host.strip_suffix(":443").filter(|name| named(name)).unwrap_or(&host).trim_end_matches('.');
+    let bare = if matches!(bare, "index.docker.io" | "registry-1.docker.io") { "docker.io" } else { bare };
+    bare.to_owned()
+}
+
 /// A kind that the registry's SKU does not have is refused.
 pub fn check_sku(registry: &Registry, kind: Kind) -> Result<()> {
     let premium_only = matches!(kind, Kind::Replication | Kind::PrivateEndpointConnection);
@@ -400,6 +414,24 @@ mod tests {
             ("user@docker.io/x", "x"),
         ] {
             assert!(check_cache_rule(source, target).is_err(), "{source} {target}");
+        }
+    }
+
+    #[test]
+    fn login_servers_are_known_however_they_are_written() {
+        for (written, meant) in [
+            ("MyReg.AzureCR.io", "myreg.azurecr.io"),
+            ("myreg.azurecr.io:443", "myreg.azurecr.io"),
+            ("myreg.azurecr.io.", "myreg.azurecr.io"),
+            ("myreg.azurecr.io.:443", "myreg.azurecr.io"),
+            ("Index.Docker.io", "docker.io"),
+            ("registry-1.docker.io:443", "docker.io"),
+            ("quay.io:8443", "quay.io:8443"),
+            ("localhost:443", "localhost:443"),
+            ("127.0.0.1:443", "127.0.0.1:443"),
+            ("[::1]:443", "[::1]:443"),
+        ] {
+            assert_eq!(login_server(written), meant, "{written}");
         }
     }
 

@@ -202,6 +202,7 @@ async fn wildcards_lead_to_the_repository_of_the_same_name() {
         ("ubuntu", "x", "InvalidRequestContent"),
         ("quay.io/library/ubuntu:22.04", "x", "InvalidRequestContent"),
         ("docker.io/library/ubuntu", "x", "EnforceDockerAuthentication"),
+        ("Docker.io:443/library/ubuntu", "x", "EnforceDockerAuthentication"),
         ("quay.io/x", "outside", "BadRequest"),
         ("quay.io/*", "*", "BadRequest"),
     ] {
@@ -282,6 +283,45 @@ async fn a_credential_set_signs_in_at_the_source() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_credential_set_is_shown_to_no_other_login_server() {
+    let upstream = Upstream::new(Demand::Basic("robot", "right")).await;
+    upstream.put_image("app", "v1", "amd64", b"layer");
+    let world = World::new();
+    let me = start(&world).await;
+    let set = format!("{}/credentialSets/set01", registry_path("reg01"));
+    let path = format!("{}/cacheRules/rule01", registry_path("reg01"));
+    let source = format!("{}/app", upstream.host);
+    let body =
+        json!({"properties": {"sourceRepository": source, "targetRepository": "app", "credentialSetResourceId": set}});
+    credentials(&me, "reg01", "quay.io", "robot", "right").await;
+    let (status, code, message) = refused(me.arm_at(AT, Method::PUT, &path, body.clone()).await).await;
+    assert_eq!((status, code.as_str()), (400, "InvalidRequestContent"));
+    assert!(message.contains("is for the login server 'quay.io'"), "{message}");
+    rule(&me, "reg01", "rule01", &source, "app", None).await;
+    for method in [Method::PATCH, Method::PUT] {
+        assert_eq!(refused(me.arm_at(AT, method, &path, body.clone()).await).await.0, 400);
+    }
+
+    // Case aside, and Docker Hub by each of its names.
+    assert_eq!(me.arm_at(AT, Method::DELETE, &set, Value::Null).await.status(), 202);
+    credentials(&me, "reg01", "Index.Docker.io", "robot", "right").await;
+    rule(&me, "reg01", "hub01", "docker.io/library/*", "hub/*", Some("set01")).await;
+    assert_eq!(me.arm_at(AT, Method::DELETE, &set, Value::Null).await.status(), 202);
+    credentials(&me, "reg01", &upstream.host, "robot", "right").await;
+    good(me.arm_at(AT, Method::PATCH, &path, body).await).await;
+    let docker = me.sign_in("reg01", "app").await;
+    assert_eq!(docker.pull_image("v1").await.unwrap().1, b"layer");
+
+    // A set made anew for another: the rule that names it goes without.
+    upstream.put_image("app", "v2", "amd64", b"two");
+    assert_eq!(me.arm_at(AT, Method::DELETE, &set, Value::Null).await.status(), 202);
+    credentials(&me, "reg01", "quay.io", "robot", "right").await;
+    upstream.asked();
+    assert_eq!(said(manifest(&docker, "v2").await).await.1, "UNAUTHORIZED");
+    assert_eq!(upstream.asked(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_its_key_a_registry_asks_no_source() {
     let upstream = Upstream::new(Demand::Nothing).await;
     let marker = b"only-under-the-registrys-key".repeat(5000);
@@ -328,6 +368,163 @@ async fn without_its_key_a_registry_asks_no_source() {
     };
     let (waited, ()) = tokio::join!(waiting, revoking);
     assert_eq!(said(waited.unwrap()).await.0, 403);
+
+    // Nor one whose firewall is closed to the caller meanwhile.
+    me.allow("keys01", &principal).await;
+    upstream.put_image("app", "v4", "amd64", b"four");
+    assert_eq!(manifest(&docker, "v4").await.status(), 200);
+    upstream.hold(true);
+    upstream.asked();
+    let waiting = docker.call(Method::GET, &format!("blobs/{}", digest(b"four"))).send();
+    let closing = async {
+        upstream.waits_for(&digest(b"four")).await;
+        let closed = json!({"properties": {"publicNetworkAccess": "Disabled"}});
+        good(me.arm(Method::PATCH, &registry_path("reg01"), closed).await).await;
+        upstream.hold(false);
+    };
+    let (waited, ()) = tokio::join!(waiting, closing);
+    assert_eq!(said(waited.unwrap()).await.0, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_ends_where_the_targets_key_is_taken_away() {
+    let upstream = Upstream::new(Demand::Nothing).await;
+    upstream.put_layers("app", "v1", "amd64", &[b"one", b"two", b"three"]);
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_vault("keys01", false).await;
+    let key = me.make_key("keys01", "kek").await;
+    let other = me.make_key("keys01", "other").await;
+    let (client, principal) = me.make_identity("id1").await;
+    me.allow("keys01", &principal).await;
+    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(&key, "id1", &client)).await).await;
+    let docker = me.sign_in("reg01", "app").await;
+    let enabled = async |key: &str, enabled: bool| {
+        let body = json!({"attributes": {"enabled": enabled}});
+        good(me.vault(Method::PATCH, "keys01", &format!("keys/{key}"), body).await).await;
+    };
+    let blob = async |bytes: &[u8]| {
+        let got = docker.call(Method::GET, &format!("blobs/{}", digest(bytes))).send().await.unwrap();
+        got.status().as_u16()
+    };
+    let import = json!({"source": {"registryUri": upstream.host, "sourceImage": "app:v1"}, "targetTags": ["app:v1"]});
+
+    upstream.hold_one(&digest(b"two"));
+    let revoking = async {
+        upstream.waits_for(&digest(b"two")).await;
+        enabled("kek", false).await;
+        upstream.hold(false);
+    };
+    let (done, ()) = tokio::join!(imported(&me, "reg01", import.clone()), revoking);
+    let (status, _, message) = refused(done).await;
+    assert_eq!(status, 403);
+    assert!(message.starts_with("Access to Key Encryption Key is forbidden"), "{message}");
+    assert!(!upstream.asked().iter().any(|a| a.ends_with(&digest(b"three"))));
+    enabled("kek", true).await;
+    assert_eq!((blob(b"one").await, blob(b"two").await, blob(b"three").await), (200, 404, 404));
+    assert_eq!(manifest(&docker, "v1").await.status(), 404);
+    assert_eq!(std::fs::read_dir(world.dir.join("uploads")).unwrap().count(), 0);
+
+    // Another key, with which the registry goes on while the one that the import began under is disabled.
+    upstream.hold_one(&digest(b"two"));
+    let rotating = async {
+        upstream.waits_for(&digest(b"two")).await;
+        good(me.arm(Method::PATCH, &registry_path("reg01"), Person::cmk_body(&other, "id1", &client)).await).await;
+        enabled("kek", false).await;
+        upstream.hold(false);
+    };
+    let (done, ()) = tokio::join!(imported(&me, "reg01", import), rotating);
+    assert_eq!(good(done).await, json!({"status": "Succeeded"}));
+    assert_eq!((blob(b"one").await, blob(b"two").await, blob(b"three").await), (200, 200, 200));
+    assert_eq!(manifest(&docker, "v1").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_registry_itself_refuses_is_not_its_sources_fault() {
+    let upstream = Upstream::new(Demand::Nothing).await;
+    let first = upstream.put_image("app", "v1", "amd64", b"layer");
+    let world = World::new();
+    let me = start(&world).await;
+    let soft = json!({"properties": {"policies": {"softDeletePolicy": {"status": "enabled", "retentionDays": 7}}}});
+    good(me.arm_at(AT, Method::PATCH, &registry_path("reg01"), soft).await).await;
+    rule(&me, "reg01", "rule01", &format!("{}/app", upstream.host), "app", None).await;
+    let docker = me.sign_in("reg01", "app").await;
+    assert_eq!(docker.pull_image("v1").await.unwrap().0, first);
+    let lock = async |what: &str, write: bool| {
+        let url = format!("https://reg01.azurecr.io/acr/v1/app{what}");
+        good(docker.absolute(Method::PATCH, &url).json(&json!({"writeEnabled": write})).send().await.unwrap()).await;
+    };
+    // A tag that is locked stays what it is.
+    lock("/_tags/v1", false).await;
+    upstream.put_image("app", "v1", "amd64", b"moved");
+    assert_eq!(manifest(&docker, "v1").await.bytes().await.unwrap(), first);
+    lock("/_tags/v1", true).await;
+    // A repository that is locked takes nothing in.
+    let second = upstream.put_image("app", "v2", "amd64", b"second");
+    lock("", false).await;
+    assert_eq!(said(manifest(&docker, "v2").await).await.0, 405);
+    assert_eq!(
+        said(docker.call(Method::GET, &format!("manifests/{}", digest(&second))).send().await.unwrap()).await.0,
+        405
+    );
+    lock("", true).await;
+    assert_eq!(docker.pull_image("v2").await.unwrap().0, second);
+    // What lies in the bin is restored first.
+    let gone = docker.call(Method::DELETE, &format!("manifests/{}", digest(&second))).send().await.unwrap();
+    assert_eq!(gone.status(), 202);
+    assert_eq!(said(manifest(&docker, "v2").await).await.0, 405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_want_the_same_manifest_wait_for_one_fetch() {
+    let upstream = Upstream::new(Demand::Nothing).await;
+    let image = upstream.put_image("app", "v1", "amd64", b"layer");
+    let world = World::new();
+    let me = start(&world).await;
+    rule(&me, "reg01", "rule01", &format!("{}/app", upstream.host), "app", None).await;
+    let docker = me.sign_in("reg01", "app").await;
+    upstream.hold(true);
+    let config: Value = serde_json::from_slice(&image).unwrap();
+    let config = config["config"]["digest"].as_str().unwrap();
+    let free = async {
+        let asked = upstream.waits_for(config).await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        upstream.hold(false);
+        asked
+    };
+    let (one, two, three, asked) =
+        tokio::join!(manifest(&docker, "v1"), manifest(&docker, "v1"), manifest(&docker, "v1"), free);
+    for got in [one, two, three] {
+        assert_eq!(got.bytes().await.unwrap(), image);
+    }
+    assert_eq!(asked, ["GET /v2/app/manifests/v1".to_owned(), format!("GET /v2/app/blobs/{config}")]);
+    assert_eq!(upstream.all_asked(), Vec::<String>::new());
+
+    // A client that goes away does not end it.
+    let image = upstream.put_image("app", "v2", "arm64", b"two");
+    let config: Value = serde_json::from_slice(&image).unwrap();
+    let config = config["config"]["digest"].as_str().unwrap();
+    upstream.hold(true);
+    let leaving = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        tokio::select! {
+            _ = manifest(&docker, "v2") => panic!("it came"),
+            asked = upstream.waits_for(config) => asked,
+        }
+    });
+    assert_eq!(leaving.await.unwrap().len(), 2);
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    upstream.hold(false);
+    let listed = async || good(docker.call(Method::GET, "tags/list").send().await.unwrap()).await["tags"].clone();
+    for _ in 0..200 {
+        if listed().await == json!(["v1", "v2"]) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(manifest(&docker, "v2").await.bytes().await.unwrap(), image);
+    assert_eq!(upstream.asked(), ["HEAD /v2/app/manifests/v2"]);
+    assert_eq!(std::fs::read_dir(world.dir.join("uploads")).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -384,6 +581,27 @@ async fn registries_of_this_emulator_are_sources_too() {
     assert_eq!(signed.pull_image("v1").await.unwrap(), (image, b"layer".to_vec()));
     let moved = origin.push_image("v1", b"moved").await.unwrap();
     assert_eq!(signed.pull_image("v1").await.unwrap(), (moved.clone(), b"moved".to_vec()));
+    // However its name is written, and by one region's login server.
+    let regional = json!({"properties": {"regionalEndpoints": "Enabled"}});
+    good(me.arm_at(AT, Method::PATCH, &registry_path("source01"), regional).await).await;
+    for (number, host) in
+        ["Source01.AzureCR.io", "source01.azurecr.io:443", "SOURCE01.eastus.geo.azurecr.io"].iter().enumerate()
+    {
+        let (name, target) = (format!("written{number}"), format!("written/{number}"));
+        rule(&me, "reg01", &name, &format!("{host}/app"), &target, None).await;
+        let written = me.sign_in("reg01", &target).await;
+        assert_eq!(said(manifest(&written, "v1").await).await.1, "UNAUTHORIZED", "{host}");
+        let by_uri = json!({"source": {"registryUri": host, "sourceImage": "app:v1", "credentials": {"username": "source01", "password": password}}, "targetTags": [format!("imported{number}:v1")]});
+        assert_eq!(imported(&me, "reg01", by_uri).await.status(), 200, "{host}");
+    }
+    let kept =
+        good(me.arm_at(AT, Method::GET, &format!("{}/cacheRules/written0", registry_path("reg01")), Value::Null).await);
+    assert_eq!(kept.await["properties"]["sourceRepository"], "source01.azurecr.io/app");
+    for host in ["source01.westus.geo.azurecr.io", "source01.azurecr.io:8443", "azurecr.io"] {
+        let nowhere = json!({"source": {"registryUri": host, "sourceImage": "app:v1"}, "targetTags": ["no:v1"]});
+        let (_, _, message) = refused(imported(&me, "reg01", nowhere).await).await;
+        assert!(!message.contains("--offline"), "nobody is asked: {message}");
+    }
     rule(&me, "reg01", "gone1", "nowhere01.azurecr.io/app", "gone", None).await;
     let (status, code, _) = said(manifest(&me.sign_in("reg01", "gone").await, "v1").await).await;
     assert_eq!((status, code.as_str()), (424, "UNKNOWN"));
@@ -566,8 +784,7 @@ async fn other_machines_are_reached_by_tls_and_the_users_proxy() {
         !connects.is_empty() && connects.iter().all(|c| c == "CONNECT registry.example:443 HTTP/1.1"),
         "{connects:?}"
     );
-    // The blobs came from this machine, where the registry's answers led: past the proxy.
-    assert_eq!(connects.len(), 3, "a manifest, and where each of two blobs is");
+    assert_eq!(connects.len(), 5, "a manifest, and two blobs, each of which is elsewhere");
 
     std::fs::write(&file, std::fs::read(trusting.dir.join("ca.pem")).unwrap()).unwrap();
     let wary = World::online(&[("HTTPS_PROXY", &proxy), ("NO_PROXY", ""), ("SSL_CERT_FILE", file.to_str().unwrap())]);

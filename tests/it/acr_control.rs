@@ -36,7 +36,7 @@ async fn long(me: &Person<'_>, method: Method, path: &str, body: Value, state: &
 }
 
 /// A write that is answered with 202: what its result says.
-async fn accepted(me: &Person<'_>, method: Method, path: &str, body: Value) -> reqwest::Response {
+pub async fn accepted(me: &Person<'_>, method: Method, path: &str, body: Value) -> reqwest::Response {
     let answer = me.arm_at(AT, method, path, body).await;
     let status = answer.status();
     assert_eq!(status, 202, "{path}: {:?}", answer.text().await);
@@ -501,9 +501,9 @@ async fn images_are_imported_from_registry_to_registry() {
     let missing = accepted(&me, Method::POST, &import, from("src/app:nowhere", json!(["x:y"]), "NoForce")).await;
     assert_eq!(refused(missing).await.0, 404);
 
-    // Fifty manifests at most: an index of fifty is one too many.
+    // Fifty manifests at most, beside the index that names them; one named again counts once.
     let mut children = Vec::new();
-    for number in 0..50 {
+    for number in 0..51 {
         let mut child: Value = serde_json::from_slice(&manifest).unwrap();
         child["annotations"] = json!({"number": number.to_string()});
         let child = child.to_string();
@@ -514,8 +514,11 @@ async fn images_are_imported_from_registry_to_registry() {
         assert_eq!(put.body(child).send().await.unwrap().status(), 201);
         children.push(json!({"mediaType": crate::harness::MANIFEST, "digest": name, "size": size}));
     }
-    for (count, status) in [(49, 200), (50, 400)] {
-        let many = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": children[..count]});
+    for (count, status) in [(50, 200), (51, 400)] {
+        let mut named = children[..count].to_vec();
+        named.push(children[0].clone());
+        let many =
+            json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": named});
         let put = docker.call(Method::PUT, "manifests/many");
         let put = put.header("content-type", "application/vnd.oci.image.index.v1+json").body(many.to_string());
         assert_eq!(put.send().await.unwrap().status(), 201);
@@ -552,5 +555,20 @@ async fn images_are_imported_from_registry_to_registry() {
     let stranger = world.somebody("importer").await;
     me.assign(&registry_path("target01"), "b24988ac-6180-42a0-ab88-20f7382dd24c", &stranger.object_id).await;
     let denied = accepted(&stranger, Method::POST, &import, from("src/app:v1", json!(["no:v1"]), "NoForce"));
-    assert_eq!(denied.await.status(), 403);
+    let (status, code, message) = refused(denied.await).await;
+    assert_eq!((status, code.as_str()), (403, "AuthorizationFailed"));
+    assert!(message.contains("'Microsoft.ContainerRegistry/registries/pull/read'"), "{message}");
+    // Each role that pulls may.
+    for (role, name) in [
+        ("acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader"),
+        ("7f951dda-4ed3-4680-a7ca-43fe172d538d", "AcrPull"),
+        ("b24988ac-6180-42a0-ab88-20f7382dd24c", "Contributor"),
+    ] {
+        let person = world.somebody(name).await;
+        me.assign(&registry_path("target01"), "b24988ac-6180-42a0-ab88-20f7382dd24c", &person.object_id).await;
+        me.assign(&registry_path("reg01"), role, &person.object_id).await;
+        let tags = json!([format!("{}:v1", name.to_lowercase())]);
+        let done = accepted(&person, Method::POST, &import, from("src/app:v1", tags, "NoForce")).await;
+        assert_eq!(done.status(), 200, "{name}");
+    }
 }

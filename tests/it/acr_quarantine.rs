@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::acr_control::{events, listen};
 use crate::harness::{Docker, Person, World, digest, good, registry_path};
 use crate::registry::{expect, refused};
+use crate::upstream::{Demand, Upstream};
 
 const PUSH: &str = "8311e382-0749-4cb8-b61a-304f252e45ec";
 const READER: &str = "cdda3590-29a3-44f6-95f2-9f980659eb04";
@@ -130,4 +131,43 @@ async fn restored(me: &Person<'_>, url: &str, tag: &str) -> reqwest::StatusCode 
     let listed = good(me.arm(Method::POST, &registry_path("reg01/listCredentials"), Value::Null).await).await;
     let request = me.world.client().post(url).basic_auth("reg01", listed["passwords"][0]["value"].as_str());
     request.json(&json!({"tag": tag})).send().await.unwrap().status()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pulled_through_waits_once() {
+    let upstream = Upstream::new(Demand::Nothing).await;
+    let image = upstream.put_image("app", "v1", "amd64", b"layer");
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    let (uri, _) = listen(0).await;
+    let hook = json!({"location": "eastus", "properties": {"serviceUri": uri, "actions": ["push", "quarantine"]}});
+    good(me.arm(Method::PUT, &format!("{}/webhooks/hook01", registry_path("reg01")), hook).await).await;
+    let scanner = world.somebody("scanner").await;
+    for role in [PUSH, WRITER] {
+        me.assign(&registry_path("reg01"), role, &scanner.object_id).await;
+    }
+    policy(&me, "enabled").await;
+    let rule = json!({"properties": {"sourceRepository": format!("{}/app", upstream.host), "targetRepository": "app"}});
+    let path = format!("{}/cacheRules/rule01", registry_path("reg01"));
+    good(me.arm_at("2026-09-01-preview", Method::PUT, &path, rule).await).await;
+    let docker = me.sign_in("reg01", "app").await;
+    for _ in 0..3 {
+        let (status, code, _) = refused(get(&docker, "v1").await).await;
+        assert_eq!((status, code.as_str()), (404, "MANIFEST_UNKNOWN"));
+    }
+    let asked = upstream.asked();
+    assert_eq!(asked.len(), 3, "a manifest, its config, and what the tag is now: {asked:?}");
+    assert_eq!(told(&me, 1).await, ["quarantine v1"]);
+    // Without its source it is no more here than with it.
+    upstream.stop().await;
+    assert_eq!(get(&docker, "v1").await.status(), 404);
+    upstream.start().await;
+    let writes = scanner.sign_in("reg01", "app").await;
+    assert_eq!(get(&writes, "v1").await.bytes().await.unwrap(), image);
+    let passed = judge(&writes, &digest(&image), json!({"quarantineState": "Passed"})).await;
+    assert!(passed.status().is_success());
+    assert_eq!(docker.pull_image("v1").await.unwrap().0, image);
+    assert_eq!(told(&me, 2).await, ["push v1", "quarantine v1"]);
 }

@@ -4,6 +4,7 @@ use acrite::domain::well_known::SUBSCRIPTION_ID;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::acr_control::accepted;
 use crate::harness::{Person, World, good, group_path, refused, registry_path, vault_path};
 use crate::registry::{claims, token};
 
@@ -12,6 +13,7 @@ const REPOSITORY_CONTRIBUTOR: &str = "2efddaa5-3f1f-4df3-97df-af3f13818f4c";
 const CATALOG_LISTER: &str = "bfdb9389-c9a5-478a-bb2f-ba9ca092c3c7";
 const RBAC_ADMINISTRATOR: &str = "f58310d9-a9f6-439a-9e8d-f62e7b41a168";
 const ACR_PULL: &str = "7f951dda-4ed3-4680-a7ca-43fe172d538d";
+const CONTRIBUTOR: &str = "b24988ac-6180-42a0-ab88-20f7382dd24c";
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 const CRYPTO_USER: &str = "12338af0-0e69-4776-bea7-57ae8d297424";
 
@@ -129,6 +131,33 @@ async fn conditions_narrow_what_a_role_is_worth_in_each_repository() {
     let wanted = json!({"team-a/app": everything, "team-b/app": everything, "team-a/new": ["metadata_read"]});
     assert_eq!(held(&person, &["team-a/app", "team-b/app", "team-a/new"]).await, wanted);
     assert_eq!(direct("/v2/team-b/app/manifests/v1").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_reads_what_its_caller_could_pull() {
+    let world = World::new();
+    let me = start(&world).await;
+    let source = registry_path("reg01");
+    good(
+        me.arm(Method::PUT, &registry_path("target01"), json!({"location": "eastus", "sku": {"name": "Premium"}}))
+            .await,
+    )
+    .await;
+    let import = format!("{}/importImage", registry_path("target01"));
+    let from = |image: &str| json!({"source": {"resourceId": source, "sourceImage": image}, "targetTags": [image]});
+    let person = world.somebody("team a").await;
+    me.assign(&registry_path("target01"), CONTRIBUTOR, &person.object_id).await;
+    let starts = only(&ALL, "StringStartsWithIgnoreCase 'team-a/'");
+    assign_if(&me, &source, REPOSITORY_READER, &person.object_id, &starts).await;
+    assert_eq!(accepted(&person, Method::POST, &import, from("team-a/app:v1")).await.status(), 200);
+    let (status, code, message) = refused(accepted(&person, Method::POST, &import, from("team-b/app:v1")).await).await;
+    assert_eq!((status, code.as_str()), (403, "AuthorizationFailed"));
+    assert!(message.contains("'Microsoft.ContainerRegistry/registries/repositories/content/read'"), "{message}");
+    // Roles of resource management give no content where rights are per repository, an owner's neither.
+    me.assign(&source, CONTRIBUTOR, &person.object_id).await;
+    for who in [&person, &me] {
+        assert_eq!(accepted(who, Method::POST, &import, from("shared:v1")).await.status(), 403);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

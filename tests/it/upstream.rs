@@ -32,6 +32,14 @@ pub enum Demand {
 /// By repository and reference: media type and bytes.
 type Manifests = HashMap<(String, String), (&'static str, Vec<u8>)>;
 
+/// Which blobs do not come yet.
+#[derive(PartialEq)]
+enum Held {
+    None,
+    All,
+    One(String),
+}
+
 struct Inner {
     host: String,
     demand: Mutex<Demand>,
@@ -39,7 +47,7 @@ struct Inner {
     blobs: Mutex<HashMap<String, Vec<u8>>>,
     asked: Mutex<Vec<String>>,
     breaks: Mutex<bool>,
-    held: tokio::sync::watch::Sender<bool>,
+    held: tokio::sync::watch::Sender<Held>,
     /// A status for every request.
     refusal: Mutex<Option<u16>>,
 }
@@ -67,7 +75,7 @@ impl Upstream {
             blobs: Mutex::default(),
             asked: Mutex::default(),
             breaks: Mutex::default(),
-            held: tokio::sync::watch::Sender::new(false),
+            held: tokio::sync::watch::Sender::new(Held::None),
             refusal: Mutex::default(),
         });
         let serving = Mutex::new(serve(listener, &inner));
@@ -96,11 +104,16 @@ impl Upstream {
         *self.inner.refusal.lock().unwrap() = status;
     }
 
-    /// What it was asked since the last time, tokens aside.
+    /// What it was asked since the last time, tokens aside; once what was asked again for a challenge.
     pub fn asked(&self) -> Vec<String> {
-        let mut asked = std::mem::take(&mut *self.inner.asked.lock().unwrap());
+        let mut asked = self.all_asked();
         asked.dedup();
         asked
+    }
+
+    /// The same, each time that it was asked.
+    pub fn all_asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.inner.asked.lock().unwrap())
     }
 
     /// Blobs break off in their middle.
@@ -110,7 +123,22 @@ impl Upstream {
 
     /// Blobs do not come until they are let go.
     pub fn hold(&self, hold: bool) {
-        self.inner.held.send_replace(hold);
+        self.inner.held.send_replace(if hold { Held::All } else { Held::None });
+    }
+
+    /// One blob does not come until it is let go.
+    pub fn hold_one(&self, digest: &str) {
+        self.inner.held.send_replace(Held::One(digest.to_owned()));
+    }
+
+    /// Waits until something is asked whose record ends so. Returns all that was asked since the last time.
+    pub async fn waits_for(&self, end: &str) -> Vec<String> {
+        let mut all = Vec::new();
+        while !all.iter().any(|a: &String| a.ends_with(end)) {
+            all.extend(self.all_asked());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        all
     }
 
     /// The same registry as `registry.example`, over TLS and only through a proxy. Returns the proxy's address, the
@@ -170,12 +198,17 @@ impl Upstream {
 
     /// An image of one layer. Returns its manifest.
     pub fn put_image(&self, repository: &str, tag: &str, architecture: &str, layer: &[u8]) -> Vec<u8> {
+        self.put_layers(repository, tag, architecture, &[layer])
+    }
+
+    /// An image. Returns its manifest.
+    pub fn put_layers(&self, repository: &str, tag: &str, architecture: &str, layers: &[&[u8]]) -> Vec<u8> {
         let config = json!({"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}});
         let config = config.to_string().into_bytes();
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST,
             "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": self.put_blob(&config), "size": config.len()},
-            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": self.put_blob(layer), "size": layer.len()}],
+            "layers": layers.iter().map(|layer| json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": self.put_blob(layer), "size": layer.len()})).collect::<Vec<_>>(),
         });
         let manifest = manifest.to_string().into_bytes();
         self.put_manifest(repository, tag, MANIFEST, &manifest);
@@ -222,7 +255,8 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         if shown.is_some() {
             return StatusCode::BAD_REQUEST.into_response();
         }
-        inner.held.subscribe().wait_for(|held| !held).await.unwrap();
+        let free = |held: &Held| *held == Held::None || matches!(held, Held::One(other) if other != digest);
+        inner.held.subscribe().wait_for(free).await.unwrap();
         let blob = inner.blobs.lock().unwrap()[digest].clone();
         if *inner.breaks.lock().unwrap() {
             let half = blob[..blob.len() / 2].to_vec();
@@ -264,6 +298,10 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     if !inner.blobs.lock().unwrap().contains_key(reference) {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let elsewhere = format!("http://{}/elsewhere/{reference}", inner.host.replace("127.0.0.1", "localhost"));
+    // By TLS, plain HTTP would be refused: a relative address.
+    let elsewhere = match request.headers().get("host").unwrap().to_str().unwrap() {
+        "registry.example" => format!("/elsewhere/{reference}"),
+        _ => format!("http://{}/elsewhere/{reference}", inner.host.replace("127.0.0.1", "localhost")),
+    };
     (StatusCode::TEMPORARY_REDIRECT, [("location", elsewhere)]).into_response()
 }

@@ -69,6 +69,7 @@ pub async fn enter(
     }
     let actions = ["pull".to_owned()].into();
     let scope = Scope { kind: "repository".to_owned(), name: repository.to_owned(), actions };
-    let inside = Inside::open(&mut cx, registry, Access::Token(vec![scope])).await?;
+    let address = cx.caller.address;
+    let inside = Inside::open(&mut cx, registry, Access::Token(vec![scope]), Some(address)).await?;
     Ok((cx, inside))
 }

@@ -74,6 +74,17 @@ pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Re
     Ok(Found { digest: found.digest.clone(), media_type: found.media_type.clone(), size: found.size, sealed: found })
 }
 
+/// The digest that a tag has, whoever may see what it names.
+pub(in crate::app) async fn tagged(
+    cx: &mut Cx,
+    inside: &Inside,
+    repository: &str,
+    tag: &str,
+) -> Result<Option<String>> {
+    let found = store::content::manifest_by_tag(&mut cx.tx, inside.registry.id, repository, tag).await?;
+    Ok(found.map(|manifest| manifest.digest))
+}
+
 impl Found {
     /// Its bytes, as they were pushed.
     pub fn open(&self, inside: &Inside) -> Result<Bytes> {

@@ -11,6 +11,7 @@ pub mod repositories;
 pub mod uploads;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -19,7 +20,7 @@ use super::registry_tokens::{self, Access, Claims, Need, Presented};
 use super::{App, Cx, cmk, registries};
 use crate::domain::access::Caller;
 use crate::domain::envelope::Dek;
-use crate::domain::error::ContentError;
+use crate::domain::error::{ContentError, RegistryError};
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{self, CacheRule, Kind};
 use crate::domain::{Error, Result};
@@ -36,6 +37,8 @@ pub struct Inside {
     rules: Arc<Vec<CacheRule>>,
     /// What is put here was pulled through a cache rule.
     filling: bool,
+    /// From where the caller came in, where the registry's firewall was asked about it.
+    address: Option<IpAddr>,
 }
 
 /// Where a repository is filled from.
@@ -51,16 +54,25 @@ pub struct CachedFrom {
 
 impl Inside {
     /// Opens a registry's data with its key.
-    async fn open(cx: &mut Cx, registry: Registry, access: Access) -> Result<Self> {
+    async fn open(cx: &mut Cx, registry: Registry, access: Access, address: Option<IpAddr>) -> Result<Self> {
         let dek = cmk::open(cx, &registry).await?;
         let rules = store::registry_children::list(&mut cx.tx, registry.id, Kind::CacheRule).await?;
         let rules = Arc::new(rules.iter().map(CacheRule::of).collect());
-        Ok(Self { registry: Arc::new(registry), access: Arc::new(access), dek, rules, filling: false })
+        Ok(Self { registry: Arc::new(registry), access: Arc::new(access), dek, rules, filling: false, address })
     }
 
-    /// Asks the gate again, for whoever was let in a while ago and waited for somebody outside since.
-    pub(super) async fn ask_again(&self, cx: &mut Cx) -> Result<()> {
-        cmk::open(cx, &self.registry).await.map(|_| ())
+    /// Asks the gate again, for whoever was let in a while ago and waited for somebody outside since: the registry may
+    /// have another key now, or none that opens, another firewall, or be gone.
+    pub(super) async fn ask_again(&self, app: &Arc<App>) -> Result<()> {
+        let mut cx = app.read(Caller::system()).await?;
+        let registry = registries::by_name(&mut cx, &self.registry.name).await?;
+        if registry.id != self.registry.id {
+            return Err(RegistryError::Unknown(registry.name).into());
+        }
+        if let Some(address) = self.address {
+            registry_tokens::admit(&registry, address)?;
+        }
+        cmk::open(&mut cx, &registry).await.map(|_| ())
     }
 
     /// The cache rule that fills a repository.
@@ -146,6 +158,7 @@ pub async fn enter(
         && inside.access.holds(need)
     {
         registry_tokens::admit(&inside.registry, cx.caller.address)?;
+        let inside = Inside { address: Some(cx.caller.address), ..inside };
         return Ok((cx, inside));
     }
     let presented = registry_tokens::present(app, registry, authorization).await?;
@@ -161,12 +174,18 @@ pub async fn enter(
 pub(super) async fn enter_with(cx: &mut Cx, registry: &str, presented: &Presented, need: &Need<'_>) -> Result<Inside> {
     let found = registries::by_name(cx, registry).await?;
     let access = registry_tokens::require(cx, &found, presented, need).await?;
-    Inside::open(cx, found, access).await
+    let address = cx.caller.address;
+    Inside::open(cx, found, access, Some(address)).await
 }
 
-/// Enters a registry for an import: the right to it was asked of resource management.
+/// Enters a registry for an import into it: the right to it was asked of resource management.
 pub(super) async fn enter_for_import(cx: &mut Cx, registry: Registry) -> Result<Inside> {
-    Inside::open(cx, registry, Access::everything()).await
+    Inside::open(cx, registry, Access::everything(), None).await
+}
+
+/// Enters a registry with what somebody may do in it, known already.
+pub(super) async fn enter_knowing(cx: &mut Cx, registry: Registry, access: Access) -> Result<Inside> {
+    Inside::open(cx, registry, access, None).await
 }
 
 /// Runs what blocks (files, hashing, sealing) off the request threads.
