@@ -185,6 +185,38 @@ async fn identity_deleted_is_cured_by_another_identity() {
     s.is_open().await;
 }
 
+/// `az acr identity assign`, then `az acr encryption rotate-key`, then `az acr identity remove`.
+#[tokio::test]
+async fn identity_deleted_is_cured_step_by_step() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    good(me.arm(Method::DELETE, &identity_path("id1"), Value::Null).await).await;
+    let (client, principal) = me.make_identity("id2").await;
+    me.allow("vault1", &principal).await;
+    let path = registry_path("reg01");
+    let shown = good(me.arm(Method::GET, &path, Value::Null).await).await;
+    let mut identity = shown["identity"].clone();
+    let lost = identity["userAssignedIdentities"].as_object().unwrap().keys().next().unwrap().clone();
+    // The identity in use cannot be exchanged for another one alone, deleted or not.
+    let exchanged =
+        json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_path("id2"): {}}}});
+    let (status, _, _) = refused(me.arm(Method::PATCH, &path, exchanged).await).await;
+    assert_eq!(status, 400);
+    identity["userAssignedIdentities"][identity_path("id2")] = json!({});
+    let both = good(me.arm(Method::PATCH, &path, json!({ "identity": identity })).await).await;
+    assert_eq!(both["identity"]["userAssignedIdentities"].as_object().unwrap().len(), 2);
+    s.is_blocked(&me, "another identity attached, not in use", "is not there, or not attached").await;
+    let key = me.encryption("reg01").await["keyIdentifier"].clone();
+    let rotation = json!({"properties": {"encryption": {"status": "enabled", "keyVaultProperties": {"keyIdentifier": key, "identity": client}}}});
+    good(me.arm(Method::PATCH, &path, rotation).await).await;
+    s.is_open().await;
+    let mut identity = both["identity"].clone();
+    identity["userAssignedIdentities"].as_object_mut().unwrap().remove(&lost).unwrap();
+    good(me.arm(Method::PATCH, &path, json!({ "identity": identity })).await).await;
+    s.is_open().await;
+}
+
 #[tokio::test]
 async fn firewall_closed_and_opened() {
     let world = World::new();
