@@ -13,6 +13,7 @@ use crate::domain::access::Caller;
 use crate::domain::cmk::{Cmk, KeyId, KeyIdentity, WRAP_ALGORITHM};
 use crate::domain::envelope::Dek;
 use crate::domain::error::{ContentError, RegistryError};
+use crate::domain::identity::Identity;
 use crate::domain::key::Operation;
 use crate::domain::name::{IDENTITIES, ResourceId};
 use crate::domain::registry::Registry;
@@ -208,15 +209,31 @@ pub fn not_attached(registry: &Registry, identity: &KeyIdentity) -> Error {
 
 /// The object id of the attached user-assigned identity with this client id.
 pub async fn attached(cx: &mut Cx, ids: &[String], client_id: &str) -> Result<Option<String>> {
+    Ok(attached_identity(cx, ids, client_id).await?.map(|identity| identity.principal_id))
+}
+
+async fn attached_identity(cx: &mut Cx, ids: &[String], client_id: &str) -> Result<Option<Identity>> {
     for id in ids {
         let Some(id) = ResourceId::parse(id).filter(|id| id.is(IDENTITIES)) else { continue };
         if let Some(identity) = store::identities::find(&mut cx.tx, &id.group, &id.name).await?
             && identity.client_id.eq_ignore_ascii_case(client_id)
         {
-            return Ok(Some(identity.principal_id));
+            return Ok(Some(identity));
         }
     }
     Ok(None)
+}
+
+/// The name of the identity with which a registry goes to its vault: `system`, or that of an attached one
+/// that is still there.
+pub(super) async fn identity_name(cx: &mut Cx, registry: &Registry) -> Result<Option<String>> {
+    match registry.cmk.as_ref().map(|cmk| &cmk.identity) {
+        None => Ok(None),
+        Some(system @ KeyIdentity::System) => Ok(Some(system.as_str().to_owned())),
+        Some(KeyIdentity::User(client_id)) => {
+            Ok(attached_identity(cx, &registry.user_identities, client_id).await?.map(|identity| identity.name))
+        }
+    }
 }
 
 /// When registries next look for new versions of their keys.

@@ -103,6 +103,14 @@ pub async fn run(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wa
 
 async fn copy(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wanted, operation: &str) -> Result<()> {
     let source = enter_source(app, caller, wanted).await?;
+    if let Some(registry) = source.registry().filter(|registry| registry.exports_disabled()) {
+        // [docs] say that it is refused; the words are ours.
+        let why = format!(
+            "Importing from the registry '{}' is not supported because it has exports disabled.",
+            registry.name
+        );
+        return Err(RegistryError::Invalid(why).into());
+    }
     let mut cx = app.read(caller.clone()).await?;
     let inside = content::enter_for_import(&mut cx, target.clone()).await?;
     for (repository, reference) in &wanted.targets {

@@ -388,11 +388,11 @@ pub(super) fn split<T>(list: &mut Vec<T>, limit: usize) -> Option<T> {
     rest.into_iter().next()
 }
 
-/// All living keys of a vault with all their versions, without a gate: for `acrite status` and resource
-/// management.
-pub async fn of_vault(cx: &mut Cx, vault: &Vault) -> Result<Vec<(Key, Vec<Version>)>> {
+/// All keys of a vault, the living or the deleted ones, with all their versions, without a gate: for
+/// `acrite status` and resource management.
+pub async fn of_vault(cx: &mut Cx, vault: &Vault, deleted: bool) -> Result<Vec<(Key, Vec<Version>)>> {
     let mut all = Vec::new();
-    for key in store::keys::list(&mut cx.tx, vault.id, false, "", i64::MAX).await? {
+    for key in store::keys::list(&mut cx.tx, vault.id, deleted, "", i64::MAX).await? {
         let versions = store::keys::versions(&mut cx.tx, key.id, "", i64::MAX).await?;
         all.push((key, versions));
     }

@@ -186,8 +186,9 @@ async fn change(app: &Arc<App>, mut cx: Cx, before: Registry, wanted: Wanted) ->
             KeyIdentity::System => identity.system,
             KeyIdentity::User(client_id) => {
                 cmk::attached(&mut cx, &after.user_identities, client_id).await?.is_some()
-                    // An identity whose resource was deleted cannot be looked up, and is not being removed.
-                    || (after.user_identities == before.user_identities && rotation.is_none())
+                    // An identity whose resource was deleted cannot be looked up; where none is taken off, it
+                    // is not the one.
+                    || (before.user_identities.iter().all(|id| after.user_identities.contains(id)) && rotation.is_none())
             }
         };
         if !attached {

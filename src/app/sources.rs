@@ -110,6 +110,15 @@ async fn present(app: &Arc<App>, registry: &Registry, shown: Option<Shown>, call
 }
 
 impl Source {
+    /// The registry, where it is one of this emulator.
+    #[must_use]
+    pub fn registry(&self) -> Option<&Registry> {
+        match &self.from {
+            Origin::Here { inside, .. } => Some(&inside.registry),
+            Origin::Elsewhere(_) => None,
+        }
+    }
+
     /// The same, for cache rules: what a registry of this emulator refuses is told as if one elsewhere had answered
     /// so. What the target refuses never is.
     #[must_use]

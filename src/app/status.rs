@@ -11,19 +11,34 @@ use crate::store;
 pub struct RegistryStatus {
     /// The registry.
     pub registry: Registry,
+    /// The name of the identity that goes to the vault, where it has a customer-managed key and the identity is there.
+    pub identity: Option<String>,
     /// Why its data is blocked, if it is.
     pub blocked: Option<Error>,
     /// When it looks for a new key version next.
     pub next_look: Option<Timestamp>,
 }
 
-/// A vault's keys by name, with their versions, newest first.
+/// A vault and its keys by name, with their versions.
 #[derive(Debug)]
 pub struct VaultStatus {
     /// The vault's name.
     pub name: String,
+    /// Whether it is soft-deleted.
+    pub deleted: bool,
     /// Keys.
-    pub keys: Vec<(String, Vec<VersionStatus>)>,
+    pub keys: Vec<KeyStatus>,
+}
+
+/// A key and its versions.
+#[derive(Debug)]
+pub struct KeyStatus {
+    /// The key's name.
+    pub name: String,
+    /// Whether it is soft-deleted.
+    pub deleted: bool,
+    /// Versions.
+    pub versions: Vec<VersionStatus>,
 }
 
 /// A key version and what it protects.
@@ -33,6 +48,8 @@ pub struct VersionStatus {
     pub version: String,
     /// Whether it is enabled.
     pub enabled: bool,
+    /// How it stands, in a word: `enabled`, `disabled`, `expired`, `not yet valid`, or `deleted` with its key or vault.
+    pub state: &'static str,
     /// Registries whose data key it wraps.
     pub protects: Vec<String>,
 }
@@ -43,17 +60,24 @@ pub async fn registries(cx: &mut Cx) -> Result<Vec<RegistryStatus>> {
     for registry in registries::list(cx, None).await? {
         let blocked = cmk::blocked(cx, &registry).await;
         let next_look = store::registries::look_of(&mut cx.tx, registry.id).await?;
-        all.push(RegistryStatus { registry, blocked, next_look });
+        let identity = cmk::identity_name(cx, &registry).await?;
+        all.push(RegistryStatus { registry, identity, blocked, next_look });
     }
     Ok(all)
 }
 
-/// All living vaults.
+/// All living vaults and keys, and of the soft-deleted ones those that a registry depends on.
 pub async fn vaults(cx: &mut Cx, registries: &[RegistryStatus]) -> Result<Vec<VaultStatus>> {
     let mut all = Vec::new();
-    for vault in vaults::list(cx, None).await? {
+    let mut vaults = vaults::list(cx, None).await?;
+    vaults.extend(vaults::list_deleted(cx).await?);
+    vaults.sort_by(|a, b| a.name.cmp(&b.name));
+    for vault in vaults {
         let mut of_vault = Vec::new();
-        for (key, versions) in keys::of_vault(cx, &vault).await? {
+        let mut all_keys = keys::of_vault(cx, &vault, false).await?;
+        all_keys.extend(keys::of_vault(cx, &vault, true).await?);
+        all_keys.sort_by(|a, b| a.0.name.cmp(&b.0.name));
+        for (key, versions) in all_keys {
             let protects = |version: &str| -> Vec<String> {
                 let wrapped_by = |r: &&RegistryStatus| {
                     r.registry.cmk.as_ref().is_some_and(|c| {
@@ -64,17 +88,24 @@ pub async fn vaults(cx: &mut Cx, registries: &[RegistryStatus]) -> Result<Vec<Va
                 };
                 registries.iter().filter(wrapped_by).map(|r| r.registry.name.clone()).collect()
             };
-            let versions = versions
+            let gone = vault.deleted.is_some() || key.deleted.is_some();
+            let versions: Vec<VersionStatus> = versions
                 .iter()
                 .map(|v| VersionStatus {
                     version: v.version.clone(),
                     enabled: v.enabled,
+                    state: if gone { "deleted" } else { v.state(cx.now) },
                     protects: protects(&v.version),
                 })
                 .collect();
-            of_vault.push((key.name.clone(), versions));
+            if !gone || versions.iter().any(|v| !v.protects.is_empty()) {
+                of_vault.push(KeyStatus { name: key.name, deleted: key.deleted.is_some(), versions });
+            }
         }
-        all.push(VaultStatus { name: vault.name, keys: of_vault });
+        let deleted = vault.deleted.is_some();
+        if !deleted || !of_vault.is_empty() {
+            all.push(VaultStatus { name: vault.name, deleted, keys: of_vault });
+        }
     }
     Ok(all)
 }

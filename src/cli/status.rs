@@ -22,25 +22,25 @@ fn shown(status: &Value) -> String {
 }
 
 fn registries(registries: &Value) -> String {
-    let mut rows = vec![headings(&[
-        "REGISTRY",
-        "SKU",
-        "STATE",
-        "ENCRYPTION",
-        "ROTATION",
-        "IDENTITY",
-        "LAST ROTATION",
-        "NEXT POLL",
-        "KEY",
-    ])];
+    let headings = ["REGISTRY", "SKU", "STATE", "ROTATION", "IDENTITY", "LAST ROTATION", "NEXT POLL", "KEY"];
+    let mut rows = vec![headings.map(str::to_owned).to_vec()];
     let mut reasons = String::new();
     for registry in list(registries) {
         let cell = |name: &str| text(&registry[name]);
-        rows.push(
-            ["name", "sku", "state", "encryption", "rotation", "identity", "last_rotation", "next_poll", "key"]
-                .map(cell)
-                .to_vec(),
-        );
+        let identity = match (registry["identity"].as_str(), registry["identity_name"].as_str()) {
+            (Some(_), None) => "(gone)".into(),
+            (_, name) => name.unwrap_or("-").to_owned(),
+        };
+        rows.push(vec![
+            cell("name"),
+            cell("sku"),
+            cell("state"),
+            cell("rotation"),
+            identity,
+            moment(&registry["last_rotation"]),
+            moment(&registry["next_poll"]),
+            registry["key"].as_str().map_or_else(|| cell("encryption"), key),
+        ]);
         if let Some(why) = registry["why"].as_str() {
             // Too long for a column, and the one thing that a locked-out person looks for.
             reasons.push_str(&format!("  {} is {}: {why}\n", cell("name"), cell("state")));
@@ -49,29 +49,37 @@ fn registries(registries: &Value) -> String {
     if rows.len() == 1 { "no registries\n".into() } else { table(&rows) + &reasons }
 }
 
+/// `https://kv.vault.azure.net/keys/k/0123…` as `kv/k/01234567`: the table of keys has the whole version.
+fn key(id: &str) -> String {
+    let short = || {
+        let (vault, path) = id.strip_prefix("https://")?.split_once(".vault.azure.net/keys/")?;
+        let (name, version) = path.split_once('/')?;
+        Some(format!("{vault}/{name}/{}", version.get(..8).unwrap_or(version)))
+    };
+    short().unwrap_or_else(|| id.to_owned())
+}
+
+/// A time to the second.
+fn moment(at: &Value) -> String {
+    match at.as_str().and_then(|at| at.split_once('.')) {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text(at),
+    }
+}
+
 fn keys(vaults: &Value) -> String {
-    let mut rows = vec![headings(&["VAULT", "KEY", "VERSION", "STATE", "PROTECTS"])];
+    let mut rows = vec![["VAULT", "KEY", "VERSION", "STATE", "PROTECTS"].map(str::to_owned).to_vec()];
     for vault in list(vaults) {
         for key in list(&vault["keys"]) {
             for version in list(&key["versions"]) {
-                let state = if version["enabled"].as_bool().unwrap_or(false) { "enabled" } else { "disabled" };
                 let protects: Vec<String> = list(&version["protects"]).map(text).collect();
                 let protects = if protects.is_empty() { "-".into() } else { protects.join(", ") };
-                rows.push(vec![
-                    text(&vault["name"]),
-                    text(&key["name"]),
-                    text(&version["version"]),
-                    state.into(),
-                    protects,
-                ]);
+                let state = text(&version["state"]);
+                rows.push(vec![text(&vault["name"]), text(&key["name"]), text(&version["version"]), state, protects]);
             }
         }
     }
     if rows.len() == 1 { "no keys\n".into() } else { table(&rows) }
-}
-
-fn headings(names: &[&str]) -> Vec<String> {
-    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -97,17 +105,19 @@ mod tests {
         let status = json!({
             "registries": [
                 {"name": "reg", "login_server": "reg.azurecr.io", "sku": "Premium", "encryption": "customer-managed",
-                 "key": "https://kv.vault.azure.net/keys/k/1", "rotation": "automatic", "identity": "system",
-                 "state": "locked", "why": "the key is disabled", "last_rotation": "2026-01-31T12:00:00Z", "next_poll": null},
+                 "key": "https://kv.vault.azure.net/keys/k/0123456789abcdef", "rotation": "automatic", "identity": "cc85", "identity_name": "id1",
+                 "state": "locked", "why": "the key is disabled", "last_rotation": "2026-01-31T12:00:00.123Z", "next_poll": null},
                 {"name": "plain", "sku": "Basic", "encryption": "service-managed", "state": "open", "why": null},
             ],
-            "vaults": [{"name": "kv", "keys": [{"name": "k", "versions": [{"version": "1", "enabled": false, "protects": ["reg"]}]}]}],
+            "vaults": [{"name": "kv", "keys": [{"name": "k", "versions": [{"version": "1", "state": "disabled", "protects": ["reg"]}]}]}],
             "clock": {"now": "2026-01-31T12:00:00Z", "rate": 1.0, "frozen": true},
         });
         let text = shown(&status);
         assert!(text.contains("  reg is locked: the key is disabled\n"), "{text}");
         assert!(text.contains("kv     k    1        disabled  reg\n"), "{text}");
-        assert!(text.contains("plain     Basic    open    service-managed   -"), "{text}");
+        let row = "reg       Premium  locked  automatic  id1       2026-01-31T12:00:00Z  -          kv/k/01234567\n";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("-          service-managed\n"), "{text}");
         assert!(text.contains("frozen"), "{text}");
     }
 

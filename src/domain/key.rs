@@ -246,6 +246,17 @@ impl Version {
         Ok(())
     }
 
+    /// In a word, how it stands now by its own attributes.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> &'static str {
+        match (self.expires, self.not_before) {
+            _ if !self.enabled => "disabled",
+            (Some(exp), _) if now.seconds() >= exp => "expired",
+            (_, Some(nbf)) if now.seconds() < nbf => "not yet valid",
+            _ => "enabled",
+        }
+    }
+
     /// Applies an update.
     pub fn change(&mut self, change: Change, now: Timestamp) -> Result<()> {
         if let Some(policy) = change.release_policy {
@@ -337,6 +348,13 @@ mod tests {
         assert_eq!(v.allows(Operation::WrapKey, at(99)), Err(KeyError::NotYetValid("wrapKey").into()));
         assert_eq!(v.allows(Operation::UnwrapKey, at(900)), Ok(()));
         assert_eq!(v.allows(Operation::UnwrapKey, at(0)), Ok(()));
+    }
+
+    #[test]
+    fn a_state_is_that_of_the_moment() {
+        let at = |seconds| version().state(Timestamp::from_seconds(seconds));
+        assert_eq!([at(99), at(100), at(200)], ["not yet valid", "enabled", "expired"]);
+        assert_eq!(Version { enabled: false, ..version() }.state(Timestamp::from_seconds(200)), "disabled");
     }
 
     #[test]

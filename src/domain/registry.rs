@@ -83,6 +83,13 @@ impl Registry {
         self.properties.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
+    /// Whether its content may be exported to no other registry.
+    #[must_use]
+    pub fn exports_disabled(&self) -> bool {
+        let policies = self.properties.get("policies");
+        policies.is_some_and(|policies| policies["exportPolicy"]["status"] == "disabled")
+    }
+
     /// Whether a policy's `status` is `enabled`.
     #[must_use]
     pub fn policy_enabled(&self, policy: &str) -> bool {

@@ -551,6 +551,15 @@ async fn images_are_imported_from_registry_to_registry() {
         200
     );
 
+    // Nothing is imported from a registry whose exports are disabled.
+    let closed = |access: &str, exports: &str| json!({"properties": {"publicNetworkAccess": access, "policies": {"exportPolicy": {"status": exports}}}});
+    good(me.arm(Method::PATCH, &registry_path("reg01"), closed("Disabled", "disabled")).await).await;
+    let kept = accepted(&me, Method::POST, &import, from("src/app:v1", json!(["kept:v1"]), "NoForce")).await;
+    let (status, _, message) = refused(kept).await;
+    assert_eq!(status, 400);
+    assert!(message.contains("exports disabled"), "{message}");
+    good(me.arm(Method::PATCH, &registry_path("reg01"), closed("Enabled", "enabled")).await).await;
+
     // Who may import into one registry may not read another.
     let stranger = world.somebody("importer").await;
     me.assign(&registry_path("target01"), "b24988ac-6180-42a0-ab88-20f7382dd24c", &stranger.object_id).await;

@@ -415,3 +415,25 @@ async fn registries_take_no_values_that_azure_takes_none_of() {
         "Enabling public network access is not supported because the registry 'reg01' has exports disabled."
     );
 }
+
+#[tokio::test]
+async fn what_hangs_on_a_resource_belongs_to_its_own_provider() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("providers").await;
+    let shown = good(me.arm(Method::GET, &registry_path("providers"), Value::Null).await).await;
+    assert_eq!(shown["name"], "providers");
+    let below = |rest: &str| format!("{}/providers/{rest}", registry_path("providers"));
+    for method in [Method::GET, Method::PUT] {
+        let path = below("Microsoft.Insights/diagnosticSettings/all");
+        let body = if method == Method::PUT { json!({"properties": {}}) } else { Value::Null };
+        let told = refused(me.arm(method, &path, body).await).await;
+        let message = "The resource namespace 'Microsoft.Insights' is invalid.".to_owned();
+        assert_eq!(told, (404, "InvalidResourceNamespace".to_owned(), message));
+    }
+    let (status, code, message) =
+        refused(me.arm(Method::GET, &below("Microsoft.KeyVault/vaults/v"), Value::Null).await).await;
+    assert_eq!((status, code.as_str()), (404, "InvalidResourceType"));
+    assert!(message.contains("'vaults' could not be found in the namespace 'Microsoft.KeyVault'"), "{message}");
+}

@@ -185,6 +185,37 @@ async fn identity_deleted_is_cured_by_another_identity() {
     s.is_open().await;
 }
 
+/// `az acr identity assign`, then `az acr encryption rotate-key`, then `az acr identity remove`.
+#[tokio::test]
+async fn identity_deleted_is_cured_step_by_step() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    good(me.arm(Method::DELETE, &identity_path("id1"), Value::Null).await).await;
+    let (client, principal) = me.make_identity("id2").await;
+    me.allow("vault1", &principal).await;
+    let path = registry_path("reg01");
+    let shown = good(me.arm(Method::GET, &path, Value::Null).await).await;
+    let mut identity = shown["identity"].clone();
+    let lost = identity["userAssignedIdentities"].as_object().unwrap().keys().next().unwrap().clone();
+    // The identity in use cannot be exchanged for another one alone, deleted or not.
+    let exchanged = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_path("id2"): {}}}});
+    let (status, _, _) = refused(me.arm(Method::PATCH, &path, exchanged).await).await;
+    assert_eq!(status, 400);
+    identity["userAssignedIdentities"][identity_path("id2")] = json!({});
+    let both = good(me.arm(Method::PATCH, &path, json!({ "identity": identity })).await).await;
+    assert_eq!(both["identity"]["userAssignedIdentities"].as_object().unwrap().len(), 2);
+    s.is_blocked(&me, "another identity attached, not in use", "is not there, or not attached").await;
+    let key = me.encryption("reg01").await["keyIdentifier"].clone();
+    let rotation = json!({"properties": {"encryption": {"status": "enabled", "keyVaultProperties": {"keyIdentifier": key, "identity": client}}}});
+    good(me.arm(Method::PATCH, &path, rotation).await).await;
+    s.is_open().await;
+    let mut identity = both["identity"].clone();
+    identity["userAssignedIdentities"].as_object_mut().unwrap().remove(&lost).unwrap();
+    good(me.arm(Method::PATCH, &path, json!({ "identity": identity })).await).await;
+    s.is_open().await;
+}
+
 #[tokio::test]
 async fn firewall_closed_and_opened() {
     let world = World::new();
@@ -235,4 +266,47 @@ async fn a_revoked_key_stays_revoked_over_a_restart() {
 
 fn world_end(world: World) {
     world.kill();
+}
+
+/// What `acrite status` says about the keys and identities that registries depend on.
+#[tokio::test]
+async fn status_shows_what_is_deleted_expired_or_not_yet_valid() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    let state = async || {
+        let status = world.status().await;
+        let registry = &status["registries"][0];
+        let keys = &status["vaults"][0]["keys"];
+        assert_eq!(registry["identity"].as_str().unwrap().len(), 36, "the client id stays");
+        let states: Vec<String> = keys
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|k| format!("{} {}", k["name"].as_str().unwrap(), k["versions"][0]["state"].as_str().unwrap()))
+            .collect();
+        (registry["identity_name"].clone(), states.join(", "))
+    };
+    me.make_key("vault1", "other").await;
+    assert_eq!(state().await, (json!("id1"), "key enabled, other enabled".to_owned()));
+    let now = world.status().await["clock"]["now"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+    for (key, attribute) in [("key", "exp"), ("other", "nbf")] {
+        let path = format!("keys/{key}/");
+        let body = json!({"attributes": {attribute: now + 7200}});
+        good(me.vault(Method::PATCH, "vault1", &path, body).await).await;
+    }
+    assert_eq!(state().await.1, "key enabled, other not yet valid");
+    world.advance(3 * 3600).await;
+    assert_eq!(state().await.1, "key expired, other enabled");
+    s.is_open().await;
+    // Of what is deleted, that on which a registry depends.
+    let me = world.developer().await;
+    good(me.vault(Method::DELETE, "vault1", "keys/key", Value::Null).await).await;
+    good(me.vault(Method::DELETE, "vault1", "keys/other", Value::Null).await).await;
+    assert_eq!(state().await.1, "key deleted");
+    good(me.vault(Method::POST, "vault1", "deletedkeys/key/recover", Value::Null).await).await;
+    good(me.arm(Method::DELETE, &vault_path("vault1"), Value::Null).await).await;
+    assert_eq!(state().await.1, "key deleted");
+    good(me.arm(Method::DELETE, &identity_path("id1"), Value::Null).await).await;
+    assert_eq!(state().await.0, Value::Null);
 }

@@ -106,7 +106,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
     let vault = vaults::get(&mut cx, group, &vault).await?;
     match rest {
         [] => {
-            let all = keys::of_vault(&mut cx, &vault).await?;
+            let all = keys::of_vault(&mut cx, &vault, false).await?;
             let mut items = Vec::new();
             for (key, _) in all {
                 let (key, newest) = keys::lookup(&mut cx, &vault, &key.name, None).await?;
@@ -119,7 +119,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
             Ok(Answer::ok(shown(&vault, &key, &version, false)))
         }
         [_, "versions"] => {
-            let all = keys::of_vault(&mut cx, &vault).await?;
+            let all = keys::of_vault(&mut cx, &vault, false).await?;
             let versions = all.iter().filter(|(k, _)| k.name.eq_ignore_ascii_case(&key));
             let items = versions.flat_map(|(k, all)| all.iter().map(|v| shown(&vault, k, v, true)));
             Ok(Answer::list(items.collect()))

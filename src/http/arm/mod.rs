@@ -178,6 +178,18 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
 
 /// Calls below `…/providers/{namespace}/`. `at` is the index of the first segment after the namespace.
 async fn provider(arm: &mut Arm, namespace: &str, group: Option<String>, at: usize, rest: &[&str]) -> Result<Answer> {
+    // What hangs on a resource belongs to the provider named last; kinds and names alternate.
+    let nested = (2..rest.len()).step_by(2).rfind(|i| rest[*i] == "providers" && i + 1 < rest.len());
+    if let Some(nested) = nested {
+        tracing::warn!(path = %arm.call.path, "this resource provider is not emulated on other resources");
+        let namespace = arm.segments[at + nested + 1].clone();
+        return Err(match arm.segments.get(at + nested + 2) {
+            Some(kind) if subscriptions::is_provider(&namespace) => {
+                ResourceError::TypeNotFound { namespace, kind: kind.clone() }.into()
+            }
+            _ => ResourceError::ProviderNotFound(namespace).into(),
+        });
+    }
     match namespace {
         "microsoft.resources" => deployments::answer(arm, group.as_deref(), at, rest).await,
         "microsoft.managedidentity" => identities::answer(arm, group.as_deref(), at, rest).await,

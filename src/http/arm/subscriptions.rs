@@ -103,6 +103,11 @@ fn location(name: &str, display: &str) -> Value {
     })
 }
 
+/// Whether there is anything of this provider.
+pub(super) fn is_provider(namespace: &str) -> bool {
+    PROVIDERS.iter().any(|(n, _)| n.eq_ignore_ascii_case(namespace))
+}
+
 fn provider(namespace: &str) -> Result<Value> {
     let (name, types) = PROVIDERS
         .iter()

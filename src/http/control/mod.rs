@@ -126,6 +126,7 @@ fn shown_registry(r: &status::RegistryStatus) -> Value {
         "key": cmk.map(|c| c.versioned().to_string()),
         "rotation": cmk.map(|c| if c.follows_new_versions() { "automatic" } else { "manual" }),
         "identity": cmk.map(|c| c.identity.as_str()),
+        "identity_name": r.identity,
         "state": if r.blocked.is_some() { "locked" } else { "open" },
         "why": r.blocked.as_ref().map(ToString::to_string),
         "last_rotation": cmk.and_then(|c| c.rotated_at).map(Timestamp::zulu3),
@@ -134,18 +135,12 @@ fn shown_registry(r: &status::RegistryStatus) -> Value {
 }
 
 fn shown_vault(vault: &status::VaultStatus) -> Value {
-    let keys: Vec<Value> = vault
-        .keys
-        .iter()
-        .map(|(name, versions)| {
-            let versions: Vec<Value> = versions
-                .iter()
-                .map(|v| json!({"version": v.version, "enabled": v.enabled, "protects": v.protects}))
-                .collect();
-            json!({"name": name, "versions": versions})
-        })
-        .collect();
-    json!({"name": vault.name, "keys": keys})
+    let version = |v: &status::VersionStatus| json!({"version": v.version, "enabled": v.enabled, "state": v.state, "protects": v.protects});
+    let key = |k: &status::KeyStatus| {
+        let versions: Vec<Value> = k.versions.iter().map(version).collect();
+        json!({"name": k.name, "deleted": k.deleted, "versions": versions})
+    };
+    json!({"name": vault.name, "deleted": vault.deleted, "keys": vault.keys.iter().map(key).collect::<Vec<_>>()})
 }
 
 fn refusal(error: &Error) -> (StatusCode, Value) {

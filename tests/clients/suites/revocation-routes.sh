@@ -152,4 +152,16 @@ refused "" az acr encryption rotate-key --name $regr --identity $client \
 pull_is_refused $regr app:v1
 equal "status, which shows nothing of it" "$(encryption $regr | field status)" enabled
 
+step "cured by another identity: attached beside the lost one, rotated to, and the lost one taken off"
+az identity create --resource-group $group --name id2 >"$WORK/identity2.json"
+principal2=$(field principalId <"$WORK/identity2.json")
+az role assignment create --assignee $principal2 --role "$ROLE" --scope $rolesID >/dev/null
+az acr identity assign --name $regr --identities "$(field id <"$WORK/identity2.json")" >/dev/null
+pull_is_refused $regr app:v1
+az acr encryption rotate-key --name $regr --identity "$(field clientId <"$WORK/identity2.json")" \
+  --key-encryption-key https://$roles.vault.azure.net/keys/key >/dev/null
+works $regr
+az acr identity remove --name $regr --identities $identity >/dev/null
+works $regr
+
 done_with_suite
