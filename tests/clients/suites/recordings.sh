@@ -1,15 +1,17 @@
 # needs: az-current
 # exec: self
 # What az once sent to Azure, sent to the emulator: it answers as Azure did, but for ../replay.differences. The recordings
-# are not ours to keep here; ACRITE_RECORDINGS names their folder, or they lie beside the repository or its origin.
+# are not ours to keep here; ACRITE_RECORDINGS names their folder, or it is found beside the repository or its origin.
 . "$ACRITE_SUITES/lib.sh"
 
 step "find the recordings"
+RECORDINGS=${ACRITE_RECORDINGS:-}
 root=$(cd "$ACRITE_SUITES/../.." && pwd)
-origin=$(git -C "$root" config --get remote.origin.url || true)
-RECORDINGS=
-for folder in "${ACRITE_RECORDINGS:-}" {"$root","$origin"}/../shared/reference/data/acr/recordings; do
-  [ -z "$folder" ] || [ ! -d "$folder" ] || { RECORDINGS=$folder; break; }
+for place in "$root" "$(git -C "$root" config --get remote.origin.url || true)"; do
+  while [ -z "$RECORDINGS" ] && [[ $place == /*/* ]]; do
+    place=${place%/*}
+    [ ! -d "$place/shared/reference/data/acr/recordings" ] || RECORDINGS=$place/shared/reference/data/acr/recordings
+  done
 done
 [ -n "$RECORDINGS" ] || fail "there are no recordings: set ACRITE_RECORDINGS to the folder with az's recorded tests (*.yaml)"
 
