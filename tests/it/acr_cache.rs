@@ -489,6 +489,7 @@ async fn clients_that_want_the_same_manifest_wait_for_one_fetch() {
     let config = config["config"]["digest"].as_str().unwrap();
     let free = async {
         let asked = upstream.waits_for(config).await;
+        // Nothing tells that the others wait by now; those that come later find what is here, and prove less.
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         upstream.hold(false);
         asked
@@ -513,6 +514,7 @@ async fn clients_that_want_the_same_manifest_wait_for_one_fetch() {
         }
     });
     assert_eq!(leaving.await.unwrap().len(), 2);
+    // Nothing tells that the server has noticed; if it has not, this proves less.
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     upstream.hold(false);
     let listed = async || good(docker.call(Method::GET, "tags/list").send().await.unwrap()).await["tags"].clone();
