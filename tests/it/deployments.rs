@@ -165,6 +165,11 @@ async fn wrong_templates_create_nothing() {
             "MaxDepth",
         ),
         (
+            "{\"schemaVersion\": 2, \"manifests\": []}".to_owned(),
+            "InvalidTemplate",
+            "Deployment template validation failed: 'Required property 'resources' not found in JSON. Path '', line 1, position ",
+        ),
+        (
             "{\"resources\": [}".to_owned(),
             "InvalidRequestContent",
             "Unexpected character encountered while parsing value: }. Path 'properties.template.resources[0]', line 1",
@@ -467,6 +472,7 @@ fn a_seed_that_fails_says_what_to_do() {
         "{\n  \"resources\": [\n    {\"type\": \"A.B/cs\", \"apiVersion\": \"1\", \"name\": \"[foo()]\"}\n  ]\n}",
     );
     let needy = write("needy.json", "{\"parameters\": {\"p\": {\"type\": \"string\"}}, \"resources\": []}");
+    let index = write("index.json", "{\"schemaVersion\": 2, \"manifests\": []}");
     let given = write("given.json", "{\"$schema\": \"x\", \"parameters\": {\"p\": {\"value\": \"x\"}}}");
     let run = |arguments: &[&str]| {
         let out = Command::new(env!("CARGO_BIN_EXE_acrite"))
@@ -484,6 +490,8 @@ fn a_seed_that_fails_says_what_to_do() {
     let (code, said) = run(&["--template", &needy]);
     assert!(code == 1 && said.contains("'p'"), "{said}");
     assert_eq!(run(&["--template", &needy, "--parameters", &given]), (0, String::new()));
+    let (code, said) = run(&["--template", &index]);
+    assert!(code == 1 && said.contains("Required property 'resources' not found"), "{said}");
     let (code, said) = run(&["--template", "nowhere.json"]);
     assert!(code == 1 && said.contains("cannot be read"), "{said}");
     let (code, said) = run(&["--image", "none/app:v1=nowhere"]);
