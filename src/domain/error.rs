@@ -74,6 +74,8 @@ pub enum RequestError {
     CutOff,
     /// `api-version` is missing.
     ApiVersionMissing,
+    /// `api-version` is none that ever was.
+    ApiVersionInvalid(String),
     /// A well-formed feature of Azure that is not emulated. Named in the README's table of limits.
     NotEmulated(String),
 }

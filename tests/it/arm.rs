@@ -397,3 +397,19 @@ async fn what_hangs_on_a_resource_belongs_to_its_own_provider() {
     assert_eq!((status, code.as_str()), (404, "InvalidResourceType"));
     assert!(message.contains("'vaults' could not be found in the namespace 'Microsoft.KeyVault'"), "{message}");
 }
+
+#[tokio::test]
+async fn an_api_version_is_a_date() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    for version in ["banana", "2013-12-31", "2025-13-01", "7.4"] {
+        let (status, code, message) = refused(me.arm_at(version, Method::GET, &group_path(""), Value::Null).await).await;
+        assert_eq!((status, code.as_str()), (400, "InvalidApiVersionParameter"));
+        let begin = format!("The api-version '{version}' is invalid. The supported versions are '2025-04-01,");
+        assert!(message.starts_with(&begin), "{message}");
+    }
+    for version in ["2014-04-01", "2025-11-01", "2018-09-01-preview"] {
+        good(me.arm_at(version, Method::GET, &group_path(""), Value::Null).await).await;
+    }
+}

@@ -175,12 +175,17 @@ async fn wrong_templates_create_nothing() {
             "Unexpected character encountered while parsing value: }. Path 'properties.template.resources[0]', line 1",
         ),
         (
-            text("{\"type\": \"Microsoft.Storage/storageAccounts\", \"apiVersion\": \"1\", \"name\": \"s\"}"),
+            text("{\"type\": \"Microsoft.Storage/storageAccounts\", \"apiVersion\": \"2023-01-01\", \"name\": \"s\"}"),
             "InvalidTemplateDeployment",
             "is not valid according to the validation procedure",
         ),
         (
-            text("{\"type\": \"Microsoft.KeyVault/managedThings\", \"apiVersion\": \"1\", \"name\": \"s\"}"),
+            text("{\"type\": \"Microsoft.KeyVault/vaults\", \"apiVersion\": \"banana\", \"name\": \"v\"}"),
+            "InvalidTemplateDeployment",
+            "is not valid according to the validation procedure",
+        ),
+        (
+            text("{\"type\": \"Microsoft.KeyVault/managedThings\", \"apiVersion\": \"2023-07-01\", \"name\": \"s\"}"),
             "InvalidTemplateDeployment",
             "is not valid according to the validation procedure",
         ),

@@ -29,6 +29,7 @@ use super::call::Call;
 use crate::app::{App, access as gate, operations, tokens};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::name::is_api_version;
 use crate::domain::well_known::SUBSCRIPTION_ID;
 use crate::domain::{Error, Result};
 use wire::Answer;
@@ -117,6 +118,9 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
     }
     let caller = tokens::authenticate(app, call.bearer(), tokens::ARM, call.address).await?;
     let api_version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
+    if !is_api_version(&api_version) {
+        return Err(RequestError::ApiVersionInvalid(api_version).into());
+    }
     let mut arm = Arm { app: app.clone(), caller, method: call.method.clone(), segments, lower, api_version, call };
     route(&mut arm).await
 }
@@ -129,6 +133,9 @@ fn within(app: &Arc<App>, caller: &Caller, call: Call) -> Pin<Box<dyn Future<Out
         let segments = call.segments();
         let lower = segments.iter().map(|s| s.to_ascii_lowercase()).collect();
         let api_version = call.query("api-version").unwrap_or_default();
+        if !is_api_version(&api_version) {
+            return Err(RequestError::ApiVersionInvalid(api_version).into());
+        }
         route(&mut Arm { app, caller, method: call.method.clone(), segments, lower, api_version, call }).await
     })
 }

@@ -105,7 +105,7 @@ fn request(error: &RequestError) -> Said {
             None,
             format!("The request body is larger than {limit} bytes."),
         ),
-        RequestError::ApiVersionMissing => bad("The api-version query parameter is required."),
+        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => bad("The api-version query parameter is required."),
         RequestError::NotEmulated(what) => said(
             StatusCode::BAD_REQUEST,
             "NotSupported",
