@@ -323,6 +323,13 @@ pub enum ResourceError {
     },
     /// The location is missing.
     LocationMissing,
+    /// The location is no region that has such resources.
+    LocationUnavailable {
+        /// As sent.
+        wanted: String,
+        /// The resource type.
+        kind: String,
+    },
     /// A location cannot be changed.
     LocationFixed {
         /// The resource's name.

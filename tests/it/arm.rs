@@ -413,3 +413,40 @@ async fn an_api_version_is_a_date() {
         good(me.arm_at(version, Method::GET, &group_path(""), Value::Null).await).await;
     }
 }
+
+#[tokio::test]
+async fn a_location_is_a_region_of_azure() {
+    let world = World::new();
+    let me = world.developer().await;
+    let body = |location: &str| {
+        json!({"location": location, "sku": {"name": "Premium", "family": "A"}, "properties": {
+            "tenantId": TENANT, "sku": {"name": "premium", "family": "A"}, "accessPolicies": []}})
+    };
+    let (status, code, message) = refused(me.arm(Method::PUT, &group_path(""), body("Mars")).await).await;
+    assert_eq!((status, code.as_str()), (400, "LocationNotAvailableForResourceGroup"));
+    let told = "The provided location 'Mars' is not available for resource group. List of available regions is 'eastus,";
+    assert!(message.starts_with(told), "{message}");
+    good(me.arm(Method::PUT, &group_path(""), json!({"location": "sweden CENTRAL"})).await).await;
+    me.make_registry("reg01").await;
+    for (path, kind) in [
+        (registry_path("reg02"), "Microsoft.ContainerRegistry/registries"),
+        (format!("{}/replications/mars", registry_path("reg01")), "Microsoft.ContainerRegistry/registries/replications"),
+        (vault_path("vault1"), "Microsoft.KeyVault/vaults"),
+        (identity_path("id1"), "Microsoft.ManagedIdentity/userAssignedIdentities"),
+    ] {
+        let (status, code, message) = refused(me.arm(Method::PUT, &path, body("mars")).await).await;
+        assert_eq!((status, code.as_str()), (400, "LocationNotAvailableForResourceType"), "{kind}");
+        let told = format!(
+            "The provided location 'mars' is not available for resource type '{kind}'. List of available regions for the resource type is 'eastus,"
+        );
+        assert!(message.starts_with(&told), "{message}");
+    }
+    for (path, location) in [(vault_path("vault1"), "New Zealand North"), (identity_path("id1"), "UKWEST")] {
+        let made = good(me.arm(Method::PUT, &path, body(location)).await).await;
+        assert_eq!(made["location"], location.replace(' ', "").to_lowercase());
+    }
+    let path = format!("/subscriptions/{SUBSCRIPTION}/locations");
+    let all = good(me.arm(Method::GET, &path, Value::Null).await).await;
+    let all: Vec<&str> = all["value"].as_array().unwrap().iter().map(|l| l["displayName"].as_str().unwrap()).collect();
+    assert!(all.len() > 55 && all.contains(&"Poland Central"), "{all:?}");
+}

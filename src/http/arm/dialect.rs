@@ -10,6 +10,8 @@ use crate::domain::error::{
     AccessError, ContentError, KeyError, RegistryError, RequestError, ResourceError, SignInError, SourceError,
     TokenError, VaultError,
 };
+use crate::domain::region;
+use crate::domain::template::DEPLOYMENTS;
 use crate::domain::well_known::TENANT_ID;
 
 /// Whose errors they are.
@@ -259,6 +261,22 @@ fn resource(error: &ResourceError) -> Said {
         ),
         ResourceError::LocationMissing => {
             gateway(S::BAD_REQUEST, "LocationRequired", "The location property is required for this definition.")
+        }
+        ResourceError::LocationUnavailable { wanted, kind } => {
+            let (code, what) = match kind.as_str() {
+                region::GROUPS => ("LocationNotAvailableForResourceGroup", "resource group".to_owned()),
+                DEPLOYMENTS => ("LocationNotAvailableForDeployment", "deployment".to_owned()),
+                _ => ("LocationNotAvailableForResourceType", format!("resource type '{kind}'")),
+            };
+            let whose = if what.starts_with("resource type") { " for the resource type" } else { "" };
+            gateway(
+                S::BAD_REQUEST,
+                code,
+                format!(
+                    "The provided location '{wanted}' is not available for {what}. List of available regions{whose} is '{}'.",
+                    region::names()
+                ),
+            )
         }
         ResourceError::LocationFixed { name, existing, wanted } => gateway(
             S::CONFLICT,

@@ -30,6 +30,7 @@ use crate::app::{App, access as gate, operations, tokens};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::name::is_api_version;
+use crate::domain::region;
 use crate::domain::well_known::SUBSCRIPTION_ID;
 use crate::domain::{Error, Result};
 use wire::Answer;
@@ -98,6 +99,14 @@ impl Arm {
             "The request content was invalid and could not be deserialized: an object was expected.".to_owned(),
         )
         .into())
+    }
+
+    /// Requires of a document that is put that its `location`, if it has one, is a region.
+    fn require_region(&self, body: &Value, kind: &str) -> Result<()> {
+        match body["location"].as_str().filter(|_| self.method == Method::PUT) {
+            Some(location) => region::require(location, kind),
+            None => Ok(()),
+        }
     }
 
     fn unknown_route(&self) -> Error {
