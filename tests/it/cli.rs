@@ -243,7 +243,10 @@ async fn clock_and_status_speak_to_the_instance_that_the_environment_names() {
     let refused = run(&["clock", "set", "2000-01-01T00:00:00Z"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(err(&refused).starts_with("acrite: time does not run backwards\n"), "{}", err(&refused));
+    assert!(!err(&refused).contains("--help"), "{}", err(&refused));
     assert_eq!(run(&["clock", "advance", "soon"]).status.code(), Some(2));
+    let forgotten = run(&["clock", "advance"]);
+    assert!(err(&forgotten).contains("Usage: acrite clock advance [OPTIONS] DURATION\n"), "{}", err(&forgotten));
 
     assert!(out(&run(&["status"])).starts_with("REGISTRY  SKU"));
     let status: Value = serde_json::from_str(&out(&run(&["status", "--json"]))).unwrap();
