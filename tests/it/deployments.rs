@@ -501,5 +501,13 @@ fn a_seed_that_fails_says_what_to_do() {
     assert!(code == 1 && said.contains("cannot be read"), "{said}");
     let (code, said) = run(&["--image", "none/app:v1=nowhere"]);
     assert!(code == 1 && said.contains("skopeo copy"), "{said}");
+    let content = layout(b"a layer");
+    let path = content.path().display();
+    let (code, said) = run(&["--image", &format!("none1/app:v1={path}")]);
+    assert!(code == 1 && said.contains("make the registry first") && !said.contains("OCI layout"), "{said}");
+    let revoked = root("fixtures/revoked.json").display().to_string();
+    let image = format!("acriterevoked/app:v1={path}");
+    let (code, said) = run(&["--template", &revoked, "--image", &image]);
+    assert!(code == 1 && said.contains("the registry is locked: ") && !said.contains("OCI layout"), "{said}");
     assert_eq!(run(&["--image", "nonsense"]).0, 2);
 }
