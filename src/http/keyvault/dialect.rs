@@ -26,6 +26,11 @@ impl Said {
         &self.message
     }
 
+    /// The code, or the one within it.
+    pub fn code(&self) -> &'static str {
+        self.inner.unwrap_or(self.code)
+    }
+
     /// The error envelope. `innererror` is all lower case [recorded].
     pub fn body(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});
