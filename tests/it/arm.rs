@@ -404,7 +404,8 @@ async fn an_api_version_is_a_date() {
     let me = world.developer().await;
     me.make_group().await;
     for version in ["banana", "2013-12-31", "2025-13-01", "7.4"] {
-        let (status, code, message) = refused(me.arm_at(version, Method::GET, &group_path(""), Value::Null).await).await;
+        let (status, code, message) =
+            refused(me.arm_at(version, Method::GET, &group_path(""), Value::Null).await).await;
         assert_eq!((status, code.as_str()), (400, "InvalidApiVersionParameter"));
         let begin = format!("The api-version '{version}' is invalid. The supported versions are '2025-04-01,");
         assert!(message.starts_with(&begin), "{message}");
@@ -424,13 +425,17 @@ async fn a_location_is_a_region_of_azure() {
     };
     let (status, code, message) = refused(me.arm(Method::PUT, &group_path(""), body("Mars")).await).await;
     assert_eq!((status, code.as_str()), (400, "LocationNotAvailableForResourceGroup"));
-    let told = "The provided location 'Mars' is not available for resource group. List of available regions is 'eastus,";
+    let told =
+        "The provided location 'Mars' is not available for resource group. List of available regions is 'eastus,";
     assert!(message.starts_with(told), "{message}");
     good(me.arm(Method::PUT, &group_path(""), json!({"location": "sweden CENTRAL"})).await).await;
     me.make_registry("reg01").await;
     for (path, kind) in [
         (registry_path("reg02"), "Microsoft.ContainerRegistry/registries"),
-        (format!("{}/replications/mars", registry_path("reg01")), "Microsoft.ContainerRegistry/registries/replications"),
+        (
+            format!("{}/replications/mars", registry_path("reg01")),
+            "Microsoft.ContainerRegistry/registries/replications",
+        ),
         (vault_path("vault1"), "Microsoft.KeyVault/vaults"),
         (identity_path("id1"), "Microsoft.ManagedIdentity/userAssignedIdentities"),
     ] {

@@ -199,8 +199,7 @@ async fn identity_deleted_is_cured_step_by_step() {
     let mut identity = shown["identity"].clone();
     let lost = identity["userAssignedIdentities"].as_object().unwrap().keys().next().unwrap().clone();
     // The identity in use cannot be exchanged for another one alone, deleted or not.
-    let exchanged =
-        json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_path("id2"): {}}}});
+    let exchanged = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {identity_path("id2"): {}}}});
     let (status, _, _) = refused(me.arm(Method::PATCH, &path, exchanged).await).await;
     assert_eq!(status, 400);
     identity["userAssignedIdentities"][identity_path("id2")] = json!({});

@@ -232,8 +232,7 @@ async fn groups_hold_members_and_members_of_members() {
     assert_eq!(somebody.arm(Method::GET, &vaults, Value::Null).await.status().as_u16(), 403);
     let reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
     let (group, name) = (crate::harness::group_path(""), uuid::Uuid::new_v4());
-    let role =
-        format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{reader}");
+    let role = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{reader}");
     let body = json!({"properties": {"roleDefinitionId": role, "principalId": outer, "principalType": "Group"}});
     let path = format!("{group}/providers/Microsoft.Authorization/roleAssignments/{name}");
     good(developer.arm(Method::PUT, &path, body).await).await;

@@ -48,7 +48,9 @@ pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
             arm.require("Microsoft.Resources/subscriptions/read", &name::subscription_id()).await?;
             Ok(Answer::ok(subscription()))
         }
-        ["subscriptions", _, "locations"] => Ok(Answer::list(region::ALL.iter().map(|(n, d)| location(n, d)).collect())),
+        ["subscriptions", _, "locations"] => {
+            Ok(Answer::list(region::ALL.iter().map(|(n, d)| location(n, d)).collect()))
+        }
         ["subscriptions", _, "tagnames"] => Ok(Answer::list(Vec::new())),
         ["subscriptions", _, "resources"] => {
             // Who holds roles below the subscription only sees what they let it see; who holds none is refused

@@ -110,7 +110,9 @@ fn request(error: &RequestError) -> Said {
             None,
             format!("The request body is larger than {limit} bytes."),
         ),
-        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => bad("The api-version query parameter is required."),
+        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => {
+            bad("The api-version query parameter is required.")
+        }
         RequestError::NotEmulated(what) => said(
             StatusCode::BAD_REQUEST,
             "NotSupported",

@@ -80,7 +80,9 @@ fn request(error: &RequestError) -> Response {
             said(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", "http: request body too large", None)
         }
         RequestError::CutOff => said(bad, "BLOB_UPLOAD_INVALID", "the body ended too early", None),
-        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => said(bad, "BAD_REQUEST", "api-version is missing", None),
+        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => {
+            said(bad, "BAD_REQUEST", "api-version is missing", None)
+        }
         RequestError::NotEmulated(what) => {
             said(StatusCode::NOT_IMPLEMENTED, "UNSUPPORTED", &format!("The operation is unsupported: {what}."), None)
         }
