@@ -19,13 +19,18 @@ pub(super) enum Change {
     /// Show the time
     Show,
     /// Let time pass at once: 61m, 1h30m, 2d
+    // Said by hand, for of a forgotten argument clap's own would tell without [OPTIONS].
+    #[command(override_usage = "acrite clock advance [OPTIONS] DURATION")]
     Advance {
-        #[arg(value_parser = moment::duration)]
+        /// How long
+        #[arg(value_parser = moment::duration, value_name = "DURATION")]
         by: Duration,
     },
     /// Jump to a time: 2026-01-31T12:00:00Z
+    #[command(override_usage = "acrite clock set [OPTIONS] TIME")]
     Set {
-        #[arg(value_parser = moment::instant)]
+        /// In RFC 3339, not before the emulator's present
+        #[arg(value_parser = moment::instant, value_name = "TIME")]
         to: Timestamp,
     },
     /// Let time stand still
@@ -33,8 +38,10 @@ pub(super) enum Change {
     /// Let time run again
     Resume,
     /// Let time run faster or slower: 60x
+    #[command(override_usage = "acrite clock rate [OPTIONS] RATE")]
     Rate {
-        #[arg(value_parser = moment::rate)]
+        /// Seconds of the emulator in one of the machine
+        #[arg(value_parser = moment::rate, value_name = "RATE")]
         rate: f64,
     },
 }

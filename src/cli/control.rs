@@ -93,7 +93,7 @@ impl Control {
             return Ok(answer);
         }
         let message = answer["error"]["message"].as_str().map_or(format!("it answered {status}"), str::to_owned);
-        Err(Failure::new(message, format!("that is the answer of the acrite at {}; see `acrite --help`", self.url)))
+        Err(Failure::new(message, format!("that is the answer of the acrite at {}", self.url)))
     }
 }
 

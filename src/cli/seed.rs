@@ -183,20 +183,39 @@ impl<'a> Client<'a> {
     }
 
     async fn push(&self, image: &Image) -> Result<(), Failure> {
-        let failed = |why: String| {
+        let failed = |why: String, next: String| {
             let Image { registry, repository, tag, path } = image;
-            Failure::new(
-                format!("{} was not pushed to {registry}.azurecr.io/{repository}:{tag}: {why}", path.display()),
-                "the path must be an OCI layout (`skopeo copy SOURCE oci:PATH`), and a --template must have made the registry",
-            )
+            let what = format!("{} was not pushed to {registry}.azurecr.io/{repository}:{tag}: {why}", path.display());
+            Failure::new(what, next)
         };
-        let layout = Layout::open(&image.path).map_err(failed)?;
-        let top = layout.manifest(&image.tag).map_err(failed)?;
-        let token = self.registry_token(image).await.map_err(failed)?;
-        let registry = Registry { app: self.app, image, token: format!("Bearer {token}") };
-        registry.manifest(&layout, &top.0, &top.1, &image.tag).await.map_err(failed)?;
+        let no_layout = |why| failed(why, "the path must be an OCI layout (`skopeo copy SOURCE oci:PATH`)".to_owned());
+        let layout = Layout::open(&image.path).map_err(no_layout)?;
+        let top = layout.manifest(&image.tag).map_err(no_layout)?;
+        let pushed = async {
+            let token = self.registry_token(image).await?;
+            let registry = Registry { app: self.app, image, token: format!("Bearer {token}") };
+            registry.manifest(&layout, &top.0, &top.1, &image.tag).await
+        };
+        if let Err(why) = pushed.await {
+            let next = self.what_to_do(image).await;
+            return Err(failed(why, next));
+        }
         tracing::info!("pushed {}", image.path.display());
         Ok(())
+    }
+
+    /// What to do about a registry that did not take an image: what `acrite status` tells of it.
+    async fn what_to_do(&self, image: &Image) -> String {
+        let answer = inside::ask(self.app, "GET", "http://localhost/acrite/v1/status", &[], "").await;
+        let status = answer.map(|answer| json(&answer)).unwrap_or_default();
+        let mut registries = status["registries"].as_array().into_iter().flatten();
+        match registries.find(|r| r["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(&image.registry))) {
+            None => "a --template must make the registry first".to_owned(),
+            Some(registry) => match registry["why"].as_str() {
+                Some(why) => format!("the registry is locked: {why}; deploy it with its key, and take that away later"),
+                None => "that is the registry's own answer".to_owned(),
+            },
+        }
     }
 
     async fn registry_token(&self, image: &Image) -> Result<String, String> {

@@ -74,6 +74,8 @@ pub enum RequestError {
     CutOff,
     /// `api-version` is missing.
     ApiVersionMissing,
+    /// `api-version` is none that ever was.
+    ApiVersionInvalid(String),
     /// A well-formed feature of Azure that is not emulated. Named in the README's table of limits.
     NotEmulated(String),
 }
@@ -321,6 +323,13 @@ pub enum ResourceError {
     },
     /// The location is missing.
     LocationMissing,
+    /// The location is no region that has such resources.
+    LocationUnavailable {
+        /// As sent.
+        wanted: String,
+        /// The resource type.
+        kind: String,
+    },
     /// A location cannot be changed.
     LocationFixed {
         /// The resource's name.

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod key;
 pub mod name;
 pub mod private_link;
+pub mod region;
 pub mod registry;
 pub mod registry_child;
 pub mod registry_values;

@@ -53,6 +53,16 @@ pub fn is_deployment(name: &str) -> bool {
     (1..=64).contains(&name.chars().count()) && name.chars().all(|c| c.is_alphanumeric() || "-_().".contains(c))
 }
 
+/// Versions of resource management: a date of 2014 or later, and perhaps a word (`2025-03-01-preview`).
+#[must_use]
+pub fn is_api_version(version: &str) -> bool {
+    let (Some(date), Some(rest)) = (version.get(..10), version.get(10..)) else { return false };
+    let word = rest.strip_prefix('-').map_or(rest.is_empty(), |word| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.bytes().all(|b| b.is_ascii_alphanumeric())
+    });
+    word && date.parse::<jiff::civil::Date>().is_ok_and(|date| date.year() >= 2014)
+}
+
 /// A location as Azure keeps it: `East US` becomes `eastus`.
 #[must_use]
 pub fn location(text: &str) -> String {
@@ -155,6 +165,17 @@ mod tests {
         assert!(is_registry("reg01") && !is_registry("reg") && !is_registry("my-reg"));
         assert!(is_resource_group("rg_(1).x") && !is_resource_group("rg.") && !is_resource_group("a/b"));
         assert_eq!(location("East US"), "eastus");
+    }
+
+    #[test]
+    fn api_versions() {
+        for good in ["2014-04-01", "2025-11-01", "2018-09-01-preview", "2024-01-01-privatepreview"] {
+            assert!(is_api_version(good), "{good}");
+        }
+        for bad in ["", "banana", "2025", "2013-03-01", "2025-13-01", "2025-02-30", "2025-11-01-", "2025-11-01x", "7.4"]
+        {
+            assert!(!is_api_version(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub struct Call {
     pub body: Body,
 }
 
+/// The code of a refusal, beside the answer that says it: for the log.
+#[derive(Debug, Clone)]
+pub struct Code(pub String);
+
 impl Call {
     /// Takes a request apart.
     #[must_use]

@@ -23,7 +23,7 @@ use axum::response::Response;
 use tower::service_fn;
 
 use crate::app::App;
-use call::Call;
+use call::{Call, Code};
 use leftover::{Leftover, Patience};
 
 /// The service that answers for a host (lower case, no port), or `None` where the host is not emulated.
@@ -73,7 +73,14 @@ where
             let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
             let (request, leftover) = Leftover::of(request);
             let call = Call::new(request, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+            // Neither query nor headers: those hold tokens and signatures.
+            let asked = tracing::enabled!(tracing::Level::DEBUG)
+                .then(|| (call.method.clone(), call.host.clone(), call.path.clone()));
             let answer = answer(app, call).await;
+            if let Some((method, host, path)) = asked.filter(|_| answer.status().as_u16() >= 400) {
+                let code = answer.extensions().get::<Code>().map_or("-", |code| &code.0);
+                tracing::debug!(status = answer.status().as_u16(), code, %method, host, path, "refused");
+            }
             Ok::<_, Infallible>(leftover.settle(patience, answer).await)
         }
     }))

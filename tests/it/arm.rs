@@ -436,3 +436,61 @@ async fn what_hangs_on_a_resource_belongs_to_its_own_provider() {
     assert_eq!((status, code.as_str()), (404, "InvalidResourceType"));
     assert!(message.contains("'vaults' could not be found in the namespace 'Microsoft.KeyVault'"), "{message}");
 }
+
+#[tokio::test]
+async fn an_api_version_is_a_date() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    for version in ["banana", "2013-12-31", "2025-13-01", "7.4"] {
+        let (status, code, message) =
+            refused(me.arm_at(version, Method::GET, &group_path(""), Value::Null).await).await;
+        assert_eq!((status, code.as_str()), (400, "InvalidApiVersionParameter"));
+        let begin = format!("The api-version '{version}' is invalid. The supported versions are '2025-04-01,");
+        assert!(message.starts_with(&begin), "{message}");
+    }
+    for version in ["2014-04-01", "2025-11-01", "2018-09-01-preview"] {
+        good(me.arm_at(version, Method::GET, &group_path(""), Value::Null).await).await;
+    }
+}
+
+#[tokio::test]
+async fn a_location_is_a_region_of_azure() {
+    let world = World::new();
+    let me = world.developer().await;
+    let body = |location: &str| {
+        json!({"location": location, "sku": {"name": "Premium", "family": "A"}, "properties": {
+            "tenantId": TENANT, "sku": {"name": "premium", "family": "A"}, "accessPolicies": []}})
+    };
+    let (status, code, message) = refused(me.arm(Method::PUT, &group_path(""), body("Mars")).await).await;
+    assert_eq!((status, code.as_str()), (400, "LocationNotAvailableForResourceGroup"));
+    let told =
+        "The provided location 'Mars' is not available for resource group. List of available regions is 'eastus,";
+    assert!(message.starts_with(told), "{message}");
+    good(me.arm(Method::PUT, &group_path(""), json!({"location": "sweden CENTRAL"})).await).await;
+    me.make_registry("reg01").await;
+    for (path, kind) in [
+        (registry_path("reg02"), "Microsoft.ContainerRegistry/registries"),
+        (
+            format!("{}/replications/mars", registry_path("reg01")),
+            "Microsoft.ContainerRegistry/registries/replications",
+        ),
+        (vault_path("vault1"), "Microsoft.KeyVault/vaults"),
+        (identity_path("id1"), "Microsoft.ManagedIdentity/userAssignedIdentities"),
+    ] {
+        let (status, code, message) = refused(me.arm(Method::PUT, &path, body("mars")).await).await;
+        assert_eq!((status, code.as_str()), (400, "LocationNotAvailableForResourceType"), "{kind}");
+        let told = format!(
+            "The provided location 'mars' is not available for resource type '{kind}'. List of available regions for the resource type is 'eastus,"
+        );
+        assert!(message.starts_with(&told), "{message}");
+    }
+    for (path, location) in [(vault_path("vault1"), "New Zealand North"), (identity_path("id1"), "UKWEST")] {
+        let made = good(me.arm(Method::PUT, &path, body(location)).await).await;
+        assert_eq!(made["location"], location.replace(' ', "").to_lowercase());
+    }
+    let path = format!("/subscriptions/{SUBSCRIPTION}/locations");
+    let all = good(me.arm(Method::GET, &path, Value::Null).await).await;
+    let all: Vec<&str> = all["value"].as_array().unwrap().iter().map(|l| l["displayName"].as_str().unwrap()).collect();
+    assert!(all.len() > 55 && all.contains(&"Poland Central"), "{all:?}");
+}

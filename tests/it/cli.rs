@@ -243,7 +243,10 @@ async fn clock_and_status_speak_to_the_instance_that_the_environment_names() {
     let refused = run(&["clock", "set", "2000-01-01T00:00:00Z"]);
     assert_eq!(refused.status.code(), Some(1));
     assert!(err(&refused).starts_with("acrite: time does not run backwards\n"), "{}", err(&refused));
+    assert!(!err(&refused).contains("--help"), "{}", err(&refused));
     assert_eq!(run(&["clock", "advance", "soon"]).status.code(), Some(2));
+    let forgotten = run(&["clock", "advance"]);
+    assert!(err(&forgotten).contains("Usage: acrite clock advance [OPTIONS] DURATION\n"), "{}", err(&forgotten));
 
     assert!(out(&run(&["status"])).starts_with("REGISTRY  SKU"));
     let status: Value = serde_json::from_str(&out(&run(&["status", "--json"]))).unwrap();
@@ -259,4 +262,43 @@ fn secrets_are_for_this_user_alone() {
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
     serving.end("TERM");
+}
+
+#[test]
+fn the_log_tells_each_refusal_and_no_token() {
+    use std::io::{Read, Write};
+
+    let home = TempDir::new().unwrap();
+    let run = |log: &str| {
+        let mut child = acrite(home.path(), &["serve", "--ephemeral", "--offline", "--listen", "127.0.0.1:0"])
+            .env("ACRITE_LOG", log)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let greeting = BufReader::new(child.stdout.as_mut().unwrap()).lines().next().unwrap().unwrap();
+        let address = greeting.strip_prefix("acrite listening on http://").unwrap();
+        for (host, path) in [
+            ("management.azure.com", "/subscriptions/s?api-version=2025-11-01"),
+            ("nowhere.vault.azure.net", "/keys/k?api-version=7.4"),
+            ("nowhere.azurecr.io", "/v2/a/manifests/v1?sig=secret"),
+        ] {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            let head = format!("GET http://{host}{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+            write!(stream, "{head}Authorization: Bearer secret\r\n\r\n").unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        }
+        send("TERM", child.id());
+        err(&child.wait_with_output().unwrap())
+    };
+    let log = run("acrite=debug");
+    for line in [
+        "refused status=401 code=\"InvalidAuthenticationToken\" method=GET host=\"management.azure.com\" path=\"/subscriptions/s\"",
+        "refused status=404 code=\"VaultNotFound\" method=GET host=\"nowhere.vault.azure.net\" path=\"/keys/k\"",
+        "refused status=404 code=\"NAME_UNKNOWN\" method=GET host=\"nowhere.azurecr.io\" path=\"/v2/a/manifests/v1\"",
+    ] {
+        assert!(log.contains(line), "{line}\n{log}");
+    }
+    assert!(!log.contains("secret"), "{log}");
+    assert!(!run("acrite=info").contains("refused"));
 }

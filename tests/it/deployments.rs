@@ -165,17 +165,27 @@ async fn wrong_templates_create_nothing() {
             "MaxDepth",
         ),
         (
+            "{\"schemaVersion\": 2, \"manifests\": []}".to_owned(),
+            "InvalidTemplate",
+            "Deployment template validation failed: 'Required property 'resources' not found in JSON. Path '', line 1, position ",
+        ),
+        (
             "{\"resources\": [}".to_owned(),
             "InvalidRequestContent",
             "Unexpected character encountered while parsing value: }. Path 'properties.template.resources[0]', line 1",
         ),
         (
-            text("{\"type\": \"Microsoft.Storage/storageAccounts\", \"apiVersion\": \"1\", \"name\": \"s\"}"),
+            text("{\"type\": \"Microsoft.Storage/storageAccounts\", \"apiVersion\": \"2023-01-01\", \"name\": \"s\"}"),
             "InvalidTemplateDeployment",
             "is not valid according to the validation procedure",
         ),
         (
-            text("{\"type\": \"Microsoft.KeyVault/managedThings\", \"apiVersion\": \"1\", \"name\": \"s\"}"),
+            text("{\"type\": \"Microsoft.KeyVault/vaults\", \"apiVersion\": \"banana\", \"name\": \"v\"}"),
+            "InvalidTemplateDeployment",
+            "is not valid according to the validation procedure",
+        ),
+        (
+            text("{\"type\": \"Microsoft.KeyVault/managedThings\", \"apiVersion\": \"2023-07-01\", \"name\": \"s\"}"),
             "InvalidTemplateDeployment",
             "is not valid according to the validation procedure",
         ),
@@ -467,6 +477,7 @@ fn a_seed_that_fails_says_what_to_do() {
         "{\n  \"resources\": [\n    {\"type\": \"A.B/cs\", \"apiVersion\": \"1\", \"name\": \"[foo()]\"}\n  ]\n}",
     );
     let needy = write("needy.json", "{\"parameters\": {\"p\": {\"type\": \"string\"}}, \"resources\": []}");
+    let index = write("index.json", "{\"schemaVersion\": 2, \"manifests\": []}");
     let given = write("given.json", "{\"$schema\": \"x\", \"parameters\": {\"p\": {\"value\": \"x\"}}}");
     let run = |arguments: &[&str]| {
         let out = Command::new(env!("CARGO_BIN_EXE_acrite"))
@@ -484,9 +495,19 @@ fn a_seed_that_fails_says_what_to_do() {
     let (code, said) = run(&["--template", &needy]);
     assert!(code == 1 && said.contains("'p'"), "{said}");
     assert_eq!(run(&["--template", &needy, "--parameters", &given]), (0, String::new()));
+    let (code, said) = run(&["--template", &index]);
+    assert!(code == 1 && said.contains("Required property 'resources' not found"), "{said}");
     let (code, said) = run(&["--template", "nowhere.json"]);
     assert!(code == 1 && said.contains("cannot be read"), "{said}");
     let (code, said) = run(&["--image", "none/app:v1=nowhere"]);
     assert!(code == 1 && said.contains("skopeo copy"), "{said}");
+    let content = layout(b"a layer");
+    let path = content.path().display();
+    let (code, said) = run(&["--image", &format!("none1/app:v1={path}")]);
+    assert!(code == 1 && said.contains("make the registry first") && !said.contains("OCI layout"), "{said}");
+    let revoked = root("fixtures/revoked.json").display().to_string();
+    let image = format!("acriterevoked/app:v1={path}");
+    let (code, said) = run(&["--template", &revoked, "--image", &image]);
+    assert!(code == 1 && said.contains("the registry is locked: ") && !said.contains("OCI layout"), "{said}");
     assert_eq!(run(&["--image", "nonsense"]).0, 2);
 }

@@ -4,7 +4,7 @@ use acrite::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::harness::{Person, World, good, refused};
+use crate::harness::{Person, SUBSCRIPTION, World, good, refused};
 
 async fn get(person: &Person<'_>, path: &str) -> Value {
     good(person.graph(Method::GET, path, Value::Null).await).await
@@ -231,7 +231,11 @@ async fn groups_hold_members_and_members_of_members() {
     developer.make_group().await;
     assert_eq!(somebody.arm(Method::GET, &vaults, Value::Null).await.status().as_u16(), 403);
     let reader = "acdd72a7-3385-48ef-bd42-f606fba81ae7";
-    developer.assign(&crate::harness::group_path(""), reader, outer).await;
+    let (group, name) = (crate::harness::group_path(""), uuid::Uuid::new_v4());
+    let role = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{reader}");
+    let body = json!({"properties": {"roleDefinitionId": role, "principalId": outer, "principalType": "Group"}});
+    let path = format!("{group}/providers/Microsoft.Authorization/roleAssignments/{name}");
+    good(developer.arm(Method::PUT, &path, body).await).await;
     assert_eq!(somebody.arm(Method::GET, &vaults, Value::Null).await.status().as_u16(), 200);
     let member = format!("groups/{inner}/members/{}/$ref", somebody.object_id);
     assert_eq!(delete(&developer, &member).await.status().as_u16(), 204);

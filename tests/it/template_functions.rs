@@ -29,8 +29,13 @@ fn read_with(template: &Value, parameters: &Value) -> Result<Program, String> {
     Program::read(source).map_err(|invalid| invalid.message)
 }
 
+/// Reads a template; one that is about other things need not write down that it has no resources.
 fn read(template: &Value) -> Result<Program, String> {
-    read_with(template, &json!({}))
+    let mut template = template.clone();
+    if let Some(template) = template.as_object_mut() {
+        template.entry("resources").or_insert_with(|| json!([]));
+    }
+    read_with(&template, &json!({}))
 }
 
 fn need(action: Option<&str>, input: Option<&str>) -> Need {
@@ -426,10 +431,12 @@ fn wrong_templates_are_told_in_azures_words() {
             Err(error) => assert!(!words.is_empty() && error.contains(words), "{template}\n{error}\n{words}"),
         }
     }
+    let missing = read_with(&json!({"manifests": []}), &json!({}));
+    assert!(missing.unwrap_err().contains("'Required property 'resources' not found in JSON. Path '', line 1"));
     let many: serde_json::Map<String, Value> =
         (0..257).map(|i| (format!("p{i}"), json!({"type": "int", "defaultValue": 1}))).collect();
     assert!(read(&json!({ "parameters": many })).unwrap_err().contains("Limit: '256' and actual: '257'"));
-    let defined = json!({"parameters": {"p": {"type": "int", "defaultValue": 1}}});
+    let defined = json!({"parameters": {"p": {"type": "int", "defaultValue": 1}}, "resources": []});
     let error = read_with(&defined, &json!({"q": {"value": 1}})).unwrap_err();
     assert!(error.contains("The following parameters were supplied, but do not correspond to any parameters defined in the template: 'q'"), "{error}");
 }

@@ -140,6 +140,12 @@ impl Program {
                 "The template is missing or is not an object. Please see https://aka.ms/arm-syntax for usage details.",
             ));
         }
+        if get(template, "resources").is_none_or(Value::is_null) {
+            let (line, column) = source.places.of("properties.template");
+            return Err(validation(format!(
+                "Required property 'resources' not found in JSON. Path '', line {line}, position {column}."
+            )));
+        }
         for (section, limit) in SECTIONS {
             let count = get(template, section).and_then(Value::as_object).map_or(0, Map::len);
             if count > *limit {

@@ -137,13 +137,16 @@ pub(super) struct Outcome {
     pub outputs: std::result::Result<Map<String, Value>, Value>,
 }
 
-/// Looks whether the emulator has all the types that the template wants, before anything is created.
+/// Looks whether the emulator has all the types and versions that the template wants, before anything is created.
 pub(super) async fn unsupported(deployer: &Deployer, program: &Program) -> Result<Vec<Value>> {
     let mut details = Vec::new();
     for resource in program.resources.iter().filter(|r| r.wanted && !r.existing && !is_access_policies(r)) {
         match deployer.get(&resource.id, &resource.api_version).await {
             Err(error) if is_unsupported(&error) => {
                 tracing::warn!(kind = %resource.kind, "this resource type is not emulated");
+                details.push(detail(&error, &resource.id));
+            }
+            Err(error @ Error::Request(RequestError::ApiVersionInvalid(_))) => {
                 details.push(detail(&error, &resource.id));
             }
             // A refusal of another kind is told when the resource is written.

@@ -16,7 +16,7 @@ use crate::app::{Cx, groups, operations};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::template::{self, DEPLOYMENTS, Document, Facts, Invalid, Places, Program, Source, get, split_id};
 use crate::domain::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID};
-use crate::domain::{Error, Result, Timestamp, name};
+use crate::domain::{Error, Result, Timestamp, name, region};
 use crate::http::call::BODY_LIMIT;
 
 /// What a client asks to deploy.
@@ -151,7 +151,11 @@ async fn asked(arm: &mut Arm, scope: String, group: Option<&str>, name: String) 
     if !name::is_deployment(&name) {
         return Err(ResourceError::NameInvalid { name, kind: DEPLOYMENTS.to_owned() }.into());
     }
-    let location = get(&value, "location").and_then(Value::as_str).map(name::location);
+    let location = get(&value, "location").and_then(Value::as_str);
+    if let Some(location) = location {
+        region::require(location, DEPLOYMENTS)?;
+    }
+    let location = location.map(name::location);
     if group.is_none() && location.is_none() {
         return Err(ResourceError::LocationMissing.into());
     }

@@ -10,6 +10,8 @@ use crate::domain::error::{
     AccessError, ContentError, KeyError, RegistryError, RequestError, ResourceError, SignInError, SourceError,
     TokenError, VaultError,
 };
+use crate::domain::region;
+use crate::domain::template::DEPLOYMENTS;
 use crate::domain::well_known::TENANT_ID;
 
 /// Whose errors they are.
@@ -36,6 +38,9 @@ fn said(status: StatusCode, code: &'static str, message: impl Into<String>) -> S
 fn gateway(status: StatusCode, code: &'static str, message: impl Into<String>) -> Said {
     Said { gateway: true, ..said(status, code, message) }
 }
+
+/// The versions of resource management itself, which its refusals name whatever the call was about.
+const API_VERSIONS: &str = "2025-04-01,2025-03-01,2024-11-01,2024-07-01,2024-03-01,2023-07-01,2022-12-01,2022-09-01,2022-06-01,2022-05-01,2022-01-01,2021-04-01,2021-01-01,2020-10-01,2020-06-01,2020-01-01,2019-11-01,2019-08-01,2019-05-01,2018-05-01,2018-02-01,2017-05-10,2016-09-01,2016-06-01,2015-11-01,2015-01-01,2014-04-01,2014-01-01";
 
 /// Renders a refusal.
 pub fn refusal(error: &Error, provider: Provider) -> Answer {
@@ -179,6 +184,11 @@ fn request(error: &RequestError) -> Said {
             "MissingApiVersionParameter",
             "The api-version query parameter (?api-version=) is required for all requests.",
         ),
+        RequestError::ApiVersionInvalid(version) => gateway(
+            S::BAD_REQUEST,
+            "InvalidApiVersionParameter",
+            format!("The api-version '{version}' is invalid. The supported versions are '{API_VERSIONS}'."),
+        ),
         RequestError::NotEmulated(what) => {
             tracing::warn!(%what, "not emulated");
             said(
@@ -251,6 +261,22 @@ fn resource(error: &ResourceError) -> Said {
         ),
         ResourceError::LocationMissing => {
             gateway(S::BAD_REQUEST, "LocationRequired", "The location property is required for this definition.")
+        }
+        ResourceError::LocationUnavailable { wanted, kind } => {
+            let (code, what) = match kind.as_str() {
+                region::GROUPS => ("LocationNotAvailableForResourceGroup", "resource group".to_owned()),
+                DEPLOYMENTS => ("LocationNotAvailableForDeployment", "deployment".to_owned()),
+                _ => ("LocationNotAvailableForResourceType", format!("resource type '{kind}'")),
+            };
+            let whose = if what.starts_with("resource type") { " for the resource type" } else { "" };
+            gateway(
+                S::BAD_REQUEST,
+                code,
+                format!(
+                    "The provided location '{wanted}' is not available for {what}. List of available regions{whose} is '{}'.",
+                    region::names()
+                ),
+            )
         }
         ResourceError::LocationFixed { name, existing, wanted } => gateway(
             S::CONFLICT,

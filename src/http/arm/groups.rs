@@ -9,7 +9,7 @@ use super::{Arm, subscriptions};
 use crate::app::groups::{self, Group};
 use crate::app::{cascade, operations};
 use crate::domain::error::RequestError;
-use crate::domain::{Result, name};
+use crate::domain::{Result, name, region};
 
 fn shown(group: &Group) -> Value {
     let mut value = json!({
@@ -49,6 +49,7 @@ pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
                 Method::PUT | Method::PATCH => {
                     arm.require(&format!("{TYPE}/write"), &scope).await?;
                     let body = arm.object().await?;
+                    arm.require_region(&body, region::GROUPS)?;
                     let mut cx = arm.app.write(caller).await?;
                     if arm.method == Method::PATCH {
                         groups::get(&mut cx, &group).await?;

@@ -84,6 +84,7 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
                 return Err(ResourceError::NameInvalid { name: identity, kind: IDENTITIES.to_owned() }.into());
             }
             let body = arm.object().await?;
+            arm.require_region(&body, IDENTITIES)?;
             let mut cx = arm.app.write(caller).await?;
             let in_group = groups::get(&mut cx, group).await?;
             let existing = identities::find(&mut cx, group, &identity).await?;

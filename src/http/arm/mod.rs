@@ -29,6 +29,8 @@ use super::call::Call;
 use crate::app::{App, access as gate, operations, tokens};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::name::is_api_version;
+use crate::domain::region;
 use crate::domain::well_known::SUBSCRIPTION_ID;
 use crate::domain::{Error, Result};
 use wire::Answer;
@@ -99,6 +101,14 @@ impl Arm {
         .into())
     }
 
+    /// Requires of a document that is put that its `location`, if it has one, is a region.
+    fn require_region(&self, body: &Value, kind: &str) -> Result<()> {
+        match body["location"].as_str().filter(|_| self.method == Method::PUT) {
+            Some(location) => region::require(location, kind),
+            None => Ok(()),
+        }
+    }
+
     fn unknown_route(&self) -> Error {
         RequestError::RouteUnknown(self.call.path.clone()).into()
     }
@@ -117,6 +127,9 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
     }
     let caller = tokens::authenticate(app, call.bearer(), tokens::ARM, call.address).await?;
     let api_version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
+    if !is_api_version(&api_version) {
+        return Err(RequestError::ApiVersionInvalid(api_version).into());
+    }
     let mut arm = Arm { app: app.clone(), caller, method: call.method.clone(), segments, lower, api_version, call };
     route(&mut arm).await
 }
@@ -129,6 +142,9 @@ fn within(app: &Arc<App>, caller: &Caller, call: Call) -> Pin<Box<dyn Future<Out
         let segments = call.segments();
         let lower = segments.iter().map(|s| s.to_ascii_lowercase()).collect();
         let api_version = call.query("api-version").unwrap_or_default();
+        if !is_api_version(&api_version) {
+            return Err(RequestError::ApiVersionInvalid(api_version).into());
+        }
         route(&mut Arm { app, caller, method: call.method.clone(), segments, lower, api_version, call }).await
     })
 }

@@ -10,25 +10,7 @@ use crate::app::{access, groups, identities, registries, vaults};
 use crate::domain::access::{Plane, allowed};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
-use crate::domain::{Result, Timestamp, name};
-
-const LOCATIONS: &[(&str, &str)] = &[
-    ("eastus", "East US"),
-    ("eastus2", "East US 2"),
-    ("centralus", "Central US"),
-    ("westus", "West US"),
-    ("westus2", "West US 2"),
-    ("westus3", "West US 3"),
-    ("northeurope", "North Europe"),
-    ("westeurope", "West Europe"),
-    ("uksouth", "UK South"),
-    ("francecentral", "France Central"),
-    ("germanywestcentral", "Germany West Central"),
-    ("japaneast", "Japan East"),
-    ("japanwest", "Japan West"),
-    ("southeastasia", "Southeast Asia"),
-    ("australiaeast", "Australia East"),
-];
+use crate::domain::{Result, Timestamp, name, region};
 
 const PROVIDERS: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
@@ -66,7 +48,9 @@ pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
             arm.require("Microsoft.Resources/subscriptions/read", &name::subscription_id()).await?;
             Ok(Answer::ok(subscription()))
         }
-        ["subscriptions", _, "locations"] => Ok(Answer::list(LOCATIONS.iter().map(|(n, d)| location(n, d)).collect())),
+        ["subscriptions", _, "locations"] => {
+            Ok(Answer::list(region::ALL.iter().map(|(n, d)| location(n, d)).collect()))
+        }
         ["subscriptions", _, "tagnames"] => Ok(Answer::list(Vec::new())),
         ["subscriptions", _, "resources"] => {
             // Who holds roles below the subscription only sees what they let it see; who holds none is refused
@@ -113,7 +97,7 @@ fn provider(namespace: &str) -> Result<Value> {
         .iter()
         .find(|(n, _)| n.eq_ignore_ascii_case(namespace))
         .ok_or_else(|| ResourceError::ProviderNotFound(namespace.to_owned()))?;
-    let locations: Vec<&str> = LOCATIONS.iter().map(|(_, d)| *d).collect();
+    let locations: Vec<&str> = region::ALL.iter().map(|(_, d)| *d).collect();
     let types: Vec<Value> = types
         .iter()
         .map(|t| json!({"resourceType": t, "locations": locations, "apiVersions": ["2025-11-01"], "capabilities": "None"}))

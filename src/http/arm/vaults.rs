@@ -141,6 +141,7 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
         Method::PUT | Method::PATCH => {
             arm.require(&format!("{VAULTS}/write"), &scope).await?;
             let body = arm.object().await?;
+            arm.require_region(&body, VAULTS)?;
             let asked = Asked {
                 group: group.to_owned(),
                 name: vault,

@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::domain::Timestamp;
+use crate::http::call::Code;
 
 /// What marks ARM's own refusals, which no provider has seen [recorded].
 pub const GATEWAY: (&str, &str) = ("x-ms-failure-cause", "gateway");
@@ -73,6 +74,7 @@ impl Answer {
     pub fn into_response(self, correlation: Option<String>, client_request: Option<String>) -> Response {
         let request_id = uuid::Uuid::new_v4().to_string();
         let has_body = self.body.is_some();
+        let code = self.body.as_ref().and_then(|body| body["error"]["code"].as_str()).map(|code| Code(code.to_owned()));
         let text = self.body.map(|b| b.to_string());
         let mut response = Response::new(text.map_or_else(Body::empty, Body::from));
         *response.status_mut() = self.status;
@@ -101,6 +103,9 @@ impl Answer {
         }
         for (name, value) in self.headers {
             set(name, &value);
+        }
+        if let Some(code) = code {
+            response.extensions_mut().insert(code);
         }
         response
     }

@@ -91,7 +91,7 @@ fn say(error: &Error) -> Refusal {
                 9_002_313,
                 "Invalid request. Request is malformed or invalid: it was cut off.",
             ),
-            RequestError::ApiVersionMissing => refusal(
+            RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => refusal(
                 BAD,
                 "invalid_request",
                 0,

@@ -70,7 +70,9 @@ fn say(error: &Error) -> Refusal {
             ),
             RequestError::CutOff => refusal(BAD, "BadRequest", "Unable to read JSON request payload. It was cut off."),
             // Graph has no api-version.
-            RequestError::ApiVersionMissing => refusal(BAD, "BadRequest", "Invalid version."),
+            RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => {
+                refusal(BAD, "BadRequest", "Invalid version.")
+            }
             RequestError::NotEmulated(what) => refusal(
                 StatusCode::NOT_IMPLEMENTED,
                 "NotImplemented",

@@ -26,6 +26,11 @@ impl Said {
         &self.message
     }
 
+    /// The code, or the one within it.
+    pub fn code(&self) -> &'static str {
+        self.inner.unwrap_or(self.code)
+    }
+
     /// The error envelope. `innererror` is all lower case [recorded].
     pub fn body(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});
@@ -105,7 +110,9 @@ fn request(error: &RequestError) -> Said {
             None,
             format!("The request body is larger than {limit} bytes."),
         ),
-        RequestError::ApiVersionMissing => bad("The api-version query parameter is required."),
+        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => {
+            bad("The api-version query parameter is required.")
+        }
         RequestError::NotEmulated(what) => said(
             StatusCode::BAD_REQUEST,
             "NotSupported",

@@ -20,7 +20,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::call::Call;
+use super::call::{Call, Code};
 use crate::app::{App, tokens, vaults};
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
@@ -101,6 +101,7 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
                 tracing::error!("{error}");
             }
             let mut response = frame.response(said.status, Some(said.body().to_string()), None);
+            response.extensions_mut().insert(Code(said.code().to_owned()));
             if said.status == StatusCode::UNAUTHORIZED
                 && let Ok(challenge) = HeaderValue::from_str(&dialect::challenge(frame.port))
             {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::wire;
 use crate::domain::Error;
 use crate::domain::error::{ContentError, RegistryError, RequestError, SourceError};
+use crate::http::call::Code;
 
 /// Said when the key encryption key cannot be used (acr.md B.2) [docs]. Status and code are decided here,
 /// because Azure does not publish them.
@@ -28,7 +29,9 @@ fn said(status: StatusCode, code: &str, message: &str, detail: Option<Value>) ->
     if let Some(detail) = detail {
         error["detail"] = detail;
     }
-    wire::json(status, &json!({"errors": [error]}))
+    let mut answer = wire::json(status, &json!({"errors": [error]}));
+    answer.extensions_mut().insert(Code(code.to_owned()));
+    answer
 }
 
 /// A refusal as an answer. `correlation` is the request's id, which some texts name.
@@ -77,7 +80,9 @@ fn request(error: &RequestError) -> Response {
             said(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", "http: request body too large", None)
         }
         RequestError::CutOff => said(bad, "BLOB_UPLOAD_INVALID", "the body ended too early", None),
-        RequestError::ApiVersionMissing => said(bad, "BAD_REQUEST", "api-version is missing", None),
+        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => {
+            said(bad, "BAD_REQUEST", "api-version is missing", None)
+        }
         RequestError::NotEmulated(what) => {
             said(StatusCode::NOT_IMPLEMENTED, "UNSUPPORTED", &format!("The operation is unsupported: {what}."), None)
         }

@@ -10,6 +10,7 @@ use super::shown::shown;
 use crate::app::{Cx, cache_rules, registry_children, replications, webhooks};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
+use crate::domain::name::REGISTRIES;
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{Child, Kind};
 use crate::http::arm::Arm;
@@ -96,6 +97,7 @@ async fn one(arm: &mut Arm, registry: &Registry, kind: Kind, name: &str) -> Resu
         }
         _ => {
             let body = arm.object().await?;
+            arm.require_region(&body, &format!("{REGISTRIES}/{}", kind.segment()))?;
             let mut cx = arm.app.write(caller).await?;
             if arm.method == Method::PATCH {
                 registry_children::get(&mut cx, registry, kind, name).await?;

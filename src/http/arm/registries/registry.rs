@@ -153,6 +153,7 @@ pub(super) async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer>
         Method::PUT | Method::PATCH => {
             arm.require(&format!("{REGISTRIES}/write"), &scope).await?;
             let body = canonical_body(arm.object().await?);
+            arm.require_region(&body, REGISTRIES)?;
             let properties = body["properties"].as_object().cloned().unwrap_or_default();
             let long = arm.method == Method::PUT || is_long(&properties, &body);
             let wanted = Wanted {
