@@ -1,18 +1,18 @@
 # needs: az-current skopeo npm node
 # exec: self
 # Microsoft's own clients for registries, unmodified: azure-containerregistry for Python, @azure/container-registry
-# for JavaScript. They push, list, lock, delete.
+# for JavaScript. They push, list, lock, delete. And oras for Python.
 . "$ACRITE_SUITES/lib.sh"
 
 step "install them"
 export SDK=$WORK/sdk
 "$PYTHON" -m venv "$SDK/python" >"$WORK/install.log" 2>&1 &&
-  "$SDK/python/bin/pip" install --disable-pip-version-check -q azure-containerregistry==1.2.0 azure-identity requests >>"$WORK/install.log" 2>&1 ||
+  "$SDK/python/bin/pip" install --disable-pip-version-check -q azure-containerregistry==1.2.0 azure-identity requests oras==0.2.43 >>"$WORK/install.log" 2>&1 ||
   fail "pip could not install the Python client: $(tail -3 "$WORK/install.log")"
 mkdir -p "$SDK/js"
 (cd "$SDK/js" && npm init -y && npm install --no-audit --no-fund @azure/container-registry@1.1.2 @azure/identity) >"$WORK/install.log" 2>&1 ||
   fail "npm could not install the JavaScript client: $(tail -3 "$WORK/install.log")"
-cp "$ACRITE_SUITES/registry.py" "$ACRITE_SUITES/registry.mjs" "$SDK/js/"
+cp "$ACRITE_SUITES"/registry{,.oras}.py "$ACRITE_SUITES/registry.mjs" "$SDK/js/"
 
 cat >"$WORK/inner.sh" <<'INNER'
 . "$ACRITE_SUITES/lib.sh"
@@ -30,6 +30,10 @@ push "$WORK/image" sdkreg app:v1
 push "$WORK/image" sdkreg app:v2
 (cd "$SDK/js" && node registry.mjs https://sdkreg.azurecr.io)
 CHECKS=$((CHECKS + 1))
+step "oras for Python"
+mkdir "$WORK/oras"
+"$SDK/python/bin/python" "$SDK/js/registry.oras.py" sdkreg.azurecr.io "$AAD_USER" "$TOKEN" "$WORK/oras" | tee "$WORK/said"
+CHECKS=$((CHECKS + $(grep -c '^check: ' "$WORK/said")))
 done_with_suite
 INNER
 
