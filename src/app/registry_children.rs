@@ -64,22 +64,7 @@ pub async fn begin(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> 
         ))
         .into());
     }
-    let child = Child {
-        id: 0,
-        registry: registry.id,
-        kind,
-        name: name.to_owned(),
-        location: None,
-        tags: json!({}),
-        properties: Map::new(),
-        principal: None,
-        sealed: None,
-        created_by: cx.caller.name.clone(),
-        created_at: cx.now,
-        modified_by: cx.caller.name.clone(),
-        modified_at: cx.now,
-    };
-    Ok((child, true))
+    Ok((Child::new(registry, kind, name, &cx.caller.name, cx.now), true))
 }
 
 /// Keeps a child.

@@ -15,19 +15,9 @@ fn home(registry: &Registry) -> Child {
     let zones = registry.properties.get("zoneRedundancy").cloned().unwrap_or_else(|| json!("Disabled"));
     let properties = json!({"regionEndpointEnabled": true, "zoneRedundancy": zones});
     Child {
-        id: 0,
-        registry: registry.id,
-        kind: Kind::Replication,
-        name: registry.location.clone(),
         location: Some(registry.location.clone()),
-        tags: json!({}),
         properties: properties.as_object().cloned().unwrap_or_default(),
-        principal: None,
-        sealed: None,
-        created_by: registry.created_by.clone(),
-        created_at: registry.created_at,
-        modified_by: registry.created_by.clone(),
-        modified_at: registry.created_at,
+        ..Child::new(registry, Kind::Replication, &registry.location, &registry.created_by, registry.created_at)
     }
 }
 
@@ -131,8 +121,7 @@ pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Val
 
 /// How many regions there are beside the home region.
 pub async fn count(cx: &mut Cx, registry: &Registry) -> Result<usize> {
-    let all = registry_children::list(cx, registry, Kind::Replication).await?;
-    Ok(all.iter().filter(|r| !is_home(registry, &r.name)).count())
+    Ok(regions(cx, registry).await?.len() - 1)
 }
 
 /// Removes a replication; the home region stays. `None`: there was none.

@@ -123,6 +123,26 @@ pub struct Child {
 }
 
 impl Child {
+    /// A child with nothing in it yet, made by somebody at some time; not stored.
+    #[must_use]
+    pub fn new(registry: &Registry, kind: Kind, name: &str, by: &str, at: Timestamp) -> Self {
+        Self {
+            id: 0,
+            registry: registry.id,
+            kind,
+            name: name.to_owned(),
+            location: None,
+            tags: json!({}),
+            properties: Map::new(),
+            principal: None,
+            sealed: None,
+            created_by: by.to_owned(),
+            created_at: at,
+            modified_by: by.to_owned(),
+            modified_at: at,
+        }
+    }
+
     /// Its ARM id.
     #[must_use]
     pub fn arm_id(&self, registry: &Registry) -> String {
@@ -186,21 +206,8 @@ pub fn system_scope_maps(registry: &Registry) -> Vec<Child> {
         properties.insert("description".to_owned(), json!(description));
         properties.insert("type".to_owned(), json!("SystemDefined"));
         properties.insert("actions".to_owned(), json!(actions));
-        Child {
-            id: 0,
-            registry: registry.id,
-            kind: Kind::ScopeMap,
-            name: name.to_owned(),
-            location: None,
-            tags: json!({}),
-            properties,
-            principal: None,
-            sealed: None,
-            created_by: registry.created_by.clone(),
-            created_at: registry.created_at,
-            modified_by: registry.created_by.clone(),
-            modified_at: registry.created_at,
-        }
+        let map = Child::new(registry, Kind::ScopeMap, name, &registry.created_by, registry.created_at);
+        Child { properties, ..map }
     });
     maps.collect()
 }

@@ -27,7 +27,7 @@ impl Patience {
 /// Where a request's body comes back to, if it is not read to its end.
 #[derive(Debug)]
 pub struct Leftover {
-    back: oneshot::Receiver<Body>,
+    back: Option<oneshot::Receiver<Body>>,
     /// The client waits to be asked for the body: it will not come by itself.
     waits: bool,
     version: Version,
@@ -38,14 +38,17 @@ impl Leftover {
     pub fn of(request: Request<Body>) -> (Request<Body>, Self) {
         let waits = request.headers().contains_key(header::EXPECT);
         let version = request.version();
+        if request.body().is_end_stream() {
+            return (request, Self { back: None, waits, version });
+        }
         let (give, back) = oneshot::channel();
         let lend = |body| Body::new(Lent { body, ended: false, back: Some(give) });
-        (request.map(lend), Self { back, waits, version })
+        (request.map(lend), Self { back: Some(back), waits, version })
     }
 
     /// Makes the connection fit for the next request, or says in the answer that there will be none.
     pub async fn settle(mut self, Patience(bytes, time): Patience, mut answer: Response) -> Response {
-        let Ok(rest) = self.back.try_recv() else { return answer };
+        let Some(Ok(rest)) = self.back.as_mut().map(oneshot::Receiver::try_recv) else { return answer };
         let read = !self.waits && tokio::time::timeout(time, discard(rest, bytes)).await.unwrap_or(false);
         // A stream of HTTP/2 ends by itself.
         if !read && self.version <= Version::HTTP_11 {

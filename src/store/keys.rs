@@ -186,24 +186,20 @@ pub async fn next_purge(tx: &mut Tx) -> Result<Option<Timestamp>> {
 
 /// The living key of a living vault whose rotation policy is next to act.
 pub async fn next_rotation(tx: &mut Tx) -> Result<Option<Key>> {
-    let row = sqlx::query(
-        "SELECT keys.* FROM keys JOIN vaults ON vaults.id = keys.vault
-         WHERE keys.rotate_at IS NOT NULL AND keys.deleted_at IS NULL AND vaults.deleted_at IS NULL
-         ORDER BY keys.rotate_at, keys.id LIMIT 1",
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(row.as_ref().map(key))
+    next(tx, "rotate_at").await
 }
 
 /// The living key of a living vault whose end is the next to be told as near.
 pub async fn next_near_expiry(tx: &mut Tx) -> Result<Option<Key>> {
-    let row = sqlx::query(
+    next(tx, "near_expiry_at").await
+}
+
+async fn next(tx: &mut Tx, column: &'static str) -> Result<Option<Key>> {
+    let sql = format!(
         "SELECT keys.* FROM keys JOIN vaults ON vaults.id = keys.vault
-         WHERE keys.near_expiry_at IS NOT NULL AND keys.deleted_at IS NULL AND vaults.deleted_at IS NULL
-         ORDER BY keys.near_expiry_at, keys.id LIMIT 1",
-    )
-    .fetch_optional(tx.conn())
-    .await?;
+         WHERE keys.{column} IS NOT NULL AND keys.deleted_at IS NULL AND vaults.deleted_at IS NULL
+         ORDER BY keys.{column}, keys.id LIMIT 1"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_optional(tx.conn()).await?;
     Ok(row.as_ref().map(key))
 }

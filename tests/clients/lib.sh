@@ -112,6 +112,29 @@ print(json.dumps({"status": int(sys.argv[1]), "code": error.get("code"), "messag
 PY
 }
 
+# A registry without a customer-managed key and one with, PREFIXplain and PREFIXcmk; $principal is whom its vault PREFIXvault
+# knows.
+plain_and_cmk() { # plain_and_cmk PREFIX
+  step "a registry without a customer-managed key, and one with"
+  az group create --name rg --location eastus >/dev/null
+  az acr create --resource-group rg --name $1plain --sku Premium >/dev/null
+  az identity create --resource-group rg --name id1 >"$WORK/identity.json"
+  identity=$(field id <"$WORK/identity.json") principal=$(field principalId <"$WORK/identity.json")
+  az keyvault create --name $1vault --resource-group rg --enable-rbac-authorization false >/dev/null
+  az keyvault set-policy --name $1vault --object-id $principal --key-permissions get unwrapKey wrapKey >/dev/null
+  az keyvault key create --name key --vault-name $1vault >/dev/null
+  az acr create --resource-group rg --name $1cmk --identity $identity --sku Premium \
+    --key-encryption-key https://$1vault.vault.azure.net/keys/key >/dev/null
+}
+
+# The suite's inner script, in an emulator; its checks are the suite's.
+run_inner() { # run_inner <SCRIPT
+  step "run it"
+  cat >"$WORK/inner.sh"
+  "$ACRITE" exec --offline -- bash "$WORK/inner.sh" | tee "$WORK/inner.log"
+  CHECKS=$(sed -n 's/^checks: //p' "$WORK/inner.log" | tail -1)
+}
+
 # --- registries ------------------------------------------------------------------------------
 encryption() { az acr encryption show --name "$1"; }
 in_use() { encryption "$1" | field keyVaultProperties.versionedKeyIdentifier; } # in_use REGISTRY

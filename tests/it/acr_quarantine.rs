@@ -39,15 +39,20 @@ async fn told(me: &Person<'_>, count: usize) -> Vec<String> {
     events
 }
 
+/// A webhook that is told of pushes and of what comes into quarantine.
+async fn hook(me: &Person<'_>) {
+    let (uri, _) = listen(0).await;
+    let hook = json!({"location": "eastus", "properties": {"serviceUri": uri, "actions": ["push", "quarantine"]}});
+    good(me.arm(Method::PUT, &format!("{}/webhooks/hook01", registry_path("reg01")), hook).await).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pushed_waits_for_its_scanner() {
     let world = World::new();
     let me = world.developer().await;
     me.make_group().await;
     me.make_registry("reg01").await;
-    let (uri, _) = listen(0).await;
-    let hook = json!({"location": "eastus", "properties": {"serviceUri": uri, "actions": ["push", "quarantine"]}});
-    good(me.arm(Method::PUT, &format!("{}/webhooks/hook01", registry_path("reg01")), hook).await).await;
+    hook(&me).await;
     let scanner = world.somebody("scanner").await;
     let viewer = world.somebody("viewer").await;
     for (who, role) in [(&scanner, PUSH), (&scanner, WRITER), (&viewer, PUSH), (&viewer, READER)] {
@@ -141,9 +146,7 @@ async fn what_is_pulled_through_waits_once() {
     let me = world.developer().await;
     me.make_group().await;
     me.make_registry("reg01").await;
-    let (uri, _) = listen(0).await;
-    let hook = json!({"location": "eastus", "properties": {"serviceUri": uri, "actions": ["push", "quarantine"]}});
-    good(me.arm(Method::PUT, &format!("{}/webhooks/hook01", registry_path("reg01")), hook).await).await;
+    hook(&me).await;
     let scanner = world.somebody("scanner").await;
     for role in [PUSH, WRITER] {
         me.assign(&registry_path("reg01"), role, &scanner.object_id).await;

@@ -39,12 +39,9 @@ use wire::Answer;
 pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let correlation = call.header("x-ms-correlation-request-id").map(str::to_owned);
     let client_request = call.header("x-ms-client-request-id").map(str::to_owned);
-    let provider = provider_of(&call.path);
-    let versions = registries::versions_told(
-        &call.method,
-        &call.path.to_ascii_lowercase(),
-        &call.query("api-version").unwrap_or_default(),
-    );
+    let path = call.path.to_ascii_lowercase();
+    let provider = provider_of(&path);
+    let versions = registries::versions_told(&call.method, &path, &call.query("api-version").unwrap_or_default());
     let mut answer = match dispatch(&app, call).await {
         Ok(answer) => answer,
         Err(error) => dialect::refusal(&error, provider),
@@ -55,9 +52,8 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     answer.into_response(correlation, client_request)
 }
 
-/// The provider that a path belongs to: its errors differ from ARM's own in shape (acr.md A.0).
+/// The provider that a path, in lower case, belongs to: its errors differ from ARM's own in shape (acr.md A.0).
 fn provider_of(path: &str) -> dialect::Provider {
-    let path = path.to_ascii_lowercase();
     match path.rsplit_once("/providers/").map(|(_, rest)| rest) {
         Some(rest) if rest.starts_with("microsoft.containerregistry") => dialect::Provider::ContainerRegistry,
         _ => dialect::Provider::Other,
