@@ -96,7 +96,7 @@ impl App {
     pub async fn open(options: Options) -> Result<Arc<Self>> {
         let store = Store::open(&options.data_dir, !options.ephemeral).await?;
         let blobs = store::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
-        let master = master_key(&options.data_dir)?;
+        let master = store::folder::master_key(&options.data_dir)?;
         let clock = clock::Clock::load(&store, options.clock).await?;
         let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log)?;
         let app = Arc::new(Self {
@@ -251,42 +251,6 @@ impl Cx {
 /// Randomness where no [`Cx`] is: on the blocking threads. Not to be held across an await.
 fn rng() -> ThreadRng {
     rand::rng()
-}
-
-/// The data folder's master key, made on first use, mode 0600.
-fn master_key(dir: &std::path::Path) -> Result<Zeroizing<[u8; 32]>> {
-    let path = dir.join("master.key");
-    match std::fs::read(&path) {
-        Ok(bytes) => {
-            let bytes = Zeroizing::new(bytes);
-            let key: [u8; 32] = bytes.as_slice().try_into().map_err(|_| {
-                Error::Internal(format!(
-                    "{} is not a master key; restore it or start with another data folder",
-                    path.display()
-                ))
-            })?;
-            Ok(Zeroizing::new(key))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut key = Zeroizing::new([0u8; 32]);
-            rand::Rng::fill_bytes(&mut rand::rng(), key.as_mut_slice());
-            write_secret(&path, key.as_slice()).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
-            Ok(key)
-        }
-        Err(error) => Err(Error::Internal(format!("{}: {error}", path.display()))),
-    }
-}
-
-/// Writes a file that only its owner may read, so that it is there whole or not at all.
-fn write_secret(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let dir = path.parent().unwrap_or(std::path::Path::new("."));
-    // tempfile makes files with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    std::fs::File::open(dir)?.sync_all()
 }
 
 /// On first use keeps a seal under the master key; later opens it, so that a wrong master key is told at

@@ -7,6 +7,7 @@ pub mod blobs;
 pub mod content;
 pub mod deployments;
 pub mod directory;
+pub mod folder;
 pub mod groups;
 pub mod identities;
 pub mod journal;
