@@ -162,7 +162,7 @@ pub async fn credentials(cx: &mut Cx, set: &Child) -> Result<Vec<Value>> {
             // That somebody looks is no call of the set's.
             match read(cx, set, &id, false).await {
                 Ok(_) => {}
-                Err(Error::Internal(text)) => return Err(Error::Internal(text)),
+                Err(failure) if failure.is_failure() => return Err(failure),
                 Err(refusal) => {
                     let (code, message) = said(&refusal);
                     health = json!({"status": "Unhealthy", "errorCode": code, "errorMessage": message});

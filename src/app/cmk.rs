@@ -54,7 +54,7 @@ impl Unwrapped {
 pub async fn open(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
     match unwrap(cx, registry).await {
         Ok(dek) => Ok(dek),
-        Err(Error::Internal(text)) => Err(Error::Internal(text)),
+        Err(failure) if failure.is_failure() => Err(failure),
         Err(refusal) => {
             tracing::info!(registry = %registry.name, %refusal, "registry data is blocked: its key cannot be used");
             Err(ContentError::KeyForbidden.into())
@@ -115,7 +115,7 @@ pub async fn protect(
     dek: &Dek,
 ) -> Result<(Cmk, Vec<u8>)> {
     let refused = |why: Error| match why {
-        Error::Internal(_) => why,
+        failure if failure.is_failure() => failure,
         _ => {
             tracing::info!(registry = %registry.name, %key, %why, "the key was refused to the registry");
             RegistryError::KeyAccess { key: key.to_string(), identity: identity.as_str().to_owned() }.into()
@@ -151,7 +151,7 @@ pub async fn open_for_rotation(cx: &mut Cx, registry: &Registry, new_identity: &
     let Some(cmk) = &registry.cmk else { return Err(refusal) };
     let other = Registry { cmk: Some(Cmk { identity: new_identity.clone(), ..cmk.clone() }), ..registry.clone() };
     unwrap(cx, &other).await.map_err(|_| match refusal {
-        Error::Internal(text) => Error::Internal(text),
+        failure if failure.is_failure() => failure,
         _ => RegistryError::KeyAccess { key: cmk.versioned().to_string(), identity: cmk.identity.as_str().to_owned() }
             .into(),
     })
@@ -359,7 +359,7 @@ impl Look<'_> {
 fn allowed<T>(asked: Result<T>) -> Result<Option<T>> {
     match asked {
         Ok(value) => Ok(Some(value)),
-        Err(Error::Internal(text)) => Err(Error::Internal(text)),
+        Err(failure) if failure.is_failure() => Err(failure),
         Err(why) => {
             tracing::info!(%why, "a look for a new key version was refused");
             Ok(None)

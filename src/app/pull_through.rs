@@ -125,7 +125,7 @@ async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Sour
         let read = cache_rules::secrets_of(&mut cx, &inside.registry, set, host).await;
         // Without what it wants to see, the source would say the same.
         let (user, password) = read.map_err(|error| match error {
-            Error::Internal(_) => error,
+            _ if error.is_failure() => error,
             refusal => {
                 let body = format!("its credential set cannot be read: {}", cache_rules::said(&refusal).1);
                 let why = SourceError::Refused { status: 401, body };

@@ -39,10 +39,36 @@ pub enum Error {
     /// A registry's content refuses.
     #[error("content: {0:?}")]
     Content(ContentError),
-    /// The emulator failed. The text is for the log and for the answer.
+    /// What was asked for cannot be kept or read at the moment; the client may ask again.
+    #[error("{0}")]
+    Unavailable(Unavailable),
+    /// The emulator failed. The text is for the log alone: it may name files of this machine.
     #[error("internal: {0}")]
     Internal(String),
 }
+
+/// Why nothing can be kept or read at the moment. The texts are for answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// No room.
+    #[error("The disk of the emulator's data folder is full.")]
+    Full,
+    /// Made read-only, or its owner changed.
+    #[error("The emulator's data folder cannot be written.")]
+    ReadOnly,
+    /// Deleted, moved or replaced while the emulator runs.
+    #[error("The emulator's data folder is no longer where it was.")]
+    Gone,
+    /// Somebody else holds the database, or too many requests wait for it.
+    #[error("The emulator's database is busy.")]
+    Busy,
+    /// The disk fails in another way; the log says how.
+    #[error("The emulator's data folder cannot be used at the moment.")]
+    Failed,
+}
+
+/// What an answer says of an [`Error::Internal`], in whatever protocol.
+pub const INTERNAL: &str = "The emulator failed to carry out this request. Its log says why.";
 
 /// Wrong requests.
 #[derive(Debug, Clone, PartialEq)]
@@ -710,5 +736,11 @@ impl Error {
     /// An emulator failure, from any error that should not happen.
     pub fn internal(error: impl std::fmt::Display) -> Self {
         Self::Internal(error.to_string())
+    }
+
+    /// Whether the emulator itself failed, so that nothing was decided: no refusal, and not to be told as one.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Internal(_) | Self::Unavailable(_))
     }
 }

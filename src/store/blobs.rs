@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use super::trouble::file as failed;
 use crate::domain::envelope::Sealed;
 use crate::domain::{Error, Result};
 
@@ -20,10 +21,6 @@ pub const BLOBS: &str = "blobs";
 pub struct Blobs {
     dir: PathBuf,
     durable: bool,
-}
-
-fn failed(path: &Path, error: &io::Error) -> Error {
-    Error::Internal(format!("{}: {error}", path.display()))
 }
 
 impl Blobs {

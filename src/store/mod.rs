@@ -13,9 +13,11 @@ pub mod identities;
 pub mod journal;
 pub mod keys;
 pub mod operations;
+pub mod outbox;
 pub mod registries;
 pub mod registry_children;
 pub mod secrets;
+mod trouble;
 pub mod vaults;
 pub mod world;
 
@@ -25,16 +27,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::{SqlSafeStr as _, Sqlite, SqliteConnection};
+use sqlx_core::transaction::TransactionManager as _;
 
 use crate::domain::{Error, Result};
 
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Internal(format!("database: {error}"))
-    }
-}
+/// How transactions begin and end on a connection that stays ours: sqlx's own `Transaction` gives a connection back to
+/// the pool whatever became of its commit.
+type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
 
 /// The data folder's database. Readers and the one writer have pools of their own, so that readers
 /// never wait for a writer.
@@ -75,16 +77,16 @@ impl Store {
 
     /// A transaction that sees one state and changes nothing.
     pub async fn read(&self) -> Result<Tx> {
-        Ok(Tx { inner: self.readers.begin().await?, raises: None })
+        Ok(Tx { open: Open::begin(&self.readers, "BEGIN DEFERRED").await?, raises: None, then: Vec::new() })
     }
 
     /// A transaction that takes the write lock at once. Keep it short: no RSA, no bodies inside.
     pub async fn write(&self) -> Result<Tx> {
-        let inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Tx { inner, raises: Some(self.generation.clone()) })
+        let open = Open::begin(&self.writer, "BEGIN IMMEDIATE").await?;
+        Ok(Tx { open, raises: Some(self.generation.clone()), then: Vec::new() })
     }
 
-    /// Raised by every committed write. What was computed from reads under an older number is stale.
+    /// Raised by every write when it ends. What was computed from reads under an older number is stale.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -103,26 +105,92 @@ impl Store {
     }
 }
 
-/// One transaction. Dropped without [`Tx::commit`], it never was.
+/// A connection in a transaction. Dropped, it rolls back.
 #[derive(Debug)]
+struct Open(PoolConnection<Sqlite>);
+
+impl Open {
+    /// Begins a transaction. SQLite ends a transaction by itself when the disk is full or fails, and the connection
+    /// then still believes that it is in one: it can begin no other, so it is thrown away and another one is tried.
+    async fn begin(pool: &SqlitePool, statement: &'static str) -> Result<Self> {
+        let mut left = pool.options().get_max_connections();
+        loop {
+            // Made before it begins: a caller that goes away meanwhile leaves no transaction behind.
+            let mut open = Self(pool.acquire().await?);
+            let error = match Transactions::begin(&mut open.0, Some(statement.into_sql_str())).await {
+                Ok(()) => return Ok(open),
+                Err(error) => error,
+            };
+            open.discard();
+            let spoilt = matches!(error, sqlx::Error::InvalidSavePointStatement | sqlx::Error::WorkerCrashed);
+            if !spoilt || left == 0 {
+                return Err(error.into());
+            }
+            left -= 1;
+        }
+    }
+
+    /// Closes the connection instead of giving it back.
+    fn discard(&mut self) {
+        self.0.close_on_drop();
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        // Does nothing where the transaction has ended.
+        Transactions::start_rollback(&mut self.0);
+    }
+}
+
+/// Something to be done when a transaction has been committed.
+type Then = Box<dyn FnOnce() + Send>;
+
+/// One transaction. Dropped without [`Tx::commit`], it never was.
 pub struct Tx {
-    inner: Transaction<'static, Sqlite>,
+    open: Open,
     raises: Option<Arc<AtomicU64>>,
+    then: Vec<Then>,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").field("writes", &self.raises.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl Tx {
     /// The connection, for the files of this room.
     fn conn(&mut self) -> &mut SqliteConnection {
-        &mut self.inner
+        &mut self.open.0
     }
 
-    /// Makes the changes last.
+    /// Has something done once the changes last: whatever becomes of the request meanwhile, in the order of the
+    /// commits, and before anybody else can write. It must be short, and cannot fail.
+    pub fn then(&mut self, act: impl FnOnce() + Send + 'static) {
+        self.then.push(Box::new(act));
+    }
+
+    /// Makes the changes last, and does what must follow. In a task of its own: SQLite commits even where nobody
+    /// waits for it any more, so what follows must not depend on anybody waiting either.
     pub async fn commit(self) -> Result<()> {
-        self.inner.commit().await?;
-        if let Some(generation) = self.raises {
-            generation.fetch_add(1, Ordering::AcqRel);
-        }
-        Ok(())
+        let Self { mut open, raises, then } = self;
+        let ending = tokio::spawn(async move {
+            let committed = Transactions::commit(&mut open.0).await;
+            // Also when the commit failed: after some failures nobody can tell whether it took place.
+            if let Some(generation) = raises {
+                generation.fetch_add(1, Ordering::AcqRel);
+            }
+            match committed {
+                Ok(()) => then.into_iter().for_each(|act| act()),
+                Err(error) => {
+                    open.discard();
+                    return Err(Error::from(error));
+                }
+            }
+            Ok(())
+        });
+        ending.await.map_err(Error::internal)?
     }
 }
 

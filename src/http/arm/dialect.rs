@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::wire::{Answer, GATEWAY};
 use crate::domain::Error;
 use crate::domain::error::{
-    AccessError, ContentError, KeyError, RegistryError, RequestError, ResourceError, SignInError, SourceError,
-    TokenError, VaultError,
+    AccessError, ContentError, INTERNAL, KeyError, RegistryError, RequestError, ResourceError, SignInError,
+    SourceError, TokenError, VaultError,
 };
 use crate::domain::region;
 use crate::domain::template::DEPLOYMENTS;
@@ -122,7 +122,8 @@ fn say(error: &Error) -> Said {
         Error::Key(e) => key(e),
         Error::Registry(e) => registry(e),
         Error::Content(e) => content(e),
-        Error::Internal(text) => said(S::INTERNAL_SERVER_ERROR, "InternalServerError", text.clone()),
+        Error::Unavailable(why) => said(S::SERVICE_UNAVAILABLE, "ServiceUnavailable", why.to_string()),
+        Error::Internal(_) => said(S::INTERNAL_SERVER_ERROR, "InternalServerError", INTERNAL),
     }
 }
 

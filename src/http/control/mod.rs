@@ -13,7 +13,7 @@ use crate::app::audit::Entry;
 use crate::app::timeline::{self, Change, Shown};
 use crate::app::{App, sign_in, status};
 use crate::domain::access::Caller;
-use crate::domain::error::RequestError;
+use crate::domain::error::{INTERNAL, RequestError};
 use crate::domain::{Error, Result, Timestamp};
 
 /// Answers a call.
@@ -149,6 +149,7 @@ fn refusal(error: &Error) -> (StatusCode, Value) {
         Error::Request(RequestError::MethodNotAllowed { .. }) => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
         Error::Request(RequestError::TooLarge { .. }) => (StatusCode::PAYLOAD_TOO_LARGE, "TooLarge"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal"),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
         Error::Request(_)
         | Error::Token(_)
         | Error::SignIn(_)
@@ -167,6 +168,7 @@ fn refusal(error: &Error) -> (StatusCode, Value) {
                 "{path} is not part of the control API; Azure's own hosts are reached by their names, through this port as a proxy"
             )
         }
+        Error::Internal(_) => INTERNAL.to_owned(),
         other => other.to_string(),
     };
     (status, json!({"error": {"code": code, "message": message}}))

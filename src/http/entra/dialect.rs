@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::app::clock;
 use crate::domain::Result;
-use crate::domain::error::{Error, RequestError, SignInError};
+use crate::domain::error::{Error, INTERNAL, RequestError, SignInError};
 use crate::domain::well_known::TENANT_ID;
 use crate::http::call::Call;
 
@@ -105,7 +105,10 @@ fn say(error: &Error) -> Refusal {
             ),
         },
         Error::SignIn(sign_in) => say_sign_in(sign_in),
-        Error::Internal(why) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "server_error", 0, why.clone()),
+        Error::Internal(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "server_error", 0, INTERNAL),
+        Error::Unavailable(why) => {
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90_033, why.to_string())
+        }
         // Nothing here takes a token, asks for rights or touches resources.
         Error::Token(_)
         | Error::Access(_)
@@ -280,7 +283,7 @@ fn say_sign_in(error: &SignInError) -> Refusal {
 /// Notes in the log what a client cannot see the reason of.
 fn log(error: &Error) {
     match error {
-        Error::Internal(why) => tracing::error!("{why}"),
+        failure if failure.is_failure() => tracing::error!("{failure}"),
         Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: sign-in by {what}"),
         Error::SignIn(SignInError::IssuerUnreachable(issuer)) => {
             tracing::warn!("not emulated: tokens of {issuer}; only this tenant's own tokens are taken as assertions");

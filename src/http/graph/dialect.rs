@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::app::clock;
 use crate::domain::Result;
-use crate::domain::error::{AccessError, DirectoryError, Error, RequestError, ResourceError, TokenError};
+use crate::domain::error::{AccessError, DirectoryError, Error, INTERNAL, RequestError, ResourceError, TokenError};
 use crate::http::call::Call;
 
 /// The content type of every body [recorded].
@@ -142,7 +142,10 @@ fn say(error: &Error) -> Refusal {
             ),
         },
         Error::Resource(ResourceError::DirectoryObjectNotFound(id)) => missing(id),
-        Error::Internal(why) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Service_InternalServerError", why.clone()),
+        Error::Internal(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Service_InternalServerError", INTERNAL),
+        Error::Unavailable(why) => {
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "Service_ServiceUnavailable", why.to_string())
+        }
         // Nothing here gives tokens or touches resources.
         Error::Resource(_)
         | Error::SignIn(_)
@@ -167,7 +170,7 @@ fn missing(id: &str) -> Refusal {
 pub(super) fn render(answer: Result<Response>, trace: &Trace) -> Response {
     let mut response = answer.unwrap_or_else(|error| {
         match &error {
-            Error::Internal(why) => tracing::error!("{why}"),
+            failure if failure.is_failure() => tracing::error!("{failure}"),
             Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: Microsoft Graph, {what}"),
             _ => {}
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::Error;
 use crate::domain::access::Caller;
-use crate::domain::error::{AccessError, KeyError, RequestError, TokenError, VaultError, VaultPlace};
+use crate::domain::error::{AccessError, INTERNAL, KeyError, RequestError, TokenError, VaultError, VaultPlace};
 use crate::domain::identity::PrincipalKind;
 use crate::domain::well_known::TENANT_ID;
 
@@ -63,13 +63,15 @@ pub fn say(error: &Error) -> Said {
         Error::Access(e) => access(e),
         Error::Vault(e) => vault(e),
         Error::Key(e) => key(e),
-        // No verb of this front end gives these.
+        // The code is inferred: Key Vault's reference names only the status.
+        Error::Unavailable(why) => said(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", None, why.to_string()),
+        // No verb of this front end gives the others.
         Error::SignIn(_)
         | Error::Directory(_)
         | Error::Resource(_)
         | Error::Registry(_)
         | Error::Content(_)
-        | Error::Internal(_) => said(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", None, error.to_string()),
+        | Error::Internal(_) => said(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", None, INTERNAL),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::wire;
 use crate::domain::Error;
-use crate::domain::error::{ContentError, RegistryError, RequestError, SourceError};
+use crate::domain::error::{ContentError, INTERNAL, RegistryError, RequestError, SourceError};
 use crate::http::call::Code;
 
 /// Said when the key encryption key cannot be used (acr.md B.2) [docs]. Status and code are decided here,
@@ -56,7 +56,8 @@ pub fn refusal(error: &Error, correlation: &str) -> Response {
         | Error::Vault(_)
         | Error::Key(_)
         | Error::Registry(_) => said(StatusCode::FORBIDDEN, "DENIED", &error.to_string(), None),
-        Error::Internal(text) => said(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", text, None),
+        Error::Unavailable(why) => said(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", &why.to_string(), None),
+        Error::Internal(_) => said(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", INTERNAL, None),
     }
 }
 

@@ -34,8 +34,8 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let mut answer = match route(&app, call).await {
         Ok(answer) => answer,
         Err(error) => {
-            if let crate::domain::Error::Internal(text) = &error {
-                tracing::error!("registry: {text}");
+            if error.is_failure() {
+                tracing::error!("registry: {error}");
             }
             dialect::refusal(&error, &correlation)
         }

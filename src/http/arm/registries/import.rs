@@ -6,7 +6,7 @@ use serde_json::json;
 use super::long::accepted;
 use super::registry_of;
 use crate::app::{imports, operations};
-use crate::domain::{Error, Result};
+use crate::domain::Result;
 use crate::http::arm::Arm;
 use crate::http::arm::dialect;
 use crate::http::arm::wire::Answer;
@@ -22,8 +22,8 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answ
         match imports::run(&app, &caller, &target, &wanted, &own).await {
             Ok(()) => json!({"status": "Succeeded"}),
             Err(error) => {
-                if let Error::Internal(text) = &error {
-                    tracing::error!("an import failed: {text}");
+                if error.is_failure() {
+                    tracing::error!("an import failed: {error}");
                 }
                 let status = dialect::status(&error).as_u16();
                 json!({"status": "Failed", "error": dialect::code_and_message(&error), "http": status})

@@ -1,0 +1,83 @@
+//! What committed writes still have to tell: audit records, and events of webhooks.
+//! Must not know: who is told, and how.
+
+use sqlx::Row as _;
+
+use super::Tx;
+use crate::domain::Result;
+
+/// An audit record that a write left.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Rises with every record.
+    pub id: i64,
+    /// The caller's display name, where it is known.
+    pub caller: Option<String>,
+    /// The record as one line of JSON.
+    pub line: String,
+}
+
+/// An event for one webhook.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Rises with every event.
+    pub id: i64,
+    /// The webhook's row id.
+    pub webhook: i64,
+    /// The event, sealed.
+    pub sealed: Vec<u8>,
+}
+
+/// Adds a record. Returns its id.
+pub async fn add_record(tx: &mut Tx, caller: Option<&str>, line: &str) -> Result<i64> {
+    let done = sqlx::query("INSERT INTO untold_records (caller, line) VALUES (?, ?)")
+        .bind(caller)
+        .bind(line)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.last_insert_rowid())
+}
+
+/// All records that were not told, in their order.
+pub async fn records(tx: &mut Tx) -> Result<Vec<Record>> {
+    let rows = sqlx::query("SELECT id, caller, line FROM untold_records ORDER BY id").fetch_all(tx.conn()).await?;
+    let record = |row: &sqlx::sqlite::SqliteRow| -> Result<Record> {
+        Ok(Record { id: row.try_get("id")?, caller: row.try_get("caller")?, line: row.try_get("line")? })
+    };
+    rows.iter().map(record).collect()
+}
+
+/// Forgets the records up to and with `id`: they were told.
+pub async fn told_records(tx: &mut Tx, id: i64) -> Result<()> {
+    sqlx::query("DELETE FROM untold_records WHERE id <= ?").bind(id).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Adds an event. Returns its id.
+pub async fn add_event(tx: &mut Tx, webhook: i64, sealed: &[u8]) -> Result<i64> {
+    let done = sqlx::query("INSERT INTO untold_events (webhook, sealed) VALUES (?, ?)")
+        .bind(webhook)
+        .bind(sealed)
+        .execute(tx.conn())
+        .await?;
+    Ok(done.last_insert_rowid())
+}
+
+/// The oldest events after `after` that were not told, `most` at the most.
+pub async fn events(tx: &mut Tx, after: i64, most: i64) -> Result<Vec<Event>> {
+    let rows = sqlx::query("SELECT id, webhook, sealed FROM untold_events WHERE id > ? ORDER BY id LIMIT ?")
+        .bind(after)
+        .bind(most)
+        .fetch_all(tx.conn())
+        .await?;
+    let event = |row: &sqlx::sqlite::SqliteRow| -> Result<Event> {
+        Ok(Event { id: row.try_get("id")?, webhook: row.try_get("webhook")?, sealed: row.try_get("sealed")? })
+    };
+    rows.iter().map(event).collect()
+}
+
+/// Forgets an event: it was told. `false`: it is gone already, with its webhook.
+pub async fn told_event(tx: &mut Tx, id: i64) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM untold_events WHERE id = ?").bind(id).execute(tx.conn()).await?;
+    Ok(done.rows_affected() > 0)
+}
