@@ -1,14 +1,16 @@
 //! The audit log: what is told to it costs its teller one message; a thread of its own makes records of it,
-//! keeps the newest in memory for readers, and appends all to files.
+//! keeps the newest in memory for readers, and appends all to files. Records of a write are written by its own
+//! transaction first (the outbox), so that each is in the files exactly once whenever the process ends.
 //! Must not know: HTTP; who reads.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
 use super::Cx;
@@ -17,11 +19,14 @@ use crate::domain::key::{Key, Version};
 use crate::domain::{Error, Result};
 use crate::store;
 use crate::store::journal::{Journal, tail};
+use crate::store::outbox;
 
 /// Entries kept in memory.
 const KEPT: usize = 4096;
 /// Bytes of the file that are read at start: about as many entries.
 const TAIL: u64 = 3 * 1024 * 1024;
+/// The pause before files that could not be written are tried again. Machine time: the disk is the machine's.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// One record, as readers get it.
 #[derive(Debug, Clone)]
@@ -34,9 +39,17 @@ pub struct Entry {
     pub line: Arc<str>,
 }
 
+/// A record that a write leaves, to be told when it is committed.
+#[derive(Debug)]
+pub(super) struct Record {
+    caller: Option<String>,
+    line: String,
+}
+
 enum Message {
     Call(Box<Call>),
-    Event(Box<Event>),
+    /// Records of a committed write: they are in the outbox.
+    Written(Vec<outbox::Record>),
     /// Answered when all that was sent before is with the readers and in the files.
     Flush(oneshot::Sender<()>),
 }
@@ -48,6 +61,7 @@ pub struct Log {
     kept: Arc<Mutex<VecDeque<Entry>>>,
     newest: watch::Receiver<u64>,
     closing: watch::Sender<bool>,
+    told: Arc<AtomicI64>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -56,22 +70,31 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Log {
-    /// Begins a log that goes on in `file`, and in `copy` too if there is one.
-    pub(super) fn open(file: PathBuf, copy: Option<PathBuf>) -> Result<Self> {
+    /// Begins a log that goes on in `file`, and in `copy` too if there is one. `untold` are the records in the outbox.
+    pub(super) fn open(file: PathBuf, copy: Option<PathBuf>, untold: Vec<outbox::Record>) -> Result<Self> {
         let mut journals = vec![Journal::open(&file, true)?];
         if let Some(copy) = copy {
             journals.push(Journal::open(&copy, false)?);
         }
         let (sender, messages) = channel();
-        let (told, newest) = watch::channel(0);
+        let (newest_number, newest) = watch::channel(0);
         let kept = Arc::new(Mutex::new(VecDeque::new()));
-        let mut keeper = Keeper { kept: kept.clone(), told, journals, number: 0 };
+        let told = Arc::new(AtomicI64::new(0));
+        let (kept_too, told_too) = (kept.clone(), told.clone());
+        let mut keeper = Keeper {
+            kept: kept_too,
+            newest: newest_number,
+            journals,
+            number: 0,
+            told: told_too,
+            last: 0,
+            trouble: false,
+            behind: false,
+        };
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
-                for line in tail(&file, TAIL) {
-                    keeper.keep(None, line.into());
-                }
+                keeper.recover(&file, &untold);
                 keeper.run(&messages);
             })
             .map_err(Error::internal)?;
@@ -80,6 +103,7 @@ impl Log {
             kept,
             newest,
             closing: watch::Sender::new(false),
+            told,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -96,9 +120,9 @@ impl Log {
         self.send(Message::Call(Box::new(call)));
     }
 
-    /// Tells of an event.
-    pub fn event(&self, event: Event) {
-        self.send(Message::Event(Box::new(event)));
+    /// The record in the outbox up to which all are in the files, if there is one.
+    pub(super) fn forgettable(&self) -> Option<i64> {
+        Some(self.told.load(Ordering::Acquire)).filter(|id| *id > 0)
     }
 
     /// The entries after number `after`, oldest first. With `wait`, if there is none yet, waits for one, or for
@@ -143,12 +167,35 @@ impl Log {
 /// The thread's side.
 struct Keeper {
     kept: Arc<Mutex<VecDeque<Entry>>>,
-    told: watch::Sender<u64>,
+    newest: watch::Sender<u64>,
     journals: Vec<Journal>,
     number: u64,
+    /// Of the outbox: the last record that is in all files, and the last that was given to them.
+    told: Arc<AtomicI64>,
+    last: i64,
+    /// A file could not be written; this was said.
+    trouble: bool,
+    /// A line found no place while a file could not be written. If it was a write's, the next start tells it.
+    behind: bool,
 }
 
 impl Keeper {
+    /// Begins where the process before ended: with the newest records, and those of writes that it did not tell.
+    fn recover(&mut self, file: &std::path::Path, untold: &[outbox::Record]) {
+        let mut recent = tail(file, TAIL);
+        for journal in &mut self.journals {
+            let lost = journal.missing(untold.iter().map(|r| r.line.as_str()).collect());
+            for line in lost {
+                journal.add(line);
+            }
+        }
+        recent.extend(untold.iter().map(|r| r.line.clone()).filter(|line| !recent.contains(line)).collect::<Vec<_>>());
+        for line in recent {
+            self.keep(None, line.into());
+        }
+        self.last = untold.last().map_or(0, |r| r.id);
+    }
+
     fn run(&mut self, messages: &Receiver<Message>) {
         loop {
             // Only when nothing more is coming at once are the files and the readers given what there is.
@@ -156,14 +203,28 @@ impl Keeper {
                 Ok(message) => message,
                 Err(TryRecvError::Empty) => {
                     self.flush();
-                    let Ok(message) = messages.recv() else { return };
-                    message
+                    let next = match self.trouble {
+                        true => messages.recv_timeout(RETRY),
+                        false => messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                    };
+                    match next {
+                        Ok(message) => message,
+                        Err(RecvTimeoutError::Timeout) => continue,
+                        Err(RecvTimeoutError::Disconnected) => return self.flush(),
+                    }
                 }
                 Err(TryRecvError::Disconnected) => return self.flush(),
             };
             match message {
-                Message::Call(call) => self.add(call.caller.as_ref().map(|c| c.name.clone()), &call.record()),
-                Message::Event(event) => self.add(None, &event.record()),
+                Message::Call(call) => {
+                    self.add(call.caller.as_ref().map(|c| c.name.clone()), call.record().to_string())
+                }
+                Message::Written(records) => {
+                    for record in records {
+                        self.last = record.id;
+                        self.add(record.caller, record.line);
+                    }
+                }
                 Message::Flush(done) => {
                     self.flush();
                     let _ = done.send(());
@@ -172,10 +233,11 @@ impl Keeper {
         }
     }
 
-    fn add(&mut self, caller: Option<String>, record: &Value) {
-        let line: Arc<str> = record.to_string().into();
-        self.journals.retain_mut(|journal| kept_up(journal.add(&line)));
-        self.keep(caller, line);
+    fn add(&mut self, caller: Option<String>, line: String) {
+        for journal in &mut self.journals {
+            self.behind |= !journal.add(&line);
+        }
+        self.keep(caller, line.into());
     }
 
     fn keep(&mut self, caller: Option<String>, line: Arc<str>) {
@@ -187,26 +249,58 @@ impl Keeper {
         kept.push_back(Entry { number: self.number, caller, line });
     }
 
+    /// Gives the files and the readers what there is. What a file does not take is tried again later.
     fn flush(&mut self) {
-        self.journals.retain_mut(|journal| kept_up(journal.flush()));
-        self.told.send_replace(self.number);
+        let must_last = self.last > self.told.load(Ordering::Acquire);
+        let mut failed = None;
+        for journal in &mut self.journals {
+            if let Err(error) = journal.flush(must_last) {
+                failed = Some(error);
+            }
+        }
+        match (&failed, self.trouble) {
+            (Some(error), false) => tracing::error!("the audit log cannot be written and will be tried again: {error}"),
+            (None, true) => tracing::info!("the audit log is written again"),
+            _ => {}
+        }
+        self.trouble = failed.is_some();
+        if failed.is_none() && !self.behind {
+            self.told.store(self.last, Ordering::Release);
+        }
+        self.newest.send_replace(self.number);
     }
 }
 
-/// A file that can no longer be written is given up, said once: the emulator goes on without it.
-fn kept_up(done: Result<()>) -> bool {
-    if let Err(error) = &done {
-        tracing::error!("the audit log is no longer written: {error}");
+/// Writes the context's records into the outbox, and has them told when it is committed.
+pub(super) async fn write_out(cx: &mut Cx) -> Result<()> {
+    if cx.records.is_empty() {
+        return Ok(());
     }
-    done.is_ok()
+    if let Some(told) = cx.app.audit.forgettable() {
+        outbox::told_records(&mut cx.tx, told).await?;
+    }
+    let mut written = Vec::new();
+    for Record { caller, line } in std::mem::take(&mut cx.records) {
+        let id = outbox::add_record(&mut cx.tx, caller.as_deref(), &line).await?;
+        written.push(outbox::Record { id, caller, line });
+    }
+    let app = cx.app.clone();
+    cx.tx.then(move || app.audit.send(Message::Written(written)));
+    Ok(())
 }
 
 impl Cx {
+    /// Has a call recorded when, and only if, the transaction's changes last.
+    pub fn record(&mut self, call: &Call) {
+        let caller = call.caller.as_ref().map(|c| c.name.clone());
+        self.records.push(Record { caller, line: call.record().to_string() });
+    }
+
     /// Has an event told when the transaction's changes last.
     pub(super) async fn happened(&mut self, what: Happening, key: &Key, version: &Version) -> Result<()> {
         if let Some(vault) = store::vaults::find_by_id(&mut self.tx, key.vault).await? {
             let event = Event::new(self.guid(), self.now, what, vault, key, version);
-            self.happenings.push(event);
+            self.records.push(Record { caller: None, line: event.record().to_string() });
         }
         Ok(())
     }
@@ -241,7 +335,7 @@ mod tests {
     async fn nothing_is_lost_and_a_restart_remembers() {
         let dir = tempfile::tempdir().unwrap();
         let (file, copy) = (dir.path().join("audit.jsonl"), dir.path().join("copy"));
-        let log = Log::open(file.clone(), Some(copy.clone())).unwrap();
+        let log = Log::open(file.clone(), Some(copy.clone()), Vec::new()).unwrap();
         for _ in 0..500 {
             log.call(call("KeyWrap"));
         }
@@ -252,7 +346,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 501);
         assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(&copy).unwrap());
 
-        let log = Log::open(file, None).unwrap();
+        let log = Log::open(file, None, Vec::new()).unwrap();
         let kept = log.after(0, false).await;
         assert_eq!((kept.len(), kept[500].number), (501, 501));
         assert!(kept[500].line.contains("KeyGet"));

@@ -1,12 +1,12 @@
 //! The user's clock: the only place that asks the machine for the time.
 //! Must not know: what happens when time passes (see poller).
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::ClockSetting;
 use crate::domain::{Error, Result, Timestamp};
-use crate::store::{self, Store};
+use crate::store::{self, Store, Tx};
 
 /// What the clock is to show from the start.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +22,7 @@ pub struct Start {
 /// The clock of one instance.
 #[derive(Debug)]
 pub struct Clock {
-    setting: RwLock<ClockSetting>,
+    setting: Arc<RwLock<ClockSetting>>,
 }
 
 /// Machine time: for tokens and certificates, which clients judge by their own clock.
@@ -45,11 +45,11 @@ impl Clock {
         if let Some(start) = start {
             let at = start.at.unwrap_or_else(|| setting.at(machine));
             setting = ClockSetting { machine, simulated: at, rate: start.rate, frozen: start.frozen };
-            let clock = Self { setting: RwLock::new(setting) };
-            clock.set(store, setting).await?;
+            let clock = Self { setting: Arc::new(RwLock::new(setting)) };
+            clock.set(store.write().await?, setting).await?;
             return Ok(clock);
         }
-        Ok(Self { setting: RwLock::new(setting) })
+        Ok(Self { setting: Arc::new(RwLock::new(setting)) })
     }
 
     /// Simulated time.
@@ -58,13 +58,12 @@ impl Clock {
         self.setting().at(machine())
     }
 
-    /// Keeps a new setting in the store, then goes by it.
-    pub async fn set(&self, store: &Store, setting: ClockSetting) -> Result<()> {
-        let mut tx = store.write().await?;
+    /// Keeps a new setting in the store, and goes by it from the commit on.
+    pub async fn set(&self, mut tx: Tx, setting: ClockSetting) -> Result<()> {
         store::world::set(&mut tx, "clock", &serde_json::to_vec(&setting).map_err(Error::internal)?).await?;
-        tx.commit().await?;
-        *self.setting.write().unwrap_or_else(PoisonError::into_inner) = setting;
-        Ok(())
+        let shown = self.setting.clone();
+        tx.then(move || *shown.write().unwrap_or_else(PoisonError::into_inner) = setting);
+        tx.commit().await
     }
 
     /// The setting.

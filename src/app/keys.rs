@@ -486,8 +486,8 @@ async fn insert(cx: &mut Cx, vault: &Vault, name: &str) -> Result<Key> {
 }
 
 /// Creates a key, or a new version of one that exists. What makes the private key takes long, so the rights
-/// are asked before, and again when the version is written.
-pub async fn create(app: &Arc<App>, caller: &Caller, vault: &str, name: &str, wanted: Wanted) -> Result<Found> {
+/// are asked before, and again when the version is written. The context is the caller's to commit.
+pub async fn create(app: &Arc<App>, caller: &Caller, vault: &str, name: &str, wanted: Wanted) -> Result<(Cx, Found)> {
     let mut cx = app.read(caller.clone()).await?;
     let place = admit(&mut cx, vault, Permission::KEY_CREATE, Some(name)).await?;
     nameable(&mut cx, &place, name).await?;
@@ -497,11 +497,10 @@ pub async fn create(app: &Arc<App>, caller: &Caller, vault: &str, name: &str, wa
     let mut cx = app.write(caller.clone()).await?;
     let place = admit(&mut cx, vault, Permission::KEY_CREATE, Some(name)).await?;
     let (key, version) = write(&mut cx, &place, name, wanted, made).await?;
-    cx.commit().await?;
-    Ok((place, key, version))
+    Ok((cx, (place, key, version)))
 }
 
-/// Imports a key: PKCS#8 and public JWK members that `wanted` describes.
+/// Imports a key: PKCS#8 and public JWK members that `wanted` describes. The context is the caller's to commit.
 pub async fn import(
     app: &Arc<App>,
     caller: &Caller,
@@ -509,13 +508,12 @@ pub async fn import(
     name: &str,
     wanted: Wanted,
     made: (Zeroizing<Vec<u8>>, Value),
-) -> Result<Found> {
+) -> Result<(Cx, Found)> {
     let mut cx = app.write(caller.clone()).await?;
     let place = admit(&mut cx, vault, Permission::KEY_IMPORT, Some(name)).await?;
     wanted.check(place.premium())?;
     let (key, version) = write(&mut cx, &place, name, wanted, made).await?;
-    cx.commit().await?;
-    Ok((place, key, version))
+    Ok((cx, (place, key, version)))
 }
 
 /// Creates a key unless one of that name exists; then it is given back as it is, unchanged. Without a gate:

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 pub mod cache_rules;
+pub mod carry;
 pub mod cascade;
 pub mod clock;
 pub mod cmk;
@@ -44,7 +45,6 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use crate::domain::access::Caller;
-use crate::domain::audit::Event;
 use crate::domain::registry::Registry;
 use crate::domain::token::Signer;
 use crate::domain::{Error, Result, Timestamp, crypto};
@@ -83,7 +83,7 @@ pub struct App {
     blobs: store::blobs::Blobs,
     uploads: content::uploads::Sessions,
     audit: audit::Log,
-    webhooks: webhooks::Queue,
+    webhooks: webhooks::Sender,
     entrances: content::Entrances,
     /// Not there in unit tests.
     way_out: OnceLock<Arc<dyn outgoing::Outgoing>>,
@@ -98,7 +98,8 @@ impl App {
         let blobs = store::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
         let master = store::folder::master_key(&options.data_dir)?;
         let clock = clock::Clock::load(&store, options.clock).await?;
-        let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log)?;
+        let untold = store::outbox::records(&mut store.read().await?).await?;
+        let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log, untold)?;
         let app = Arc::new(Self {
             store,
             master,
@@ -113,7 +114,7 @@ impl App {
             blobs,
             uploads: content::uploads::Sessions::default(),
             audit,
-            webhooks: webhooks::Queue::default(),
+            webhooks: webhooks::Sender::default(),
             entrances: content::Entrances::default(),
             way_out: OnceLock::new(),
             fetches: pull_through::Fetches::default(),
@@ -156,7 +157,13 @@ impl App {
     }
 
     async fn write_now(self: &Arc<Self>, caller: Caller) -> Result<Cx> {
-        Ok(Cx::new(self, self.store.write().await?, caller))
+        Ok(Cx::new(self, self.begin().await?, caller))
+    }
+
+    /// A transaction that may write. Whoever asks for one is carried to its end.
+    async fn begin(&self) -> Result<Tx> {
+        carry::begun_to_write();
+        self.store.write().await
     }
 
     /// The tenant's signing key.
@@ -188,10 +195,21 @@ impl App {
         &self.audit
     }
 
-    /// Closes the database, and ends the audit log when it is written.
+    /// Ends the audit log when it is written, and closes the database.
     pub async fn close(&self) {
-        self.store.close().await;
         self.audit.close();
+        if let Err(error) = self.forget_told().await {
+            // They stay; the next start finds them in the files.
+            tracing::warn!("audit records that were told are kept: {error}");
+        }
+        self.store.close().await;
+    }
+
+    async fn forget_told(&self) -> Result<()> {
+        let Some(told) = self.audit.forgettable() else { return Ok(()) };
+        let mut tx = self.begin().await?;
+        store::outbox::told_records(&mut tx, told).await?;
+        tx.commit().await
     }
 }
 
@@ -205,27 +223,25 @@ pub struct Cx {
     /// Simulated time, the same throughout the request.
     pub now: Timestamp,
     /// What the audit log is to be told once this is committed.
-    happenings: Vec<Event>,
+    records: Vec<audit::Record>,
     /// What the emulator asks for its own displays leaves no audit records.
     unheard: bool,
     /// What webhooks are to be told once this is committed.
-    happened: Vec<(Registry, webhooks::Event)>,
+    events: Vec<(Registry, webhooks::Event)>,
 }
 
 impl Cx {
     fn new(app: &Arc<App>, tx: Tx, caller: Caller) -> Self {
         let now = app.clock.now();
-        Self { tx, app: app.clone(), caller, now, happenings: Vec::new(), unheard: false, happened: Vec::new() }
+        Self { tx, app: app.clone(), caller, now, records: Vec::new(), unheard: false, events: Vec::new() }
     }
 
-    /// Makes the changes last, and lets the audit log and webhooks know of them.
-    pub async fn commit(self) -> Result<()> {
-        self.tx.commit().await?;
-        for event in self.happenings {
-            self.app.audit.event(event);
-        }
-        self.app.webhooks.committed(self.happened);
-        Ok(())
+    /// Makes the changes last. What the audit log and webhooks are to be told of them is written with them, and
+    /// told afterwards.
+    pub async fn commit(mut self) -> Result<()> {
+        audit::write_out(&mut self).await?;
+        webhooks::write_out(&mut self).await?;
+        self.tx.commit().await
     }
 
     /// Randomness. Not to be held across an await.
@@ -266,7 +282,7 @@ async fn seal_world(app: &Arc<App>) -> Result<()> {
     }
     drop(tx);
     let sealed = crypto::seal(&app.master, b"world", b"acrite", &mut rand::rng())?;
-    let mut tx = app.store.write().await?;
+    let mut tx = app.begin().await?;
     store::world::set(&mut tx, "seal", &sealed).await?;
     tx.commit().await
 }

@@ -30,8 +30,9 @@ pub async fn set_policy(cx: &mut Cx, vault: &str, name: &str, asked: &Value) -> 
     Ok((vault, key, settled))
 }
 
-/// Makes a new version of a key now. The private key is made outside of any transaction.
-pub async fn rotate(app: &Arc<App>, caller: &Caller, vault: &str, name: &str) -> Result<Found> {
+/// Makes a new version of a key now. The private key is made outside of any transaction; the one in which the version
+/// is written is the caller's to commit.
+pub async fn rotate(app: &Arc<App>, caller: &Caller, vault: &str, name: &str) -> Result<(Cx, Found)> {
     let mut cx = app.read(caller.clone()).await?;
     let (_, _, before) = keys::find(&mut cx, vault, name, None, Permission::KEY_ROTATE).await?;
     drop(cx);
@@ -40,8 +41,7 @@ pub async fn rotate(app: &Arc<App>, caller: &Caller, vault: &str, name: &str) ->
     let (vault, mut key, newest) = keys::find(&mut cx, vault, name, None, Permission::KEY_ROTATE).await?;
     // Between the two looks the key may have got a version of another type: what was made is what counts.
     let version = add_like(&mut cx, &mut key, &before, &newest, &private, public).await?;
-    cx.commit().await?;
-    Ok((vault, key, version))
+    Ok((cx, (vault, key, version)))
 }
 
 /// Adds a version made as `model` was, with the newest one's operations and tags, and the expiry that the
@@ -95,7 +95,7 @@ pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
         };
         drop(tx);
         // What is purged at this very instant does not rotate any more.
-        let mut tx = app.store.write().await?;
+        let mut tx = app.begin().await?;
         store::keys::purge_due(&mut tx, due).await?;
         store::secrets::purge_due(&mut tx, due).await?;
         tx.commit().await?;

@@ -56,6 +56,8 @@ pub async fn show(app: &Arc<App>) -> Result<Shown> {
 /// decided at a later time would have to be undone.
 pub async fn change(app: &Arc<App>, change: Change) -> Result<Shown> {
     poller::catch_up(app).await?;
+    // Under the write lock, so that two changes at the same time are both made.
+    let tx = app.begin().await?;
     let machine = clock::machine();
     let before = app.clock.setting();
     let now = before.at(machine);
@@ -79,6 +81,6 @@ pub async fn change(app: &Arc<App>, change: Change) -> Result<Shown> {
         }
         Change::Rate(rate) => ClockSetting { rate, ..shown },
     };
-    app.clock.set(&app.store, after).await?;
+    app.clock.set(tx, after).await?;
     show(app).await
 }

@@ -108,7 +108,7 @@ pub(super) async fn load_signer(app: &Arc<App>) -> Result<Signer> {
     let (pkcs1, jwk) = made.await.map_err(Error::internal)??;
     let document = Zeroizing::new(json!({"key": crypto::base64url(&pkcs1), "jwk": jwk}).to_string());
     let sealed = crypto::seal(&app.master, b"signing-key", document.as_bytes(), &mut rand::rng())?;
-    let mut tx = app.store.write().await?;
+    let mut tx = app.begin().await?;
     store::world::set(&mut tx, "signing-key", &sealed).await?;
     tx.commit().await?;
     Signer::new(&pkcs1, jwk)

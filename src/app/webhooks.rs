@@ -1,11 +1,12 @@
-//! Webhooks: who is told about pushes and deletions, and the telling, after the commit and beside requests.
+//! Webhooks: who is told about pushes and deletions, and the telling, after the commit and beside requests. What is
+//! to be told lies in the outbox until it was: an event outlives the process, and is recorded exactly once.
 //! Must not know: how a request goes out (see outgoing), what lies in a registry.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore};
 
 use super::outgoing::{Message, Outgoing};
 use super::registry_children::{begin, missing, save, status_word};
@@ -20,14 +21,16 @@ use crate::store;
 /// What a webhook may be told about [spec]. `chart_push` and `chart_delete` never happen: they tell of the store that
 /// `az acr helm` wrote to, which is retired; a chart pushed as an OCI artifact is a `push` [docs].
 const ACTIONS: [&str; 5] = ["push", "delete", "quarantine", "chart_push", "chart_delete"];
-/// Events that may wait to be sent. Beyond that they are lost, and the log says so.
-const WAITING: usize = 1000;
+/// Events that are taken from the outbox at a time.
+const BATCH: i64 = 64;
 /// Requests on the way at a time.
 const AT_ONCE: usize = 8;
 /// How often an event is tried.
 const ATTEMPTS: u32 = 3;
 /// The pause after the first failed attempt; it doubles.
 const PAUSE: Duration = Duration::from_millis(200);
+/// The pause before what was sent is recorded again, where it could not be. Machine time: the disk is the machine's.
+const RETRY: Duration = Duration::from_secs(1);
 /// Bytes of an answer that are kept.
 const BODY: usize = 64 * 1024;
 /// Events kept for each webhook.
@@ -80,6 +83,14 @@ impl Event {
         Self { action: "delete", repository: repository.to_owned(), tag: None, target, method: "DELETE" }
     }
 
+    /// Whether a webhook wants to know of it.
+    fn is_for(&self, webhook: &Child) -> bool {
+        let actions = webhook.properties.get("actions").and_then(Value::as_array);
+        webhook.enabled()
+            && actions.is_some_and(|a| a.iter().any(|a| a.as_str() == Some(self.action)))
+            && self.within(webhook.text("scope"))
+    }
+
     /// Whether a webhook's scope covers it: `a:*` all of `a`, `a:b` one tag, `a` is `a:latest`, nothing is
     /// everything [docs]. Deletions have no tag; any scope of their repository covers them.
     fn within(&self, scope: &str) -> bool {
@@ -95,73 +106,78 @@ impl Event {
     }
 }
 
-/// An event for a webhook, ready to go.
-#[derive(Debug)]
-struct Ready {
-    webhook: Child,
-    content: Value,
-}
-
-#[derive(Debug)]
-enum Job {
-    /// Tells all webhooks of a registry that want to know.
-    Happened(Box<(Registry, Event)>),
-    /// Tells one.
-    One(Box<Ready>),
-}
-
-/// The events that wait to be sent.
+/// Wakes who sends what lies in the outbox.
 #[derive(Debug, Default)]
-pub(super) struct Queue(OnceLock<mpsc::Sender<Job>>);
+pub(super) struct Sender(Arc<Notify>);
 
-impl Queue {
-    fn add(&self, job: Job) {
-        // An emulator without a way out (a unit test's) sends nothing.
-        let Some(sender) = self.0.get() else { return };
-        if sender.try_send(job).is_err() {
-            tracing::warn!("too many webhook events wait to be sent; one is lost");
-        }
-    }
-
-    /// To be called once what happened is committed.
-    pub(super) fn committed(&self, happened: Vec<(Registry, Event)>) {
-        happened.into_iter().for_each(|h| self.add(Job::Happened(Box::new(h))));
+impl Drop for Sender {
+    fn drop(&mut self) {
+        // So that who waits finds that there is no app any more.
+        self.0.notify_one();
     }
 }
 
 /// Notes what happened in a registry: its webhooks are told when, and only if, the context is committed.
 pub fn happened(cx: &mut Cx, registry: &Registry, event: Event) {
-    cx.happened.push((registry.clone(), event));
+    cx.events.push((registry.clone(), event));
 }
 
-/// Begins to send. Ends with the app.
-pub fn start(app: &Arc<App>, outgoing: Arc<dyn Outgoing>) {
-    let (sender, mut jobs) = mpsc::channel(WAITING);
-    if app.webhooks.0.set(sender).is_err() {
-        return;
+/// Writes the context's events into the outbox, one for each webhook that wants to know.
+pub(super) async fn write_out(cx: &mut Cx) -> Result<()> {
+    for (registry, event) in std::mem::take(&mut cx.events) {
+        for webhook in store::registry_children::list(&mut cx.tx, registry.id, Kind::Webhook).await? {
+            if !event.is_for(&webhook) {
+                continue;
+            }
+            let content = json!({
+                "id": cx.guid(), "timestamp": cx.now.zulu7(), "action": event.action, "target": event.target,
+                "request": {
+                    "id": cx.guid(), "host": registry.login_server(), "method": event.method, "useragent": "",
+                },
+            });
+            post(cx, &webhook, &content).await?;
+        }
     }
+    Ok(())
+}
+
+/// Puts an event for one webhook into the outbox; it is sent once the context is committed.
+async fn post(cx: &mut Cx, webhook: &Child, content: &Value) -> Result<()> {
+    let sealed = crypto::seal(&cx.app.master, EVENT, content.to_string().as_bytes(), &mut cx.rng())?;
+    store::outbox::add_event(&mut cx.tx, webhook.id, &sealed).await?;
+    let app = cx.app.clone();
+    cx.tx.then(move || app.webhooks.0.notify_one());
+    Ok(())
+}
+
+/// Begins to send what lies in the outbox, and what will. Ends with the app.
+pub fn start(app: &Arc<App>, outgoing: Arc<dyn Outgoing>) {
+    let wake = app.webhooks.0.clone();
     let app = Arc::downgrade(app);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     tokio::spawn(async move {
-        while let Some(job) = jobs.recv().await {
+        let mut last = 0;
+        loop {
             let Some(app) = app.upgrade() else { return };
-            let ready = match job {
-                Job::One(ready) => vec![*ready],
-                Job::Happened(happened) => match wanting(&app, &happened.0, &happened.1).await {
-                    Ok(ready) => ready,
-                    Err(error) => {
-                        tracing::error!(%error, "a webhook event could not be prepared");
-                        continue;
-                    }
-                },
+            let events = match take(&app, last).await {
+                Ok(events) => events,
+                Err(error) => {
+                    tracing::error!("the events of webhooks cannot be read: {error}");
+                    Vec::new()
+                }
             };
-            for ready in ready {
+            let Some(newest) = events.last().map(|event| event.id) else {
+                drop(app);
+                wake.notified().await;
+                continue;
+            };
+            last = newest;
+            for event in events {
                 let Ok(place) = places.clone().acquire_owned().await else { return };
                 let (app, outgoing) = (app.clone(), outgoing.clone());
                 tokio::spawn(async move {
-                    let webhook = ready.webhook.name.clone();
-                    if let Err(error) = deliver(&app, outgoing.as_ref(), ready).await {
-                        tracing::error!(%webhook, %error, "a webhook event could not be kept");
+                    if let Err(error) = deliver(&app, outgoing.as_ref(), &event).await {
+                        tracing::error!("an event of a webhook could not be recorded: {error}");
                     }
                     drop(place);
                 });
@@ -170,32 +186,21 @@ pub fn start(app: &Arc<App>, outgoing: Arc<dyn Outgoing>) {
     });
 }
 
-/// The webhooks of a registry that want to know of an event.
-async fn wanting(app: &Arc<App>, registry: &Registry, event: &Event) -> Result<Vec<Ready>> {
+async fn take(app: &Arc<App>, after: i64) -> Result<Vec<store::outbox::Event>> {
     let mut cx = app.read_now(Caller::system()).await?;
-    let webhooks = store::registry_children::list(&mut cx.tx, registry.id, Kind::Webhook).await?;
-    let wants = |hook: &Child| {
-        let actions = hook.properties.get("actions").and_then(Value::as_array);
-        hook.enabled()
-            && actions.is_some_and(|a| a.iter().any(|a| a.as_str() == Some(event.action)))
-            && event.within(hook.text("scope"))
-    };
-    let ready = webhooks.into_iter().filter(wants).map(|webhook| {
-        let content = json!({
-            "id": cx.guid(), "timestamp": cx.now.zulu7(), "action": event.action, "target": event.target,
-            "request": {
-                "id": cx.guid(), "host": registry.login_server(), "method": event.method, "useragent": "",
-            },
-        });
-        Ready { webhook, content }
-    });
-    Ok(ready.collect())
+    store::outbox::events(&mut cx.tx, after, BATCH).await
 }
 
-/// Sends, at most [`ATTEMPTS`] times, and keeps what was sent and what came back last.
-async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, ready: Ready) -> Result<()> {
-    let config = config_of(app, &ready.webhook)?;
-    let body = ready.content.to_string();
+/// Sends, at most [`ATTEMPTS`] times, and records what was sent and what came back last.
+async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::outbox::Event) -> Result<()> {
+    let mut cx = app.read_now(Caller::system()).await?;
+    // A webhook that was deleted meanwhile took its events along.
+    let found = store::registry_children::by_id(&mut cx.tx, event.webhook).await?;
+    drop(cx);
+    let Some(webhook) = found else { return Ok(()) };
+    let config = config_of(app, &webhook)?;
+    let content: Value = open_event(app, &event.sealed)?;
+    let body = content.to_string();
     let uri = config["serviceUri"].as_str().unwrap_or_default().to_owned();
     let mut headers = vec![("User-Agent".to_owned(), "AzureContainerRegistry/1.0".to_owned())];
     for (name, value) in config["customHeaders"].as_object().into_iter().flatten() {
@@ -225,21 +230,39 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, ready: Ready) -> Resul
             "statusCode": reply.status.to_string(), "version": "1.1", "content": reply.text(BODY).await,
         }),
         Err(why) => {
-            tracing::info!(webhook = %ready.webhook.name, %why, "a webhook's target did not answer");
+            tracing::info!(webhook = %webhook.name, %why, "a webhook's target did not answer");
             json!({"content": why, "headers": {}, "reasonPhrase": "Bad Gateway", "statusCode": "502", "version": "1.1"})
         }
     };
-    let event = json!({
-        "eventRequestMessage": {
-            "content": ready.content, "headers": document(&headers), "method": "POST", "requestUri": whole(&uri),
+    let record = json!({
+        "id": content["id"], "eventRequestMessage": {
+            "content": content, "headers": document(&headers), "method": "POST", "requestUri": whole(&uri),
             "version": "1.1",
         },
-        "eventResponseMessage": response, "id": ready.content["id"],
+        "eventResponseMessage": response,
     });
+    let sealed = crypto::seal(&app.master, EVENT, record.to_string().as_bytes(), &mut super::rng())?;
+    // It was sent, and must not be sent again: what cannot be written now is tried until it can.
+    while let Err(error) = told(app, event, &sealed).await {
+        if !matches!(error, Error::Unavailable(_)) {
+            return Err(error);
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    Ok(())
+}
+
+/// Moves an event from the outbox to what its webhook has sent.
+async fn told(app: &Arc<App>, event: &store::outbox::Event, sealed: &[u8]) -> Result<()> {
     let mut cx = app.write_now(Caller::system()).await?;
-    let sealed = crypto::seal(&app.master, EVENT, event.to_string().as_bytes(), &mut cx.rng())?;
-    store::registry_children::add_event(&mut cx.tx, ready.webhook.id, &sealed, KEPT).await?;
+    if store::outbox::told_event(&mut cx.tx, event.id).await? {
+        store::registry_children::add_event(&mut cx.tx, event.webhook, sealed, KEPT).await?;
+    }
     cx.commit().await
+}
+
+fn open_event(app: &App, sealed: &[u8]) -> Result<Value> {
+    serde_json::from_slice(&crypto::open(&app.master, EVENT, sealed)?).map_err(Error::internal)
 }
 
 /// An address with the path that it stands for [recorded: `http://host` is told as `http://host/`].
@@ -324,22 +347,18 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
     Ok((save(cx, hook).await?, new))
 }
 
-/// Sends a ping. Returns the event's id.
-pub fn ping(cx: &Cx, webhook: Child) -> String {
+/// Sends a ping once the context is committed. Returns the event's id.
+pub async fn ping(cx: &mut Cx, webhook: &Child) -> Result<String> {
     let id = cx.guid();
     let content = json!({"id": id, "timestamp": cx.now.zulu7(), "action": "ping"});
-    cx.app.webhooks.add(Job::One(Box::new(Ready { webhook, content })));
-    id
+    post(cx, webhook, &content).await?;
+    Ok(id)
 }
 
 /// What a webhook sent and what came back, newest first.
 pub async fn events(cx: &mut Cx, webhook: &Child) -> Result<Vec<Value>> {
     let sealed = store::registry_children::events(&mut cx.tx, webhook.id).await?;
-    let open = |sealed: Vec<u8>| {
-        let opened = crypto::open(&cx.app.master, EVENT, &sealed)?;
-        serde_json::from_slice(&opened).map_err(Error::internal)
-    };
-    sealed.into_iter().map(open).collect()
+    sealed.iter().map(|sealed| open_event(&cx.app, sealed)).collect()
 }
 
 #[cfg(test)]

@@ -2,64 +2,130 @@
 //! full it becomes `NAME.1`, and the one before that goes.
 //! Must not know: what the lines say.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::trouble::file as failed;
 use crate::domain::{Error, Result};
 
 /// Bytes after which the file is put aside.
 const FULL: u64 = 16 * 1024 * 1024;
 /// Bytes kept in memory before they are written.
 const BATCH: usize = 64 * 1024;
+/// Bytes that may wait in memory while the file cannot be written.
+const WAITING: usize = 8 * 1024 * 1024;
 
 /// A file that lines are appended to.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of whole lines in the file.
     length: u64,
     limit: Option<u64>,
     batch: Vec<u8>,
+    /// Lines that found no place in the batch while the file could not be written.
+    lost: u64,
 }
 
 impl Journal {
     /// Opens or creates the file, for its owner alone. `bounded`: it is put aside when it is full.
     pub fn open(path: &Path, bounded: bool) -> Result<Self> {
-        let failed = |error| Error::Internal(format!("{}: {error}", path.display()));
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
-        Ok(Self { path: path.to_owned(), file, length, limit: bounded.then_some(FULL), batch: Vec::new() })
+        let open = || -> std::io::Result<(File, u64)> {
+            let mut options = OpenOptions::new();
+            options.create(true).read(true).append(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(path)?;
+            let length = whole_lines(&mut file)?;
+            Ok((file, length))
+        };
+        let (file, length) = open().map_err(|e| failed(path, &e))?;
+        Ok(Self { path: path.to_owned(), file, length, limit: bounded.then_some(FULL), batch: Vec::new(), lost: 0 })
     }
 
-    /// Adds a line. It is in the file after [`Journal::flush`].
-    pub fn add(&mut self, line: &str) -> Result<()> {
+    /// Adds a line. It is in the file after [`Journal::flush`]. `false`: there was no place for it.
+    pub fn add(&mut self, line: &str) -> bool {
+        if self.batch.len() >= BATCH {
+            // The next flush says if it failed.
+            let _ = self.write();
+        }
+        if self.batch.len() + line.len() >= WAITING {
+            self.lost += 1;
+            return false;
+        }
         self.batch.extend_from_slice(line.as_bytes());
         self.batch.push(b'\n');
-        if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
+        true
     }
 
-    /// Writes what was added.
-    pub fn flush(&mut self) -> Result<()> {
+    /// Writes what was added; `sync`: so that it survives power loss. Where that fails, it stays added.
+    pub fn flush(&mut self, sync: bool) -> Result<()> {
+        self.write()?;
+        if sync {
+            self.file.sync_data().map_err(|e| failed(&self.path, &e))?;
+        }
+        match std::mem::take(&mut self.lost) {
+            0 => Ok(()),
+            lost => Err(Error::Internal(format!("{lost} lines were lost while the file could not be written"))),
+        }
+    }
+
+    fn write(&mut self) -> Result<()> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let failed = |path: &Path, error| Error::Internal(format!("{}: {error}", path.display()));
         if self.limit.is_some_and(|limit| self.length >= limit) {
-            let mut aside = self.path.clone().into_os_string();
-            aside.push(".1");
-            std::fs::rename(&self.path, aside).map_err(|e| failed(&self.path, e))?;
-            *self = Self { batch: std::mem::take(&mut self.batch), ..Self::open(&self.path, true)? };
+            std::fs::rename(&self.path, aside(&self.path)).map_err(|e| failed(&self.path, &e))?;
+            *self = Self { batch: std::mem::take(&mut self.batch), lost: self.lost, ..Self::open(&self.path, true)? };
         }
-        self.file.write_all(&self.batch).map_err(|e| failed(&self.path, e))?;
+        if let Err(error) = self.file.write_all(&self.batch) {
+            // A piece of it may have been written.
+            let _ = self.file.set_len(self.length);
+            return Err(failed(&self.path, &error));
+        }
         self.length += self.batch.len() as u64;
         self.batch.clear();
         Ok(())
     }
+
+    /// Which of these lines are in neither the file nor the one put aside, in their order.
+    pub fn missing<'a>(&self, lines: Vec<&'a str>) -> Vec<&'a str> {
+        if lines.is_empty() {
+            return lines;
+        }
+        let mut wanted: HashSet<&str> = lines.iter().copied().collect();
+        for path in [self.path.clone(), aside(&self.path)] {
+            let Ok(file) = File::open(path) else { continue };
+            for line in BufReader::new(file).lines().map_while(std::result::Result::ok) {
+                wanted.remove(line.as_str());
+            }
+        }
+        lines.into_iter().filter(|line| wanted.contains(line)).collect()
+    }
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let mut aside = path.to_owned().into_os_string();
+    aside.push(".1");
+    aside.into()
+}
+
+/// Cuts off the piece of a line that a process may have left at its end. Returns the length.
+fn whole_lines(file: &mut File) -> std::io::Result<u64> {
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(WAITING as u64);
+    file.seek(SeekFrom::Start(from))?;
+    let mut last = Vec::new();
+    file.read_to_end(&mut last)?;
+    let Some(end) = last.iter().rposition(|b| *b == b'\n') else { return Ok(length) };
+    let whole = from + end as u64 + 1;
+    if whole < length {
+        file.set_len(whole)?;
+    }
+    Ok(whole)
 }
 
 /// The last whole lines of a file, `bytes` of it at most. A file that is not there has none.
@@ -91,15 +157,22 @@ mod tests {
         let mut journal = Journal::open(&path, true).unwrap();
         journal.limit = Some(10);
         for line in ["one", "two", "three"] {
-            journal.add(line).unwrap();
+            journal.add(line);
         }
-        journal.flush().unwrap();
+        journal.flush(false).unwrap();
         assert_eq!(tail(&path, 1000), ["one", "two", "three"]);
         assert_eq!(tail(&path, 8), ["three"]);
-        journal.add("four").unwrap();
-        journal.flush().unwrap();
+        journal.add("four");
+        journal.flush(true).unwrap();
         assert_eq!(tail(&path, 1000), ["four"]);
         assert_eq!(tail(&dir.path().join("j.1"), 1000), ["one", "two", "three"]);
         assert!(tail(&dir.path().join("none"), 1000).is_empty());
+        // What was put aside is there; a piece of a line, left by a process that was killed, goes.
+        assert_eq!(journal.missing(vec!["five", "one", "four"]), ["five"]);
+        std::fs::write(&path, "four\nfi").unwrap();
+        let mut journal = Journal::open(&path, true).unwrap();
+        journal.add("five");
+        journal.flush(false).unwrap();
+        assert_eq!(tail(&path, 1000), ["four", "five"]);
     }
 }

@@ -41,6 +41,12 @@ pub async fn find(tx: &mut Tx, registry: i64, kind: Kind, name: &str) -> Result<
     Ok(row.as_ref().and_then(child))
 }
 
+/// A child by its row id.
+pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Child>> {
+    let row = sqlx::query("SELECT * FROM registry_children WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
+    Ok(row.as_ref().and_then(child))
+}
+
 /// A registry's children of a kind, by name.
 pub async fn list(tx: &mut Tx, registry: i64, kind: Kind) -> Result<Vec<Child>> {
     let rows = sqlx::query("SELECT * FROM registry_children WHERE registry = ? AND kind = ? ORDER BY name")

@@ -213,7 +213,7 @@ pub(super) async fn settle_in(app: &Arc<App>) -> Result<()> {
         app.blobs.remove(&format!("{}/{file}", store::blobs::UPLOADS))?;
     }
     if !lost.is_empty() {
-        let mut tx = app.store.write().await?;
+        let mut tx = app.begin().await?;
         for uuid in lost {
             store::content::delete_upload(&mut tx, uuid).await?;
         }
@@ -233,7 +233,7 @@ pub async fn sweep(app: &Arc<App>) -> Result<()> {
     }
     let (blobs, doomed) = (app.blobs.clone(), paths.clone());
     blocking(move || doomed.iter().try_for_each(|path| blobs.remove(path))).await?;
-    let mut tx = app.store.write().await?;
+    let mut tx = app.begin().await?;
     store::content::forget_files(&mut tx, &serde_json::json!(paths).to_string()).await?;
     tx.commit().await
 }

@@ -76,17 +76,21 @@ impl Heard {
         self.call.operation = operation;
     }
 
-    /// Tells of a call that was answered.
-    pub fn done(mut self, app: &App, reply: &mut Reply) {
-        let about = std::mem::take(&mut reply.about);
-        self.call.status = if reply.body.is_some() { (200, "OK") } else { (204, "No Content") };
-        if about.id.is_some() {
-            self.call.id = about.id;
+    /// The record of a call that is answered.
+    pub fn done(&self, reply: &Reply) -> audit::Call {
+        audit::Call {
+            status: if reply.body.is_some() { (200, "OK") } else { (204, "No Content") },
+            id: reply.about.id.clone().or_else(|| self.call.id.clone()),
+            key: reply.about.key.clone(),
+            vault_id: reply.vault_id.clone(),
+            decision: Some((reply.roles, true)),
+            took: self.took(),
+            ..self.call.clone()
         }
-        self.call.key = about.key;
-        self.call.vault_id = std::mem::take(&mut reply.vault_id);
-        self.call.decision = Some((reply.roles, true));
-        self.tell(app);
+    }
+
+    fn took(&self) -> i64 {
+        clock::machine().0 - self.began
     }
 
     /// Tells of a call that was refused. Of a vault that does not exist there is no log.
@@ -100,11 +104,7 @@ impl Heard {
         if self.call.caller.is_some() {
             self.call.decision = Some((vault.uses_roles(), !matches!(error, Error::Access(_))));
         }
-        self.tell(app);
-    }
-
-    fn tell(mut self, app: &App) {
-        self.call.took = clock::machine().0 - self.began;
+        self.call.took = self.took();
         app.audit().call(self.call);
     }
 }

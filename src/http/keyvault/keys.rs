@@ -16,7 +16,7 @@ use crate::domain::{Result, key::Key, key::Version, vault::Vault};
 type Found = (Vault, Key, Version);
 
 /// Answers what is asked of keys.
-pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
+pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
     match route {
         KeyRoute::List => list(&asked, false).await,
         KeyRoute::ListDeleted => list(&asked, true).await,
@@ -24,12 +24,14 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
         KeyRoute::Create(name) => {
             let wanted = asked.body.clone().and_then(|b| wire::create(&b));
             let wanted = after_gate(&asked, wanted, Permission::KEY_CREATE, Some(&name)).await?;
-            written(&asked, keys::create(&asked.app, &asked.caller, &asked.vault, &name, wanted).await?)
+            let (cx, found) = keys::create(&asked.app, &asked.caller, &asked.vault, &name, wanted).await?;
+            asked.commit(cx, written(&asked, found)?).await
         }
         KeyRoute::Import(name) => {
             let imported = asked.body.clone().and_then(|b| wire::import(&b));
             let (wanted, made) = after_gate(&asked, imported, Permission::KEY_IMPORT, Some(&name)).await?;
-            written(&asked, keys::import(&asked.app, &asked.caller, &asked.vault, &name, wanted, made).await?)
+            let (cx, found) = keys::import(&asked.app, &asked.caller, &asked.vault, &name, wanted, made).await?;
+            asked.commit(cx, written(&asked, found)?).await
         }
         KeyRoute::Get(name, version) | KeyRoute::Attestation(name, version) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -40,14 +42,12 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
             let change = after_gate(&asked, change, Permission::KEY_UPDATE, Some(&name)).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = keys::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
-            cx.commit().await?;
-            written(&asked, found)
+            asked.commit(cx, written(&asked, found)?).await
         }
         KeyRoute::Delete(name) => {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = keys::delete(&mut cx, &asked.vault, &name).await?;
-            cx.commit().await?;
-            Ok(Reply::new(&found.0, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
+            asked.commit(cx, Reply::new(&found.0, wire::deleted_bundle(&asked.api, &asked.base(), &found))).await
         }
         KeyRoute::GetDeleted(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -57,14 +57,12 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
         KeyRoute::Recover(name) => {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = keys::recover(&mut cx, &asked.vault, &name).await?;
-            cx.commit().await?;
-            bundle(&asked, found)
+            asked.commit(cx, bundle(&asked, found)?).await
         }
         KeyRoute::Purge(name) => {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let vault = keys::purge(&mut cx, &asked.vault, &name).await?;
-            cx.commit().await?;
-            Ok(Reply::empty(&vault))
+            asked.commit(cx, Reply::empty(&vault)).await
         }
         KeyRoute::Backup(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -76,11 +74,11 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
             let value = after_gate(&asked, value, Permission::KEY_RESTORE, None).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = keys::restore(&mut cx, &asked.vault, &value).await?;
-            cx.commit().await?;
-            bundle(&asked, found)
+            asked.commit(cx, bundle(&asked, found)?).await
         }
         KeyRoute::Rotate(name) => {
-            written(&asked, rotation::rotate(&asked.app, &asked.caller, &asked.vault, &name).await?)
+            let (cx, found) = rotation::rotate(&asked.app, &asked.caller, &asked.vault, &name).await?;
+            asked.commit(cx, written(&asked, found)?).await
         }
         KeyRoute::Policy(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -91,8 +89,7 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
             let body = after_gate(&asked, asked.body.clone(), Permission::ROTATION_POLICY_SET, Some(&name)).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let (vault, key, policy) = rotation::set_policy(&mut cx, &asked.vault, &name, &body).await?;
-            cx.commit().await?;
-            Ok(Reply::new(&vault, wire::policy(&asked.base(), &key, &policy)))
+            asked.commit(cx, Reply::new(&vault, wire::policy(&asked.base(), &key, &policy))).await
         }
         KeyRoute::Use(name, version, operation) => used(&asked, &name, version.as_deref(), operation).await,
         KeyRoute::Release(name, version) => {
@@ -105,7 +102,7 @@ pub async fn answer(asked: Asked, route: KeyRoute) -> Result<Reply> {
 
 /// Lets a wrong body be told only to those who may send a good one (keyvault.md D.1 step 8).
 pub(super) async fn after_gate<T>(
-    asked: &Asked,
+    asked: &Asked<'_>,
     read: Result<T>,
     permission: Permission,
     object: Option<&str>,
@@ -117,18 +114,18 @@ pub(super) async fn after_gate<T>(
     read
 }
 
-fn bundle(asked: &Asked, found: Found) -> Result<Reply> {
+fn bundle(asked: &Asked<'_>, found: Found) -> Result<Reply> {
     let about = About::version(None, &found.2, false);
     Ok(Reply::new(&found.0, wire::bundle(&asked.api, &asked.base(), &found)).about(about))
 }
 
 /// The same where the version was made or changed: the audit log names it.
-fn written(asked: &Asked, found: Found) -> Result<Reply> {
+fn written(asked: &Asked<'_>, found: Found) -> Result<Reply> {
     let about = About::version(Some(wire::kid(&asked.base(), &found.1, &found.2)), &found.2, true);
     Ok(Reply::new(&found.0, wire::bundle(&asked.api, &asked.base(), &found)).about(about))
 }
 
-async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
+async fn list(asked: &Asked<'_>, deleted: bool) -> Result<Reply> {
     let wanted = paging::wanted(asked);
     let wanted = after_gate(asked, wanted, Permission::KEY_LIST, None).await?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -139,7 +136,7 @@ async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
     Ok(Reply::new(&vault, paging::page(asked, &wanted, items, "key", next.as_deref())))
 }
 
-async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
+async fn versions(asked: &Asked<'_>, name: &str) -> Result<Reply> {
     let wanted = paging::wanted(asked);
     let wanted = after_gate(asked, wanted, Permission::KEY_LIST, Some(name)).await?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -152,7 +149,7 @@ async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
 }
 
 /// Encrypt, decrypt, wrap, unwrap, sign, verify. The key's state is asked before the body is looked at.
-async fn used(asked: &Asked, name: &str, version: Option<&str>, operation: Operation) -> Result<Reply> {
+async fn used(asked: &Asked<'_>, name: &str, version: Option<&str>, operation: Operation) -> Result<Reply> {
     let object = (asked.vault.as_str(), name, version);
     let handle = keys::authorize_alone(&asked.app, &asked.caller, object, operation, asked.generation).await?;
     let body = asked.body.clone()?;
@@ -168,7 +165,7 @@ async fn used(asked: &Asked, name: &str, version: Option<&str>, operation: Opera
 }
 
 /// Random bytes. Managed HSM has it; so has every vault here.
-pub async fn random(asked: Asked) -> Result<Reply> {
+pub async fn random(asked: Asked<'_>) -> Result<Reply> {
     let body = asked.body.clone()?;
     let count = body["count"].as_u64().and_then(|c| usize::try_from(c).ok()).filter(|c| (1..=128).contains(c));
     let invalid = || RequestError::InvalidValue { property: "count".to_owned(), message: String::new() };

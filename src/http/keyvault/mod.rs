@@ -21,17 +21,18 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::call::{Call, Code};
-use crate::app::{App, tokens, vaults};
+use crate::app::{App, Cx, tokens, vaults};
+use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
-use crate::domain::{Error, Result};
 use heard::{About, Heard};
 use route::Route;
 
 /// What a handler works with: the request after its token was found good.
-struct Asked {
+struct Asked<'a> {
     app: Arc<App>,
+    heard: &'a Heard,
     caller: Caller,
     /// The store's generation from before the caller was looked up.
     generation: u64,
@@ -56,6 +57,8 @@ struct Reply {
     vault_id: String,
     roles: bool,
     about: About,
+    /// Its audit record was written with what the call changed.
+    recorded: bool,
 }
 
 impl Reply {
@@ -70,6 +73,7 @@ impl Reply {
             vault_id: vault.arm_id(),
             roles: vault.uses_roles(),
             about: About::default(),
+            recorded: false,
         }
     }
 
@@ -87,8 +91,10 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     }
     let mut heard = Heard::new(&app, &call, vault_of(&call));
     match handle(app.clone(), call, &mut heard).await {
-        Ok(mut reply) => {
-            heard.done(&app, &mut reply);
+        Ok(reply) => {
+            if !reply.recorded {
+                app.audit().call(heard.done(&reply));
+            }
             match reply.body {
                 Some(body) => frame.response(StatusCode::OK, Some(body.to_string()), Some(&reply.region)),
                 None => frame.response(StatusCode::NO_CONTENT, None, Some(&reply.region)),
@@ -97,7 +103,7 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
         Err(error) => {
             let said = dialect::say(&error);
             heard.refused(&app, &error, &said).await;
-            if matches!(error, Error::Internal(_)) {
+            if error.is_failure() {
                 tracing::error!("{error}");
             }
             let mut response = frame.response(said.status, Some(said.body().to_string()), None);
@@ -142,6 +148,7 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
     let body = call.json().await;
     let asked = Asked {
         app,
+        heard,
         caller,
         generation,
         vault,
@@ -222,7 +229,15 @@ impl Frame {
     }
 }
 
-impl Asked {
+impl Asked<'_> {
+    /// Commits what a call changed together with its audit record.
+    async fn commit(&self, mut cx: Cx, mut reply: Reply) -> Result<Reply> {
+        cx.record(&self.heard.done(&reply));
+        cx.commit().await?;
+        reply.recorded = true;
+        Ok(reply)
+    }
+
     /// `https://NAME.vault.azure.net`, with the port under which the client sees it.
     fn base(&self) -> String {
         match self.port {

@@ -21,7 +21,7 @@ pub struct Wanted {
 }
 
 /// Reads the query.
-pub fn wanted(asked: &Asked) -> Result<Wanted> {
+pub fn wanted(asked: &Asked<'_>) -> Result<Wanted> {
     let told = asked.most.as_ref().filter(|t| !t.is_empty());
     let limit = match told {
         None => MOST,
@@ -43,7 +43,7 @@ fn invalid(property: &str, value: &str) -> RequestError {
 
 /// A page: its items and the link to the next one, `null` on the last [recorded]. The link's host carries its
 /// port, 443 too. `marker` is what the next page begins with, below `collection` (`key/NAME`).
-pub fn page(asked: &Asked, wanted: &Wanted, items: Vec<Value>, collection: &str, next: Option<&str>) -> Value {
+pub fn page(asked: &Asked<'_>, wanted: &Wanted, items: Vec<Value>, collection: &str, next: Option<&str>) -> Value {
     let link = next.map(|next| {
         let token = write(collection, next);
         let path = asked.path.trim_matches('/');

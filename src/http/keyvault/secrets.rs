@@ -14,7 +14,7 @@ use crate::domain::access::Permission;
 use crate::domain::error::{KeyError, RequestError};
 
 /// Answers what is asked of secrets.
-pub async fn answer(asked: Asked, route: SecretRoute) -> Result<Reply> {
+pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
     match route {
         SecretRoute::List => list(&asked, false).await,
         SecretRoute::ListDeleted => list(&asked, true).await,
@@ -24,8 +24,7 @@ pub async fn answer(asked: Asked, route: SecretRoute) -> Result<Reply> {
             let (value, change) = after_gate(&asked, read, Permission::SECRET_SET, Some(&name)).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = secrets::set(&mut cx, &asked.vault, &name, &value, change).await?;
-            cx.commit().await?;
-            Ok(bundle(&asked, &found, Some(&value)))
+            asked.commit(cx, bundle(&asked, &found, Some(&value))).await
         }
         SecretRoute::Get(name, version) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -37,14 +36,12 @@ pub async fn answer(asked: Asked, route: SecretRoute) -> Result<Reply> {
             let change = after_gate(&asked, change, Permission::SECRET_UPDATE, Some(&name)).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = secrets::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
-            cx.commit().await?;
-            Ok(bundle(&asked, &found, None))
+            asked.commit(cx, bundle(&asked, &found, None)).await
         }
         SecretRoute::Delete(name) => {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = secrets::delete(&mut cx, &asked.vault, &name).await?;
-            cx.commit().await?;
-            Ok(deleted(&asked, &found))
+            asked.commit(cx, deleted(&asked, &found)).await
         }
         SecretRoute::GetDeleted(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -54,14 +51,12 @@ pub async fn answer(asked: Asked, route: SecretRoute) -> Result<Reply> {
         SecretRoute::Recover(name) => {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = secrets::recover(&mut cx, &asked.vault, &name).await?;
-            cx.commit().await?;
-            Ok(bundle(&asked, &found, None))
+            asked.commit(cx, bundle(&asked, &found, None)).await
         }
         SecretRoute::Purge(name) => {
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let vault = secrets::purge(&mut cx, &asked.vault, &name).await?;
-            cx.commit().await?;
-            Ok(Reply::empty(&vault))
+            asked.commit(cx, Reply::empty(&vault)).await
         }
         SecretRoute::Backup(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -73,27 +68,26 @@ pub async fn answer(asked: Asked, route: SecretRoute) -> Result<Reply> {
             let value = after_gate(&asked, value, Permission::SECRET_RESTORE, None).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = secrets::restore(&mut cx, &asked.vault, &value).await?;
-            cx.commit().await?;
-            Ok(bundle(&asked, &found, None))
+            asked.commit(cx, bundle(&asked, &found, None)).await
         }
     }
 }
 
-fn shown(asked: &Asked, found: &Found, value: Option<&str>, id: SecretId) -> Value {
+fn shown(asked: &Asked<'_>, found: &Found, value: Option<&str>, id: SecretId) -> Value {
     let (vault, secret, version) = found;
     wire::secret(&asked.api, &asked.base(), vault, (secret, version), value, id)
 }
 
-fn bundle(asked: &Asked, found: &Found, value: Option<&str>) -> Reply {
+fn bundle(asked: &Asked<'_>, found: &Found, value: Option<&str>) -> Reply {
     Reply::new(&found.0, shown(asked, found, value, SecretId::Version))
 }
 
-fn deleted(asked: &Asked, found: &Found) -> Reply {
+fn deleted(asked: &Asked<'_>, found: &Found) -> Reply {
     let shown = shown(asked, found, None, SecretId::Version);
     Reply::new(&found.0, wire::deleted_secret(&asked.base(), &found.1, shown))
 }
 
-async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
+async fn list(asked: &Asked<'_>, deleted: bool) -> Result<Reply> {
     let wanted = after_gate(asked, paging::wanted(asked), Permission::SECRET_LIST, None).await?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
     let (vault, (page, next)) = secrets::list(&mut cx, &asked.vault, deleted, &wanted.from, wanted.limit).await?;
@@ -106,7 +100,7 @@ async fn list(asked: &Asked, deleted: bool) -> Result<Reply> {
     Ok(Reply::new(&vault, paging::page(asked, &wanted, items, "secret", next.as_deref())))
 }
 
-async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
+async fn versions(asked: &Asked<'_>, name: &str) -> Result<Reply> {
     let wanted = after_gate(asked, paging::wanted(asked), Permission::SECRET_LIST, Some(name)).await?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
     let (vault, secret, (page, next)) =
@@ -119,7 +113,7 @@ async fn versions(asked: &Asked, name: &str) -> Result<Reply> {
 }
 
 /// Certificates are not emulated (table of limits): there are none, and none can be made.
-pub async fn certificates(asked: Asked, name: Option<String>) -> Result<Reply> {
+pub async fn certificates(asked: Asked<'_>, name: Option<String>) -> Result<Reply> {
     match name {
         Some(name) if asked.method == Method::GET => Err(KeyError::CertificateNotFound(name).into()),
         _ => Err(RequestError::NotEmulated("Certificates".to_owned()).into()),

@@ -53,10 +53,16 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
             };
             let registry = registry_of(arm, group, at, &action(right)).await?;
             let name = arm.segments[at + 3].clone();
+            if *verb == "ping" {
+                let mut cx = arm.app.write(arm.caller.clone()).await?;
+                let webhook = registry_children::get(&mut cx, &registry, kind, &name).await?;
+                let id = webhooks::ping(&mut cx, &webhook).await?;
+                cx.commit().await?;
+                return Ok(Answer::ok(json!({"id": id})));
+            }
             let mut cx = arm.app.read(arm.caller.clone()).await?;
             let webhook = registry_children::get(&mut cx, &registry, kind, &name).await?;
             Ok(match *verb {
-                "ping" => Answer::ok(json!({"id": webhooks::ping(&cx, webhook)})),
                 "listevents" => Answer::list(webhooks::events(&mut cx, &webhook).await?),
                 _ => Answer::ok(webhooks::config_of(&arm.app, &webhook)?),
             })
