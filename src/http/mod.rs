@@ -22,7 +22,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use tower::service_fn;
 
-use crate::app::App;
+use crate::app::{App, carry};
 use call::{Call, Code};
 use leftover::{Leftover, Patience};
 
@@ -76,7 +76,8 @@ where
             // Neither query nor headers: those hold tokens and signatures.
             let asked = tracing::enabled!(tracing::Level::DEBUG)
                 .then(|| (call.method.clone(), call.host.clone(), call.path.clone()));
-            let answer = answer(app, call).await;
+            // A client that hangs up does not undo half of a write.
+            let answer = carry::carried(answer(app, call)).await;
             if let Some((method, host, path)) = asked.filter(|_| answer.status().as_u16() >= 400) {
                 let code = answer.extensions().get::<Code>().map_or("-", |code| &code.0);
                 tracing::debug!(status = answer.status().as_u16(), code, %method, host, path, "refused");
