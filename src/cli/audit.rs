@@ -31,10 +31,8 @@ pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Resul
                 (false, false) => line(&call(record, entry["caller"].as_str())),
             });
         }
-        let before = next;
-        next = answer["next"].as_u64().unwrap_or(before);
-        // An answer with nothing new, though it was waited for, is a stop's.
-        if !follow || (wait && next == before) {
+        next = answer["next"].as_u64().unwrap_or(next);
+        if !follow {
             return Ok(ExitCode::SUCCESS);
         }
         // Only the first look does not wait: what is there is shown at once.

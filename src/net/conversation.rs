@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
+use super::framing::without_forbidden_body;
 use super::outbound::Refusal;
 use super::site::{Site, is_loopback, origin_form, same_certificate};
 use super::{FIRST_WORD, GRACE, Server};
@@ -112,7 +113,11 @@ impl Conversation {
         let server = self.server.clone();
         let service = service_fn(move |request: Request<hyper::body::Incoming>| {
             let this = self.clone();
-            async move { Ok::<_, Infallible>(this.answer(request.map(Body::new)).await) }
+            async move {
+                let method = request.method().clone();
+                let answer = this.answer(request.map(Body::new)).await;
+                Ok::<_, Infallible>(without_forbidden_body(&method, answer))
+            }
         });
         let connection = server.http.serve_connection_with_upgrades(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod conversation;
+mod framing;
 mod outbound;
 mod site;
 
@@ -116,7 +117,12 @@ impl Server {
 
 fn http_settings() -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(REQUEST_HEAD).max_buf_size(HEAD_LIMIT);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_HEAD)
+        .max_buf_size(HEAD_LIMIT)
+        // A client that closes its side after the request still waits for the answer.
+        .half_close(true);
     http.http2()
         .timer(TokioTimer::new())
         .max_header_list_size(HEAD_LIMIT as u32)

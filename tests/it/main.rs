@@ -15,6 +15,7 @@ mod conditions;
 mod crash;
 mod deployments;
 mod entra;
+mod framing;
 mod graph;
 mod harness;
 mod keyvault;
