@@ -14,7 +14,7 @@ pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Resul
     let kind = if events { "event" } else { "audit" };
     let (mut next, mut wait) = (0, false);
     if !json {
-        print(&line(&if events { EVENT_HEADINGS } else { HEADINGS }.map(str::to_owned)));
+        print(&line(&if events { EVENT_HEADINGS } else { HEADINGS }.map(str::to_owned)))?;
     }
     loop {
         let answer = match control.get(&format!("/acrite/v1/audit?after={next}&wait={wait}")).await {
@@ -29,7 +29,7 @@ pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Resul
                 (true, _) => format!("{record}\n"),
                 (false, true) => line(&event(record)),
                 (false, false) => line(&call(record, entry["caller"].as_str())),
-            });
+            })?;
         }
         next = answer["next"].as_u64().unwrap_or(next);
         if !follow {

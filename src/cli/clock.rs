@@ -52,7 +52,7 @@ pub(super) async fn run(change: Change, at: At, json: bool) -> Result<ExitCode, 
         None => control.get(PATH).await?,
         Some(wish) => control.post(PATH, &wish).await?,
     };
-    print(&if json { format!("{clock:#}\n") } else { shown(&clock) });
+    print(&if json { format!("{clock:#}\n") } else { shown(&clock) })?;
     Ok(ExitCode::SUCCESS)
 }
 

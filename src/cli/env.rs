@@ -35,7 +35,7 @@ pub(super) async fn run(at: At, shell: Shell, identity_endpoint: bool) -> Result
         REMOVED.into_iter().filter(|name| std::env::var_os(name).is_some() && !all.iter().any(|(set, _)| set == name));
     let mut text: String = removed.map(|name| unset(shell, name)).collect();
     text.extend(all.iter().filter(|(name, _)| is_for(shell, name)).map(|(name, value)| set(shell, name, value)));
-    print(&text);
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,119 +1,146 @@
 //! `acrite exec -- COMMAND`: a private instance around one command.
-//! Owns the child: its environment, its signals and its exit code.
+//! Owns the command's process: its environment, its signals and its exit code.
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use super::instance::{Instance, Options};
+use super::signals::{self, Running, Signals};
 use super::variables::{REMOVED, variables};
+
+/// How long a command that was told to end may take.
+const GRACE: Duration = Duration::from_secs(5);
+/// This very program, even if its file was replaced meanwhile.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 pub(super) async fn run(
     mut options: Options,
     identity_endpoint: bool,
     command: Vec<OsString>,
 ) -> Result<ExitCode, Failure> {
-    super::log("acrite=warn");
     options.listen.get_or_insert(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     options.ephemeral = options.data_dir.is_none();
     // Before anything is made, so that no signal can leave it behind.
-    let mut signals = Signals::hear()?;
-    let instance = Instance::start(&options).await?;
+    let signals = Signals::hear()?;
+    super::log("acrite=warn")?;
+    let instance = tokio::select! {
+        biased;
+        started = Instance::start(&options, &signals) => started?,
+        signal = signals.asked() => return Ok(signals::exit_code(signal)),
+    };
     let ended = match spawn(&instance, identity_endpoint, &command) {
-        Ok(mut child) => wait(&mut child, &mut signals).await,
+        Ok(child) => attend(child, &signals).await,
         Err(failure) => Err(failure),
     };
     instance.stop().await?;
     ended
 }
 
-fn spawn(instance: &Instance, identity_endpoint: bool, command: &[OsString]) -> Result<Child, Failure> {
+/// The command and whether it leads a process group. At a terminal it stays in ours, so that it may read from the
+/// terminal, and Ctrl-C and Ctrl-Z mean both. Elsewhere one of its own lets a signal reach all that it started.
+fn spawn(instance: &Instance, identity_endpoint: bool, command: &[OsString]) -> Result<(Child, bool), Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::new("no command was given", "write it after `--`").with_code(2));
     };
-    let mut child = Command::new(program);
-    child.args(arguments);
+    let is_linux = cfg!(target_os = "linux") && Path::new(THIS_PROGRAM).exists();
+    let mut child = if is_linux { bound(command) } else { Command::new(program) };
+    if !is_linux {
+        child.args(arguments);
+    }
     for name in REMOVED {
         child.env_remove(name);
     }
     let header = identity_endpoint.then(|| instance.identity_header());
     child.envs(variables(&instance.place, header.as_deref(), |name| std::env::var(name).ok()));
-    child.spawn().map_err(|error| {
-        let name = program.to_string_lossy();
-        // The codes that shells use.
-        match error.kind() {
-            io::ErrorKind::NotFound => {
-                Failure::new(format!("{name} was not found"), "check its spelling and PATH").with_code(127)
-            }
-            _ => Failure::new(format!("{name} could not be started: {error}"), "check that it may be executed")
-                .with_code(126),
-        }
-    })
+    let leads = !signals::in_foreground();
+    if leads {
+        child.process_group(0);
+    }
+    child.spawn().map(|child| (child, leads)).map_err(|error| cannot_start(program, &error))
 }
 
-async fn wait(child: &mut Child, signals: &mut Signals) -> Result<ExitCode, Failure> {
+/// The command by way of [`become_command`]. Between the two calls of a spawn only unsafe code could run.
+fn bound(command: &[OsString]) -> Command {
+    let mut child = Command::new(THIS_PROGRAM);
+    child.arg0("acrite").arg("become").arg(std::process::id().to_string()).arg("--").args(command);
+    child
+}
+
+/// Makes this process end with its parent, even if that is killed, and become the command.
+pub(super) fn become_command(parent: u32, command: &[OsString]) -> Failure {
+    let Some((program, arguments)) = command.split_first() else {
+        return Failure::new("no command was given", "write it after `--`").with_code(2);
+    };
+    #[cfg(target_os = "linux")]
+    {
+        // Where it is refused, the command starts all the same. The parent may have ended before it was asked for.
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+        let now = rustix::process::getppid().map(|id| id.as_raw_nonzero().get().cast_unsigned());
+        if now != Some(parent) {
+            return Failure::nobody_reads();
+        }
+    }
+    cannot_start(program, &std::process::Command::new(program).args(arguments).exec())
+}
+
+fn cannot_start(program: &OsString, error: &io::Error) -> Failure {
+    let name = program.to_string_lossy();
+    // The codes that shells use.
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Failure::new(format!("{name} was not found"), "check its spelling and PATH").with_code(127)
+        }
+        _ => Failure::new(format!("{name} could not be started: {error}"), "check that it may be executed")
+            .with_code(126),
+    }
+}
+
+/// Waits for the command's end. A signal is passed on to it, and is not waited for without bounds.
+async fn attend((mut child, leads): (Child, bool), signals: &Signals) -> Result<ExitCode, Failure> {
     // Until `wait` has seen its end, the id cannot belong to another process.
-    let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    loop {
-        tokio::select! {
-            ended = child.wait() => {
-                let status = ended.map_err(|error| {
-                    Failure::new(format!("the command's end was missed: {error}"), "please report this")
-                })?;
-                return Ok(exit_code(status));
+    let command = child.id().and_then(|id| Pid::from_raw(id.cast_signed())).map(|id| Running { id, leads });
+    signals.runs(command);
+    let (ended, signal) = tokio::select! {
+        ended = child.wait() => (ended, None),
+        signal = signals.asked() => {
+            if let Some(command) = command {
+                command.send(signal);
             }
-            signal = signals.next() => {
-                if let (Some(signal), Some(id)) = (signal, id) {
-                    // It may have ended in this very moment.
-                    let _ = kill_process(id, signal);
+            match tokio::time::timeout(GRACE, child.wait()).await {
+                Ok(ended) => (ended, Some(signal)),
+                Err(_) => {
+                    if let Some(command) = command {
+                        command.send(Signal::KILL);
+                    }
+                    (child.wait().await, Some(signal))
                 }
             }
         }
+    };
+    signals.runs(None);
+    // Who asked for the end of the command meant all that it started.
+    if let Some(command) = command.filter(|command| command.leads && signal.is_some()) {
+        command.send(Signal::KILL);
     }
+    let status =
+        ended.map_err(|error| Failure::new(format!("the command's end was missed: {error}"), "please report this"))?;
+    Ok(exit_code(status, signal))
 }
 
-/// The command's own code, or what a shell says of one that a signal ended.
-fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
-    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
-}
-
-/// The signals that are meant for the command.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-    at_terminal: bool,
-}
-
-impl Signals {
-    fn hear() -> Result<Self, Failure> {
-        let hear = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::new(format!("signals cannot be heard: {error}"), "please report this"))
-        };
-        Ok(Self {
-            interrupt: hear(SignalKind::interrupt())?,
-            terminate: hear(SignalKind::terminate())?,
-            hang_up: hear(SignalKind::hangup())?,
-            at_terminal: io::stdin().is_terminal(),
-        })
-    }
-
-    /// The next one to pass on, if it is to be passed on.
-    async fn next(&mut self) -> Option<Signal> {
-        tokio::select! {
-            // Ctrl-C at a terminal reaches the command by itself; a second one would make many programs give up at once.
-            _ = self.interrupt.recv() => (!self.at_terminal).then_some(Signal::INT),
-            _ = self.terminate.recv() => Some(Signal::TERM),
-            _ = self.hang_up.recv() => Some(Signal::HUP),
-        }
+/// The command's own code, or what a shell says of one that a signal ended: the signal that we passed on, if any.
+fn exit_code(status: ExitStatus, asked: Option<Signal>) -> ExitCode {
+    match (status.code(), asked) {
+        (Some(code), _) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        (None, Some(signal)) => signals::exit_code(signal),
+        (None, None) => ExitCode::from(status.signal().and_then(|signal| u8::try_from(128 + signal).ok()).unwrap_or(1)),
     }
 }

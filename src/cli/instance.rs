@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::moment::{self, ClockStart};
 use super::seed::{self, Seed};
+use super::signals::Signals;
 use super::{Failure, az, files, trust};
 use crate::app::clock::Start;
 use crate::app::{self, App};
@@ -28,6 +29,9 @@ use crate::net::{self, Certificates, Config, Outbound, Services};
 pub(super) const DEFAULT_PORT: u16 = 4443;
 /// The data folder unless told otherwise.
 pub(super) const DEFAULT_FOLDER: &str = ".acrite";
+
+/// How long the end of an instance waits for its database to be closed.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// How an instance is to run.
 #[derive(Args, Clone, Debug)]
@@ -153,8 +157,11 @@ impl Notice {
 
 impl Instance {
     /// Starts an instance; when this returns, it answers.
-    pub async fn start(options: &Options) -> Result<Self, Failure> {
+    pub async fn start(options: &Options, signals: &Signals) -> Result<Self, Failure> {
         let (folder, temporary) = open_folder(options)?;
+        if let Some(temporary) = &temporary {
+            signals.keeps(temporary.path().to_owned());
+        }
         let lock = lock(&folder)?;
         let listener = listen(options).await?;
         let own = listener.local_addr().map_err(|error| unbindable(&error))?;
@@ -173,11 +180,23 @@ impl Instance {
             let _ = stopped.await;
         };
         let running = tokio::spawn(net::run(listener, Config { services, certificates, outbound }, shutdown));
-        seed::sow(&options.seed, &app).await?;
-        let notice = Notice { url: place.url.clone(), pid: std::process::id() };
+        let instance = Self { place, app, stop, running, _lock: lock, _temporary: temporary };
+        if let Err(failure) = instance.announce(options).await {
+            // What is wrong is known already.
+            let _ = instance.stop().await;
+            return Err(failure);
+        }
+        Ok(instance)
+    }
+
+    /// Sows what is to be there from the start, and lets other commands find the instance.
+    async fn announce(&self, options: &Options) -> Result<(), Failure> {
+        seed::sow(&options.seed, &self.app).await?;
+        let notice = Notice { url: self.place.url.clone(), pid: std::process::id() };
         let notice = serde_json::to_vec(&notice).unwrap_or_default();
-        files::write(&Notice::path(&place.folder), &notice, files::PUBLIC)?;
-        Ok(Self { place, app, stop, running, _lock: lock, _temporary: temporary })
+        files::write(&Notice::path(&self.place.folder), &notice, files::PUBLIC)?;
+        tracing::debug!("{} answers", self.place.url);
+        Ok(())
     }
 
     /// What `IDENTITY_HEADER` must hold.
@@ -191,7 +210,12 @@ impl Instance {
         self.app.audit().let_go();
         let _ = self.stop.send(());
         let ended = self.running.await;
-        self.app.close().await;
+        // A request that was cut off may still hold the database, or the disk the audit log.
+        let app = self.app;
+        let closed = tokio::spawn(async move { app.close().await });
+        if tokio::time::timeout(CLOSING, closed).await.is_err() {
+            tracing::warn!("the data folder is still in use; what was answered is kept all the same");
+        }
         let _ = std::fs::remove_file(Notice::path(&self.place.folder));
         match ended {
             Ok(Ok(())) => Ok(()),

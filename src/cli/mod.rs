@@ -15,6 +15,7 @@ mod moment;
 mod output;
 mod seed;
 mod serve;
+mod signals;
 mod status;
 mod trust;
 mod variables;
@@ -52,6 +53,13 @@ enum Command {
         identity_endpoint: bool,
         /// The command and its arguments
         #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// Become COMMAND, and end with PARENT (how `exec` starts its command)
+    #[command(hide = true)]
+    Become {
+        parent: u32,
+        #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
     /// Print the variables that point a shell at the running instance
@@ -111,22 +119,29 @@ struct At {
 pub fn main() -> ExitCode {
     // For bad usage clap prints what is wrong and leaves with 2, for --help and --version with 0.
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            return Failure::new(format!("the runtime could not start: {error}"), "free some memory or threads").tell();
-        }
+    let code = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Become { parent, command } => exec::become_command(parent, &command).tell(),
+        command => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => {
+                let code = runtime.block_on(run(command)).unwrap_or_else(Failure::tell);
+                // Nothing is left to wait for; a blocking task that hangs must not hold up the exit.
+                runtime.shutdown_background();
+                code
+            }
+            Err(error) => {
+                Failure::new(format!("the runtime could not start: {error}"), "free some memory or threads").tell()
+            }
+        },
     };
-    let code = runtime.block_on(run(cli)).unwrap_or_else(|failure| failure.tell());
-    // Nothing is left to wait for; a blocking task that hangs must not hold up the exit.
-    runtime.shutdown_background();
+    output::finish();
     code
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, Failure> {
-    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
         Command::Serve(options) => serve::run(options).await,
         Command::Exec { options, identity_endpoint, command } => exec::run(options, identity_endpoint, command).await,
+        Command::Become { parent, command } => Err(exec::become_command(parent, &command)),
         Command::Env { at, shell, identity_endpoint } => env::run(at, shell, identity_endpoint).await,
         Command::Status { at, json } => status::run(at, json).await,
         Command::Audit { at, follow, events, json } => audit::run(at, follow, events, json).await,
@@ -134,17 +149,25 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Logs to standard error what `ACRITE_LOG` asks for, or else `usual`.
-fn log(usual: &str) {
+/// Logs to standard error what `ACRITE_LOG` asks for, or else `usual`. Panics are logged too: like every other line
+/// theirs must not wait for a reader.
+fn log(usual: &str) -> Result<(), Failure> {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("ACRITE_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
+    let asked = std::env::var("ACRITE_LOG").ok().filter(|asked| !asked.is_empty());
+    let filter = EnvFilter::try_new(asked.as_deref().unwrap_or(usual)).map_err(|error| {
+        let what = format!("ACRITE_LOG says {:?}: {error}", asked.unwrap_or_default());
+        Failure::new(what, "for what is refused set it so: export ACRITE_LOG=acrite=debug").with_code(2)
+    })?;
     // A second subscriber in one process (in tests) is no reason to fail.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(output::error)
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .try_init();
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}\n{}", std::backtrace::Backtrace::capture())));
+    Ok(())
 }
 
 /// Why a command failed: one line for what happened, one for what to do about it.
@@ -164,9 +187,15 @@ impl Failure {
         Self { code, ..self }
     }
 
+    /// The end of a command whose output nobody reads any more: no failure, and nothing to be said.
+    fn nobody_reads() -> Self {
+        Self { what: String::new(), next: String::new(), code: 0 }
+    }
+
     fn tell(self) -> ExitCode {
-        eprintln!("acrite: {}", self.what);
-        eprintln!("        {}", self.next);
+        if !self.what.is_empty() {
+            output::error().put(format!("acrite: {}\n        {}\n", self.what, self.next).as_bytes());
+        }
         ExitCode::from(self.code)
     }
 }

@@ -1,12 +1,146 @@
-//! Standard output for people and scripts. Owns the decision that a reader who left is no error.
+//! Standard output and standard error. Owns the decision that a reader who left costs the lines and nothing else,
+//! and that `serve` and `exec` never wait for a reader.
 //! Must not know what is printed.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
 
-/// Prints `text`, which ends its own lines. `acrite status | head -1` is not a failure.
-pub(super) fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use super::Failure;
+
+/// Lines that wait for a reader, at most. What comes while so many wait is lost.
+const WAITING: usize = 4096;
+/// How often, and after which pauses, the end of the program looks whether all is written.
+const LAST_LOOKS: (u32, Duration) = (100, Duration::from_millis(10));
+
+static OUTPUT: OnceLock<Stream> = OnceLock::new();
+static ERROR: OnceLock<Stream> = OnceLock::new();
+
+/// Standard output of a process that must not wait for its reader.
+pub(super) fn output() -> &'static Stream {
+    OUTPUT.get_or_init(|| Stream::start(io::stdout()))
+}
+
+/// Standard error, for failures and for the log.
+pub(super) fn error() -> &'static Stream {
+    ERROR.get_or_init(|| Stream::start(io::stderr()))
+}
+
+/// Waits a moment for what is still to be written. Called once, at the end of the program.
+pub(super) fn finish() {
+    for stream in [&OUTPUT, &ERROR].into_iter().filter_map(OnceLock::get) {
+        stream.drain();
+    }
+}
+
+/// A standard stream that a thread of its own writes: who puts a line there never waits.
+pub(super) struct Stream {
+    queue: SyncSender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+enum Message {
+    Line(Vec<u8>),
+    /// Answered when all that was put before is written.
+    Written(SyncSender<()>),
+}
+
+impl Stream {
+    fn start(to: impl AsFd + Send + 'static) -> Self {
+        let (queue, messages) = sync_channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let missed = lost.clone();
+        // Without the thread everything is lost: the program is not there for its log.
+        let _ = thread::Builder::new().name("output".into()).spawn(move || run(&to, &messages, &missed));
+        Self { queue, lost }
+    }
+
+    /// Has a line written when its turn comes.
+    pub fn put(&self, line: &[u8]) {
+        if self.queue.try_send(Message::Line(line.to_vec())).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn drain(&self) {
+        let (written, done) = sync_channel(1);
+        let (looks, pause) = LAST_LOOKS;
+        for _ in 0..looks {
+            match self.queue.try_send(Message::Written(written.clone())) {
+                Ok(()) => {
+                    let _ = done.recv_timeout(pause * looks);
+                    return;
+                }
+                Err(TrySendError::Full(_)) => thread::sleep(pause),
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+        }
+    }
+}
+
+/// For `tracing`, which hands over each line in one call.
+impl Write for &Stream {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.put(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn run(to: &impl AsFd, messages: &Receiver<Message>, lost: &AtomicU64) {
+    for message in messages {
+        match message {
+            Message::Line(line) => {
+                let missing = lost.swap(0, Ordering::Relaxed);
+                if missing > 0 {
+                    let _ =
+                        write(to, format!("acrite: {missing} lines are missing here: nobody read them\n").as_bytes());
+                }
+                // A reader who left is gone for good, or was replaced: the next line is tried all the same.
+                let _ = write(to, &line);
+            }
+            Message::Written(done) => drop(done.try_send(())),
+        }
+    }
+}
+
+/// Writes all of it. Streams are shared with other programs, which may have made them non-blocking.
+fn write(to: &impl AsFd, mut text: &[u8]) -> io::Result<()> {
+    while !text.is_empty() {
+        match rustix::io::write(to, text) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(length) => text = text.get(length..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(to, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            },
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Prints what a command was asked for, and waits until it is read. It ends its own lines.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    match write(&io::stdout(), text.as_bytes()) {
+        Ok(()) => Ok(()),
+        // `acrite status | head -1` is not a failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::nobody_reads()),
+        Err(error) => {
+            Err(Failure::new(format!("standard output cannot be written: {error}"), "look where it leads to"))
+        }
+    }
 }
 
 /// Lines up columns that are two spaces apart; the first row is the heading.
@@ -26,10 +160,36 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
     #[test]
     fn columns_line_up() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
-        let text = super::table(&[row(["NAME", "STATE", "WHY"]), row(["longer", "open", ""])]);
+        let text = table(&[row(["NAME", "STATE", "WHY"]), row(["longer", "open", ""])]);
         assert_eq!(text, "NAME    STATE  WHY\nlonger  open\n");
+    }
+
+    #[test]
+    fn a_reader_who_comes_late_is_told_how_much_is_missing() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let stream = Stream::start(writer);
+        let line = [b'x'; 1023].into_iter().chain([b'\n']).collect::<Vec<u8>>();
+        // More than a pipe and the queue hold together.
+        let put = 2 * WAITING;
+        (0..put).for_each(|_| stream.put(&line));
+        let lost = usize::try_from(stream.lost.load(Ordering::Relaxed)).unwrap();
+        assert!(lost > 0 && lost < WAITING, "{lost}");
+        let reading = thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            text
+        });
+        // The end of the queue is the end of the thread, and so of the pipe.
+        drop(stream);
+        let text = reading.join().unwrap();
+        assert_eq!(text.lines().filter(|line| line.starts_with('x')).count(), put - lost);
+        assert!(text.contains(&format!("acrite: {lost} lines are missing here")), "{lost}");
     }
 }

@@ -78,8 +78,9 @@ pub(super) async fn sow(seed: &Seed, app: &Arc<App>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
-    let read = std::fs::read_to_string(path);
+/// Reads without holding up anybody else: the file may be a pipe.
+async fn read(path: &Path) -> Result<String, Failure> {
+    let read = tokio::fs::read_to_string(path).await;
     let text = read.map_err(|error| {
         Failure::new(format!("{} cannot be read: {error}", path.display()), "check the path after the option")
     })?;
@@ -131,8 +132,11 @@ impl<'a> Client<'a> {
     }
 
     async fn deploy(&self, template: &Path, parameters: Option<&Path>, group: &str) -> Result<(), Failure> {
-        let text = read(template)?;
-        let parameters = parameters.map(read).transpose()?.unwrap_or_else(|| "{}".to_owned());
+        let text = read(template).await?;
+        let parameters = match parameters {
+            Some(parameters) => read(parameters).await?,
+            None => "{}".to_owned(),
+        };
         let parsed = |path: &Path, text: &str| {
             crate::domain::template::json::parse(text).map_err(|error| {
                 Failure::new(format!("{} is not JSON: {error}", path.display()), "correct it; comments are allowed")

@@ -3,24 +3,22 @@
 
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::Failure;
 use super::instance::{DEFAULT_FOLDER, Instance, Options};
-use super::output::print;
+use super::output::output;
+use super::signals::Signals;
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
-    super::log("acrite=info");
     // Before anything is made, so that no signal can leave it behind.
-    let unheard = |error| Failure::new(format!("signals cannot be heard: {error}"), "please report this");
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
-    let instance = Instance::start(&options).await?;
-    print(&greeting(&options, &instance));
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let signals = Signals::hear()?;
+    super::log("acrite=info")?;
+    let instance = tokio::select! {
+        biased;
+        started = Instance::start(&options, &signals) => started?,
+        _ = signals.asked() => return Ok(ExitCode::SUCCESS),
+    };
+    output().put(greeting(&options, &instance).as_bytes());
+    signals.asked().await;
     instance.stop().await?;
     Ok(ExitCode::SUCCESS)
 }

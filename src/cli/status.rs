@@ -11,7 +11,7 @@ use super::{At, Failure, clock};
 
 pub(super) async fn run(at: At, json: bool) -> Result<ExitCode, Failure> {
     let status = Control::find(&at).await?.get("/acrite/v1/status").await?;
-    print(&if json { format!("{status:#}\n") } else { shown(&status) });
+    print(&if json { format!("{status:#}\n") } else { shown(&status) })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -13,65 +13,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// `acrite` in a world of its own: no variables of the machine, `TMPDIR` and the current folder within `home`.
-fn acrite(home: &Path, arguments: &[&str]) -> Command {
-    let temporary = home.join("tmp");
-    fs::create_dir_all(&temporary).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_acrite"));
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("TMPDIR", temporary)
-        .current_dir(home)
-        .stdin(Stdio::null());
-    command
-}
-
-fn run(home: &Path, arguments: &[&str]) -> Output {
-    acrite(home, arguments).output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Whether nothing is left in the folder for temporary things.
-fn is_clean(home: &Path) -> bool {
-    fs::read_dir(home.join("tmp")).unwrap().next().is_none()
-}
-
-/// A started `acrite serve` with the lines that it printed; ended with a signal, as a person would.
-struct Serving {
-    child: Child,
-    greeting: Vec<String>,
-}
-
-impl Serving {
-    fn start(home: &Path, arguments: &[&str]) -> Self {
-        let mut child = acrite(home, arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let greeting = lines.take(3).map(Result::unwrap).collect();
-        Self { child, greeting }
-    }
-
-    fn url(&self) -> &str {
-        self.greeting[0].strip_prefix("acrite listening on ").unwrap()
-    }
-
-    fn end(mut self, signal: &str) -> Option<i32> {
-        send(signal, self.child.id());
-        self.child.wait().unwrap().code()
-    }
-}
-
-fn send(signal: &str, process: u32) {
-    assert!(Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status().unwrap().success());
-}
+use crate::process::{Serving, acrite, err, is_clean, out, run, send};
 
 #[test]
 fn exec_passes_on_the_exit_code_and_leaves_nothing_behind() {
