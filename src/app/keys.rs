@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{App, Cx, access, vaults};
+use super::{App, Cx, access, vaults, work};
 use crate::domain::access::{Caller, Permission};
 use crate::domain::audit::{self, Call, Happening};
 use crate::domain::crypto::{self, PrivateKey, RsaAlgorithm, SignAlgorithm};
-use crate::domain::error::KeyError;
+use crate::domain::error::{KeyError, RequestError};
 use crate::domain::key::{Change, Key, Material, Operation, Version, Wanted};
 use crate::domain::vault::Vault;
-use crate::domain::{Error, Result, Timestamp, name, rotation};
+use crate::domain::{Error, Result, Timestamp, json, name, rotation};
 use crate::store;
 
 /// A key version with all it lies in.
@@ -123,6 +123,15 @@ impl Handle {
     #[must_use]
     pub fn heard_as(self, caller: &Caller) -> Self {
         Self { heard: Some(caller.clone()), ..self }
+    }
+
+    /// Performs the operation for a request; with a large key's private half aside of the request threads.
+    pub async fn answer(self, algorithm: String, value: Vec<u8>) -> Result<Vec<u8>> {
+        let private = matches!(self.operation, Operation::Sign | Operation::Decrypt | Operation::UnwrapKey);
+        if private && matches!(self.version.material(), Material::Rsa(bits) if bits > 2048) {
+            return work::run(move || self.run(&algorithm, &value)).await?;
+        }
+        self.run(&algorithm, &value)
     }
 
     /// Performs the operation. For `verify` see [`Handle::verify`].
@@ -406,14 +415,21 @@ fn seal_context(version: &str) -> String {
     format!("key-version {version}")
 }
 
-/// Makes a key of the wanted material: PKCS#8 and the public JWK members. Off the request threads, for RSA
-/// takes its time.
+/// Makes a key of the wanted material: PKCS#8 and the public JWK members.
 pub(super) async fn generate(material: Material) -> Result<(Zeroizing<Vec<u8>>, Value)> {
-    let made = tokio::task::spawn_blocking(move || match material {
+    work::run(move || match material {
         Material::Rsa(bits) => crypto::generate_rsa(bits, &mut rand::rng()),
         Material::Ec(curve) => crypto::generate_ec(curve),
-    });
-    made.await.map_err(Error::internal)?
+    })
+    .await?
+}
+
+/// The same from a JWK of that material; `None` where it does not make a key.
+fn read_jwk(material: Material, jwk: &Value) -> Option<(Zeroizing<Vec<u8>>, Value)> {
+    match material {
+        Material::Rsa(_) => crypto::import_rsa(jwk),
+        Material::Ec(_) => crypto::import_ec(jwk),
+    }
 }
 
 /// Whether the name can get a new version: it is well-formed and not a deleted key's.
@@ -500,15 +516,25 @@ pub async fn create(app: &Arc<App>, caller: &Caller, vault: &str, name: &str, wa
     Ok((cx, (place, key, version)))
 }
 
-/// Imports a key: PKCS#8 and public JWK members that `wanted` describes. The context is the caller's to commit.
+/// Imports the key that a JWK of the material in `wanted` describes. Reading its numbers takes long, so the rights
+/// are asked before, and again when the version is written.
+/// The context is the caller's to commit.
 pub async fn import(
     app: &Arc<App>,
     caller: &Caller,
     vault: &str,
     name: &str,
     wanted: Wanted,
-    made: (Zeroizing<Vec<u8>>, Value),
+    jwk: Value,
 ) -> Result<(Cx, Found)> {
+    let mut cx = app.read(caller.clone()).await?;
+    let place = admit(&mut cx, vault, Permission::KEY_IMPORT, Some(name)).await?;
+    nameable(&mut cx, &place, name).await?;
+    wanted.check(place.premium())?;
+    drop(cx);
+    let material = wanted.material;
+    let made = work::run(move || read_jwk(material, &jwk)).await?;
+    let made = made.ok_or_else(|| RequestError::InvalidValue { property: "key".to_owned(), message: String::new() })?;
     let mut cx = app.write(caller.clone()).await?;
     let place = admit(&mut cx, vault, Permission::KEY_IMPORT, Some(name)).await?;
     wanted.check(place.premium())?;
@@ -643,19 +669,33 @@ pub async fn purge(cx: &mut Cx, vault: &str, name: &str) -> Result<Vault> {
 // ---------------------------------------------------------------- back up
 
 /// Versions that a backup holds at most [docs].
-const BACKUP_VERSIONS: usize = 500;
+pub(super) const BACKUP_VERSIONS: usize = 500;
+
+/// The versions of a backup, as long as a request could carry it back.
+pub(super) fn small_enough(versions: impl Iterator<Item = Value>) -> Result<Vec<Value>> {
+    let mut kept = Vec::new();
+    let mut size = 0;
+    for version in versions {
+        size += json::size(&version).unwrap_or(json::DOCUMENT_LIMIT);
+        if size > json::DOCUMENT_LIMIT {
+            return bad("All versions together are too large to be backed up.");
+        }
+        kept.push(version);
+    }
+    Ok(kept)
+}
 
 /// A key with all its versions, sealed. It opens only in the world that made it, as on Azure only in its own
 /// subscription and geography.
 pub async fn backup(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, String)> {
     let (vault, key, _) = find(cx, vault, name, None, Permission::KEY_BACKUP).await?;
-    let mut versions = store::keys::versions(&mut cx.tx, key.id, "", i64::MAX).await?;
+    let mut versions = store::keys::versions(&mut cx.tx, key.id, "", one_more(BACKUP_VERSIONS)).await?;
     // In the order of their making, so that the newest is the newest again even where the clock stood still.
     versions.sort_by_key(|v| (v.created_at, v.id));
     if versions.len() > BACKUP_VERSIONS {
         return bad(&format!("A key with more than {BACKUP_VERSIONS} versions cannot be backed up."));
     }
-    let versions: Vec<Value> = versions.iter().map(kept).collect();
+    let versions = small_enough(versions.iter().map(kept))?;
     let document = json!({"name": key.name, "rotation_policy": key.rotation_policy, "versions": versions});
     let backup = seal_backup(cx, "AzureKeyVaultKeyBackupV1", &document)?;
     Ok((vault, backup))

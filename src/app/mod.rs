@@ -36,6 +36,7 @@ pub mod tokens;
 pub mod upstream;
 pub mod vaults;
 pub mod webhooks;
+pub mod work;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};

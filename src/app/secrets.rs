@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Cx;
-use super::keys::{Page, admit, inside, one_more, open_backup, refused, seal_backup, split};
+use super::keys::{
+    BACKUP_VERSIONS, Page, admit, inside, one_more, open_backup, refused, seal_backup, small_enough, split,
+};
 use crate::domain::access::Permission;
 use crate::domain::error::KeyError;
-use crate::domain::secret::{Change, Secret, SecretVersion};
+use crate::domain::secret::{self, Change, Secret, SecretVersion};
 use crate::domain::vault::Vault;
 use crate::domain::{Error, Result, Timestamp, crypto, name};
 use crate::store::{self, Tx};
@@ -146,6 +148,7 @@ pub async fn set(cx: &mut Cx, vault: &str, name: &str, value: &str, change: Chan
 
 /// The same without a gate: resource management asks its own, and passes the vault's firewall (keyvault.md C.4).
 pub async fn put(cx: &mut Cx, vault: Vault, name: &str, value: &str, change: Change) -> Result<Found> {
+    secret::check_value(value)?;
     let secret = match nameable(cx, &vault, name).await? {
         Some(secret) => secret,
         None => insert(cx, &vault, name).await?,
@@ -227,10 +230,14 @@ const BACKUP: &str = "AzureKeyVaultSecretBackupV1";
 pub async fn backup(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, String)> {
     let vault = admit(cx, vault, Permission::SECRET_BACKUP, Some(name)).await?;
     let (secret, _) = lookup(cx, &vault, name, None).await?;
-    let mut versions = store::secrets::versions(&mut cx.tx, secret.id, "", i64::MAX).await?;
+    let mut versions = store::secrets::versions(&mut cx.tx, secret.id, "", one_more(BACKUP_VERSIONS)).await?;
+    if versions.len() > BACKUP_VERSIONS {
+        let text = format!("A secret with more than {BACKUP_VERSIONS} versions cannot be backed up.");
+        return Err(KeyError::BadParameter(text).into());
+    }
     // In the order of their making, so that the newest is the newest again even where the clock stood still.
     versions.sort_by_key(|v| (v.created_at, v.id));
-    let versions: Vec<Value> = versions.iter().map(kept).collect();
+    let versions = small_enough(versions.iter().map(kept))?;
     let backup = seal_backup(cx, BACKUP, &json!({"name": secret.name, "versions": versions}))?;
     Ok((vault, backup))
 }

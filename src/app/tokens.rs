@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{App, clock};
+use super::{App, clock, work};
 use crate::domain::access::Caller;
 use crate::domain::error::TokenError;
 use crate::domain::identity::Principal;
@@ -104,8 +104,7 @@ pub(super) async fn load_signer(app: &Arc<App>) -> Result<Signer> {
         return open_signer(app, &kept);
     }
     drop(tx);
-    let made = tokio::task::spawn_blocking(|| crypto::generate_signing_key(&mut rand::rng()));
-    let (pkcs1, jwk) = made.await.map_err(Error::internal)??;
+    let (pkcs1, jwk) = work::run(|| crypto::generate_signing_key(&mut rand::rng())).await??;
     let document = Zeroizing::new(json!({"key": crypto::base64url(&pkcs1), "jwk": jwk}).to_string());
     let sealed = crypto::seal(&app.master, b"signing-key", document.as_bytes(), &mut rand::rng())?;
     let mut tx = app.begin().await?;

@@ -259,11 +259,37 @@ fn public_members(key: &rsa::PrivateKey) -> Value {
     })
 }
 
+/// Bits of RSA keys [docs]. No arithmetic is done with any other: how long it takes, and how deep it goes into the
+/// stack, grows with the number.
+pub const RSA_SIZES: [usize; 3] = [2048, 3072, 4096];
+
+/// The bits of an RSA key in a JWK, told by the length of its modulus. `None`: none of [`RSA_SIZES`].
+#[must_use]
+pub fn rsa_bits(jwk: &Value) -> Option<usize> {
+    let modulus = jwk_number(jwk, "n")?;
+    let top = modulus.first().filter(|byte| **byte >= 0x80).map(|_| modulus.len() * 8);
+    top.filter(|bits| RSA_SIZES.contains(bits))
+}
+
+/// A number of a JWK: its bytes, without zeros in front, which some clients write.
+fn jwk_number(jwk: &Value, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let text = jwk[name].as_str()?;
+    // Longer than any number of the largest key, told before it is decoded.
+    if text.len() > 1024 {
+        return None;
+    }
+    let mut bytes = Zeroizing::new(from_base64url(text)?);
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.drain(..zeros);
+    Some(bytes)
+}
+
 /// An RSA key from the members of a JWK (`n`, `e`, `d`, and the primes `p`, `q` where they are given).
-/// `None` when they do not make a key.
+/// `None` when they do not make a key. Takes long: call it outside of transactions and off the request threads.
 pub fn import_rsa(jwk: &Value) -> Option<(Zeroizing<Vec<u8>>, Value)> {
+    let most = rsa_bits(jwk)? / 8;
     let number = |name: &str| {
-        let bytes = Zeroizing::new(from_base64url(jwk[name].as_str()?)?);
+        let bytes = jwk_number(jwk, name).filter(|bytes| (1..=most).contains(&bytes.len()))?;
         let bits = u32::try_from(bytes.len() * 8).ok()?;
         rsa::BoxedUint::from_be_slice(&bytes, bits).ok()
     };
@@ -363,9 +389,9 @@ fn described_ec(curve: Curve, key: &EcdsaKeyPair) -> Result<(Zeroizing<Vec<u8>>,
 #[must_use]
 pub fn import_ec(jwk: &Value) -> Option<(Zeroizing<Vec<u8>>, Value)> {
     let curve = Curve::parse(jwk["crv"].as_str()?)?;
-    // JWK writes full-length numbers; some clients leave leading zeros out.
+    // JWK writes full-length numbers.
     let number = |name: &str| {
-        let bytes = Zeroizing::new(from_base64url(jwk[name].as_str()?)?);
+        let bytes = jwk_number(jwk, name)?;
         let missing = curve.size().checked_sub(bytes.len())?;
         let mut full = Zeroizing::new(vec![0; missing]);
         full.extend_from_slice(&bytes);
@@ -619,6 +645,40 @@ mod tests {
             check(&key, name);
             assert!(rsa.sign(SignAlgorithm::Ecdsa(curve), &digest[..32]).is_none());
         }
+    }
+
+    #[test]
+    fn numbers_of_a_size_that_no_key_has_are_refused_by_their_length() {
+        let number = |bytes: usize| json!(base64url(&vec![0xff; bytes]));
+        let jwk = |n: usize, d: usize, e: usize| json!({"n": number(n), "d": number(d), "e": number(e)});
+        assert_eq!(rsa_bits(&jwk(256, 1, 1)), Some(2048));
+        assert_eq!(
+            rsa_bits(&json!({"n": base64url(&[&[0, 0][..], &[0xff; 512]].concat())})),
+            Some(4096),
+            "zeros before"
+        );
+        for wrong in [0, 1, 255, 257, 513, 25_000, 3_000_000] {
+            assert_eq!(rsa_bits(&jwk(wrong, 1, 1)), None, "{wrong}");
+            assert!(import_rsa(&jwk(wrong, 256, 3)).is_none(), "{wrong}");
+            if wrong > 256 {
+                assert!(import_rsa(&jwk(256, wrong, 3)).is_none(), "d of {wrong}");
+                assert!(import_rsa(&jwk(256, 256, wrong)).is_none(), "e of {wrong}");
+            }
+        }
+        // Numbers of the right size that are no key.
+        let zero = json!("AA");
+        for (d, e) in
+            [(number(256), number(3)), (json!("AQ"), json!("AQ")), (json!("AQ"), zero.clone()), (zero, json!("AQAB"))]
+        {
+            let mut wrong = json!({"n": number(256), "d": d, "e": e});
+            assert!(import_rsa(&wrong).is_none(), "{wrong}");
+            for (p, q) in [(number(256), number(256)), (json!("Ag"), json!("Ag")), (json!("AQ"), number(256))] {
+                (wrong["p"], wrong["q"]) = (p, q);
+                assert!(import_rsa(&wrong).is_none(), "{wrong}");
+            }
+        }
+        let long = json!({"crv": "P-256", "x": number(33), "y": number(32), "d": number(3_000_000)});
+        assert!(import_ec(&long).is_none());
     }
 
     #[test]

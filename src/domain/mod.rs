@@ -12,6 +12,7 @@ pub mod directory;
 pub mod envelope;
 pub mod error;
 pub mod identity;
+pub mod json;
 pub mod key;
 pub mod name;
 pub mod private_link;

@@ -7,6 +7,18 @@ use super::error::{KeyError, Result};
 use super::time::Timestamp;
 use super::vault::Deletion;
 
+/// Bytes of a value at most [docs: 25 KB].
+const VALUE_LIMIT: usize = 25 * 1024;
+
+/// Refuses a value that no secret can have. The text is our own (keyvault.md H.4).
+pub fn check_value(value: &str) -> Result<()> {
+    if value.len() > VALUE_LIMIT {
+        let text = format!("Property value has invalid value: it is longer than {VALUE_LIMIT} bytes.\r\n");
+        return Err(KeyError::BadParameter(text).into());
+    }
+    Ok(())
+}
+
 /// A secret: a name, and what holds for all its versions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Secret {

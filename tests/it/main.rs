@@ -8,6 +8,7 @@ mod acr_quarantine;
 mod architecture;
 mod arm;
 mod at_rest;
+mod bounds;
 mod cli;
 mod cmk_lifecycle;
 mod cmk_revocation;

@@ -175,7 +175,7 @@ fn request(error: &RequestError) -> Said {
         RequestError::TooLarge { limit } => gateway(
             S::PAYLOAD_TOO_LARGE,
             "RequestContentTooLarge",
-            format!("The request content size exceeds the maximum size of '{limit}' bytes."),
+            format!("The request content size exceeds the maximum size of {} MB.", limit / (1024 * 1024)), // [issue]
         ),
         RequestError::CutOff => {
             gateway(S::BAD_REQUEST, "InvalidRequestContent", "The request content ended before its announced length.")

@@ -22,15 +22,15 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
         KeyRoute::ListDeleted => list(&asked, true).await,
         KeyRoute::Versions(name) => versions(&asked, &name).await,
         KeyRoute::Create(name) => {
-            let wanted = asked.body.clone().and_then(|b| wire::create(&b));
+            let wanted = asked.read(wire::create);
             let wanted = after_gate(&asked, wanted, Permission::KEY_CREATE, Some(&name)).await?;
             let (cx, found) = keys::create(&asked.app, &asked.caller, &asked.vault, &name, wanted).await?;
             asked.commit(cx, written(&asked, found)?).await
         }
         KeyRoute::Import(name) => {
-            let imported = asked.body.clone().and_then(|b| wire::import(&b));
-            let (wanted, made) = after_gate(&asked, imported, Permission::KEY_IMPORT, Some(&name)).await?;
-            let (cx, found) = keys::import(&asked.app, &asked.caller, &asked.vault, &name, wanted, made).await?;
+            let imported = asked.read(wire::import);
+            let (wanted, jwk) = after_gate(&asked, imported, Permission::KEY_IMPORT, Some(&name)).await?;
+            let (cx, found) = keys::import(&asked.app, &asked.caller, &asked.vault, &name, wanted, jwk).await?;
             asked.commit(cx, written(&asked, found)?).await
         }
         KeyRoute::Get(name, version) | KeyRoute::Attestation(name, version) => {
@@ -38,7 +38,7 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
             bundle(&asked, keys::get(&mut cx, &asked.vault, &name, version.as_deref()).await?)
         }
         KeyRoute::Update(name, version) => {
-            let change = asked.body.clone().and_then(|b| wire::update(&b));
+            let change = asked.read(wire::update);
             let change = after_gate(&asked, change, Permission::KEY_UPDATE, Some(&name)).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = keys::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
@@ -70,7 +70,7 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
             Ok(Reply::new(&vault, json!({"value": value})))
         }
         KeyRoute::Restore => {
-            let value = asked.body.clone().and_then(|b| wire::required(&b, "value"));
+            let value = asked.read(|b| wire::required(b, "value"));
             let value = after_gate(&asked, value, Permission::KEY_RESTORE, None).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = keys::restore(&mut cx, &asked.vault, &value).await?;
@@ -152,22 +152,22 @@ async fn versions(asked: &Asked<'_>, name: &str) -> Result<Reply> {
 async fn used(asked: &Asked<'_>, name: &str, version: Option<&str>, operation: Operation) -> Result<Reply> {
     let object = (asked.vault.as_str(), name, version);
     let handle = keys::authorize_alone(&asked.app, &asked.caller, object, operation, asked.generation).await?;
-    let body = asked.body.clone()?;
-    let (algorithm, value) = (wire::required(&body, "alg")?, wire::bytes(&body, "value")?);
+    let (algorithm, value) = asked.read(|body| Ok((wire::required(body, "alg")?, wire::bytes(body, "value")?)))?;
     let kid = wire::kid(&asked.base(), &handle.key, &handle.version);
     let about = About::version(Some(kid.clone()), &handle.version, false);
     if operation == Operation::Verify {
-        let verdict = handle.verify(&algorithm, &wire::bytes(&body, "digest")?, &value)?;
+        let verdict = handle.verify(&algorithm, &asked.read(|body| wire::bytes(body, "digest"))?, &value)?;
         return Ok(Reply::new(&handle.vault, json!({"value": verdict})).about(about));
     }
-    let result = handle.run(&algorithm, &value)?;
-    Ok(Reply::new(&handle.vault, json!({"kid": kid, "value": base64url(&result)})).about(about))
+    let vault = handle.vault.clone();
+    let result = handle.answer(algorithm, value).await?;
+    Ok(Reply::new(&vault, json!({"kid": kid, "value": base64url(&result)})).about(about))
 }
 
 /// Random bytes. Managed HSM has it; so has every vault here.
 pub async fn random(asked: Asked<'_>) -> Result<Reply> {
-    let body = asked.body.clone()?;
-    let count = body["count"].as_u64().and_then(|c| usize::try_from(c).ok()).filter(|c| (1..=128).contains(c));
+    let count = asked.read(|body| Ok(body["count"].as_u64()))?;
+    let count = count.and_then(|c| usize::try_from(c).ok()).filter(|c| (1..=128).contains(c));
     let invalid = || RequestError::InvalidValue { property: "count".to_owned(), message: String::new() };
     let count = count.ok_or_else(invalid)?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;

@@ -238,6 +238,11 @@ impl Asked<'_> {
         Ok(reply)
     }
 
+    /// Reads the body.
+    fn read<T>(&self, read: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
+        read(self.body.as_ref().map_err(Clone::clone)?)
+    }
+
     /// `https://NAME.vault.azure.net`, with the port under which the client sees it.
     fn base(&self) -> String {
         match self.port {

@@ -20,7 +20,7 @@ pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
         SecretRoute::ListDeleted => list(&asked, true).await,
         SecretRoute::Versions(name) => versions(&asked, &name).await,
         SecretRoute::Set(name) => {
-            let read = asked.body.clone().and_then(|b| Ok((wire::required(&b, "value")?, wire::secret_change(&b)?)));
+            let read = asked.read(|b| Ok((wire::required(b, "value")?, wire::secret_change(b)?)));
             let (value, change) = after_gate(&asked, read, Permission::SECRET_SET, Some(&name)).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = secrets::set(&mut cx, &asked.vault, &name, &value, change).await?;
@@ -32,7 +32,7 @@ pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
             Ok(bundle(&asked, &found, Some(&value)))
         }
         SecretRoute::Update(name, version) => {
-            let change = asked.body.clone().and_then(|b| wire::secret_change(&b));
+            let change = asked.read(wire::secret_change);
             let change = after_gate(&asked, change, Permission::SECRET_UPDATE, Some(&name)).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = secrets::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
@@ -64,7 +64,7 @@ pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
             Ok(Reply::new(&vault, json!({"value": value})))
         }
         SecretRoute::Restore => {
-            let value = asked.body.clone().and_then(|b| wire::required(&b, "value"));
+            let value = asked.read(|b| wire::required(b, "value"));
             let value = after_gate(&asked, value, Permission::SECRET_RESTORE, None).await?;
             let mut cx = asked.app.write(asked.caller.clone()).await?;
             let found = secrets::restore(&mut cx, &asked.vault, &value).await?;

@@ -2,7 +2,6 @@
 //! Must not know: rights, storage.
 
 use serde_json::{Map, Value, json};
-use zeroize::Zeroizing;
 
 use crate::domain::Result;
 use crate::domain::crypto::{self, Curve};
@@ -78,11 +77,13 @@ fn attributes(value: &Value) -> Result<Attributes> {
     })
 }
 
-/// Tags: at most 15 texts [docs].
+/// Tags: at most 15 texts, each of at most 256 characters, as are their names [docs].
 fn tags(value: &Value) -> Result<Option<Value>> {
+    let short = |text: &str| text.chars().count() <= 256;
     optional(value, "tags", |v| {
         let map = v.as_object()?;
-        (map.len() <= 15 && map.values().all(Value::is_string)).then(|| v.clone())
+        let fits = |(name, value): (&String, &Value)| short(name) && value.as_str().is_some_and(short);
+        (map.len() <= 15 && map.iter().all(fits)).then(|| v.clone())
     })
 }
 
@@ -113,8 +114,9 @@ pub fn create(body: &Value) -> Result<Wanted> {
     };
     let material = match (family, size) {
         ("RSA", None) => Material::Rsa(2048),
-        ("RSA", Some(bits @ (2048 | 3072 | 4096))) => Material::Rsa(usize::try_from(bits).unwrap_or(2048)),
-        ("RSA", Some(_)) => return Err(invalid("key_size").into()),
+        ("RSA", Some(bits)) => Material::Rsa(
+            crypto::RSA_SIZES.into_iter().find(|size| *size as u64 == bits).ok_or_else(|| invalid("key_size"))?,
+        ),
         ("EC", _) => Material::Ec(match curve {
             None => Curve::P256,
             Some(name) => Curve::parse(&name).ok_or_else(|| invalid("crv"))?,
@@ -136,30 +138,20 @@ fn described(body: &Value, material: Material, hsm: bool, key_ops: Option<Vec<St
     })
 }
 
-/// An imported key: what it is to be, its PKCS#8, its public JWK members.
-pub type Imported = (Wanted, (Zeroizing<Vec<u8>>, Value));
-
-/// The body of an import.
-pub fn import(body: &Value) -> Result<Imported> {
+/// The body of an import: what the key is to be, and its JWK, whose numbers are not looked at yet.
+pub fn import(body: &Value) -> Result<(Wanted, Value)> {
     let jwk = &body["key"];
     let kty = required(jwk, "kty")?.to_ascii_uppercase();
     let told = optional(body, "Hsm", Value::as_bool)?.or(optional(body, "hsm", Value::as_bool)?);
     let hsm = told.unwrap_or(false) || kty.ends_with("-HSM");
-    let made = match kty.trim_end_matches("-HSM") {
-        "RSA" => crypto::import_rsa(jwk),
-        "EC" => crypto::import_ec(jwk),
+    let material = match kty.trim_end_matches("-HSM") {
+        "RSA" => crypto::rsa_bits(jwk).map(Material::Rsa),
+        "EC" => jwk["crv"].as_str().and_then(Curve::parse).map(Material::Ec),
         _ => None,
     };
-    let (private, public) = made.ok_or_else(|| invalid("key"))?;
-    let material = match public["crv"].as_str().and_then(Curve::parse) {
-        Some(curve) => Material::Ec(curve),
-        None => Material::Rsa(match public["n"].as_str().and_then(crypto::from_base64url).map(|n| n.len() * 8) {
-            Some(bits @ (2048 | 3072 | 4096)) => bits,
-            _ => return Err(invalid("key").into()),
-        }),
-    };
+    let material = material.ok_or_else(|| invalid("key"))?;
     // The operations of an import stand in the JWK.
-    Ok((described(body, material, hsm, key_ops(jwk)?)?, (private, public)))
+    Ok((described(body, material, hsm, key_ops(jwk)?)?, jwk.clone()))
 }
 
 /// The body of an update.
@@ -176,7 +168,10 @@ pub fn update(body: &Value) -> Result<Change> {
 pub fn secret_change(body: &Value) -> Result<secret::Change> {
     let attributes = attributes(body)?;
     Ok(secret::Change {
-        content_type: text(body, "contentType")?,
+        // At most 255 characters [docs].
+        content_type: optional(body, "contentType", |v| {
+            v.as_str().filter(|t| t.chars().count() <= 255).map(str::to_owned)
+        })?,
         enabled: attributes.enabled,
         not_before: attributes.not_before,
         expires: attributes.expires,
