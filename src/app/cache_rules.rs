@@ -5,13 +5,15 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::registry_children::{self, begin, missing, save};
-use super::{Cx, cmk, identities, secrets, tokens};
-use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError, VaultError};
+use super::{Cx, cmk, identities, secrets};
+use crate::domain::access::Caller;
+use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError, SignInError, VaultError};
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name, login_server};
 use crate::domain::well_known::TENANT_ID;
 use crate::domain::{Error, Result};
 use crate::store;
+use crate::store::directory::Who;
 
 /// Saves a cache rule: `properties` of a PUT or a PATCH. A `credentialSetResourceId` of null takes it away
 /// [recorded]. `true`: it is new.
@@ -198,10 +200,9 @@ pub async fn secrets_of(
 async fn read(cx: &mut Cx, set: &Child, id: &str, heard: bool) -> Result<Zeroizing<String>> {
     let (vault, name, version) = secret_of(id).ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
     let object_id = set.principal.as_deref().unwrap_or_default();
-    let principal = store::directory::by_object(&mut cx.tx, object_id).await?;
-    let principal = principal.ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
-    let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
-    let mut caller = tokens::caller(&principal, groups, cmk::REGISTRY_ADDRESS);
+    let found = store::directory::standing(&mut cx.tx, Who::Object(object_id)).await?;
+    let found = found.ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
+    let mut caller = Caller::of(found, cmk::REGISTRY_ADDRESS)?;
     caller.trusted_service = true;
     let before = cx.act_as(caller);
     let read = if heard {
@@ -251,6 +252,10 @@ pub(super) fn said(refusal: &Error) -> (&'static str, String) {
         // [inferred] The name of a vault that is not there leads nowhere.
         Error::Vault(VaultError::Unknown(vault)) => {
             ("BadRequest", format!("No such host is known. ({vault}.vault.azure.net:443)"))
+        }
+        // [inferred] What Entra ID says to the identity, which gets no token for the vault.
+        Error::SignIn(SignInError::PrincipalDisabled { client_id, name }) => {
+            ("Unauthorized", format!("AADSTS7000112: Application '{client_id}'({name}) is disabled."))
         }
         other => ("BadRequest", other.to_string()),
     }

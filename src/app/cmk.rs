@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::{App, Cx, keys, tokens};
+use super::{App, Cx, keys};
 use crate::domain::access::Caller;
 use crate::domain::cmk::{Cmk, KeyId, KeyIdentity, WRAP_ALGORITHM};
 use crate::domain::envelope::Dek;
@@ -19,6 +19,7 @@ use crate::domain::name::{IDENTITIES, ResourceId};
 use crate::domain::registry::Registry;
 use crate::domain::{Error, Result, Timestamp, crypto};
 use crate::store;
+use crate::store::directory::Who;
 
 /// Data keys that were unwrapped before, so that the RSA work is not repeated. Not a permission: unless
 /// `--revocation-delay` says otherwise, every use asks the vault whether it still may.
@@ -121,7 +122,9 @@ pub async fn protect(
             RegistryError::KeyAccess { key: key.to_string(), identity: identity.as_str().to_owned() }.into()
         }
     };
-    let principal = principal(cx, registry, identity).await?;
+    let principal = principal(cx, registry, identity).await;
+    // One that is attached and disabled gets no further than to the vault's door.
+    let principal = principal.map_err(|why| if matches!(why, Error::SignIn(_)) { refused(why) } else { why })?;
     let outer = cx.act_as(principal.clone());
     let found = keys::get(cx, &key.vault, &key.key, key.version.as_deref()).await;
     cx.act_as(outer);
@@ -174,20 +177,19 @@ async fn authorize(cx: &mut Cx, identity: &Caller, key: &KeyId, operation: Opera
     }
 }
 
-/// The registry's identity as a caller. It must be attached to the registry, and its principal must exist.
-/// Only the system-assigned one counts as a trusted service (article: the firewall scenario).
+/// The registry's identity as a caller. It must be attached to the registry, and its principal must exist and not be
+/// disabled: it would get no token for the vault. Only the system-assigned one counts as a trusted service (article: the firewall scenario).
 async fn principal(cx: &mut Cx, registry: &Registry, identity: &KeyIdentity) -> Result<Caller> {
     let (object_id, trusted) = match identity {
         KeyIdentity::System => (registry.system_principal.clone(), true),
         KeyIdentity::User(client_id) => (attached(cx, &registry.user_identities, client_id).await?, false),
     };
     let found = match object_id {
-        Some(id) => store::directory::by_object(&mut cx.tx, &id).await?,
+        Some(id) => store::directory::standing(&mut cx.tx, Who::Object(&id)).await?,
         None => None,
     };
     let found = found.ok_or_else(|| not_attached(registry, identity))?;
-    let groups = store::directory::groups_of(&mut cx.tx, &found.object_id).await?;
-    let mut caller = tokens::caller(&found, groups, REGISTRY_ADDRESS);
+    let mut caller = Caller::of(found, REGISTRY_ADDRESS)?;
     caller.trusted_service = trusted;
     Ok(caller)
 }

@@ -14,13 +14,13 @@ use super::{App, Cx, access, clock, registries, tokens};
 use crate::domain::access::{Caller, Grant, Plane, address_in, allowed, covers};
 use crate::domain::condition::{Attributes, Source};
 use crate::domain::error::{AccessError, ContentError, RequestError, TokenError};
-use crate::domain::identity::Principal;
 use crate::domain::name::REGISTRIES;
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::actions_allow;
 use crate::domain::well_known::TENANT_ID;
 use crate::domain::{Error, Result, crypto, directory};
 use crate::store;
+use crate::store::directory::Who;
 
 /// The user name that says: the password is a token [recorded].
 pub const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
@@ -413,10 +413,6 @@ async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Cl
     }))
 }
 
-fn disabled(principal: &Principal) -> bool {
-    principal.doc["accountEnabled"] == false
-}
-
 /// Who stands behind what was shown.
 enum Credential {
     /// A principal of the directory.
@@ -452,12 +448,10 @@ impl Credential {
             let token = registry_children::token_by_name(cx, registry, name).await?;
             return Ok(token.filter(|t| t.enabled).map(Self::Token));
         }
-        let Some(principal) = store::directory::by_object(&mut cx.tx, subject).await? else { return Ok(None) };
-        if disabled(&principal) {
+        let Some(standing) = store::directory::standing(&mut cx.tx, Who::Object(subject)).await? else {
             return Ok(None);
-        }
-        let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
-        Ok(Some(Self::Principal(tokens::caller(&principal, groups, cx.caller.address))))
+        };
+        Ok(Caller::of(standing, cx.caller.address).ok().map(Self::Principal))
     }
 
     /// The credential of a user and password.
@@ -479,14 +473,12 @@ impl Credential {
             let good = token.enabled && token.accepts(password, cx.now);
             return Ok(good.then_some(Self::Token(token)));
         }
-        let Some(principal) = store::directory::by_app(&mut cx.tx, user).await? else { return Ok(None) };
+        let Some(standing) = store::directory::standing(&mut cx.tx, Who::App(user)).await? else { return Ok(None) };
         let secrets = store::directory::passwords(&mut cx.tx, user).await?;
-        if directory::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() || disabled(&principal)
-        {
+        if directory::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() {
             return Ok(None);
         }
-        let groups = store::directory::groups_of(&mut cx.tx, &principal.object_id).await?;
-        Ok(Some(Self::Principal(tokens::caller(&principal, groups, cx.caller.address))))
+        Ok(Caller::of(standing, cx.caller.address).ok().map(Self::Principal))
     }
 
     /// What it is worth in the registry.

@@ -14,7 +14,8 @@ use crate::domain::name::{IDENTITIES, ResourceId};
 use crate::domain::token::{self, LIFETIME, MANAGED_LIFETIME, Proof, Purpose};
 use crate::domain::well_known::{TENANT_DOMAIN, TENANT_ID};
 use crate::domain::{Error, Result, Timestamp, certificate, crypto};
-use crate::store;
+use crate::store::directory::Who;
+use crate::store::{self, Tx};
 
 /// How a client says who it is.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +87,7 @@ pub async fn client_credentials(
     poller::catch_up(app).await?;
     let mut tx = app.store.read().await?;
     let unknown = || SignInError::ClientUnknown { client_id: client_id.to_owned(), tenant: tenant.to_owned() };
-    let Some(principal) = store::directory::by_app(&mut tx, client_id).await? else {
+    let Some(standing) = store::directory::standing(&mut tx, Who::App(client_id)).await? else {
         return Err(match store::directory::application_by_app(&mut tx, client_id).await? {
             Some(_) => {
                 SignInError::PrincipalMissing { client_id: client_id.to_owned(), tenant: TENANT_ID.to_owned() }.into()
@@ -94,6 +95,10 @@ pub async fn client_credentials(
             None => unknown().into(),
         });
     };
+    let name = || standing.principal.display_name.clone();
+    if standing.application.as_ref().is_some_and(|a| a["signInAudience"] == "PersonalMicrosoftAccount") {
+        return Err(SignInError::ConsumersOnly { client_id: client_id.to_owned(), name: name() }.into());
+    }
     let proof = match credential {
         Credential::Secret(secret) => {
             // A managed identity has no secrets, so every one is wrong.
@@ -105,25 +110,21 @@ pub async fn client_credentials(
             let (header, claims) = token::peek(assertion).ok_or(SignInError::AssertionMalformed)?;
             // What a client signs itself names itself as the issuer (RFC 7523).
             if claims["iss"].as_str().is_some_and(|iss| iss.eq_ignore_ascii_case(client_id)) {
-                let application = store::directory::application_by_app(&mut tx, client_id).await?;
-                let mut certificates = certificate::certificates(&principal.doc);
-                certificates.extend(application.iter().flat_map(|a| certificate::certificates(&a.doc)));
+                let mut certificates = certificate::certificates(&standing.principal.doc);
+                certificates.extend(standing.application.iter().flat_map(certificate::certificates));
                 let signed = SelfSigned { client_id, assertion, header: &header, claims: &claims };
                 check_self_signed(&signed, &certificates, app.now())?;
             } else {
                 let credentials = store::directory::federated_credentials(&mut tx, client_id).await?;
-                check_federated(app, &credentials, assertion, &claims).await?;
+                check_federated(app, &mut tx, &credentials, assertion, &claims).await?;
             }
             Proof::Key
         }
     };
     drop(tx);
-    if principal.doc["accountEnabled"] == false {
-        let name = principal.display_name;
-        return Err(SignInError::PrincipalDisabled { client_id: client_id.to_owned(), name }.into());
-    }
+    standing.check()?;
     check_resource(resource)?;
-    grant(app, &principal, resource, proof, LIFETIME).await
+    grant(app, &standing.principal, resource, proof, LIFETIME).await
 }
 
 /// An assertion that the client signed with a certificate.
@@ -170,9 +171,11 @@ fn check_self_signed(signed: &SelfSigned<'_>, certificates: &[(Vec<u8>, Timestam
 }
 
 /// A federated token in place of a secret. Its signature can be checked where its issuer is this tenant;
-/// the keys of issuers elsewhere cannot be had, and what cannot be checked is refused.
+/// the keys of issuers elsewhere cannot be had, and what cannot be checked is refused. Whoever it was given to must
+/// still be there and not be disabled, as for every other use of a token [inferred].
 async fn check_federated(
     app: &Arc<App>,
+    tx: &mut Tx,
     credentials: &[directory::FederatedCredential],
     assertion: &str,
     claims: &Value,
@@ -185,7 +188,12 @@ async fn check_federated(
         return Err(SignInError::IssuerUnreachable(issuer.to_owned()).into());
     }
     match app.signer().await?.verify(assertion, clock::machine()) {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            let holder = claims["oid"].as_str().unwrap_or_default();
+            let holder = store::directory::standing(tx, Who::Object(holder)).await?;
+            holder.ok_or_else(|| invalid("its subject is not in the directory"))?.check()?;
+            Ok(())
+        }
         Err(Error::Token(TokenError::Expired)) => Err(SignInError::AssertionTime.into()),
         Err(Error::Token(_)) => Err(invalid("its signature does not hold").into()),
         Err(other) => Err(other),
@@ -212,30 +220,36 @@ pub async fn managed_identity(app: &Arc<App>, select: &Select, resource: &str) -
     poller::catch_up(app).await?;
     check_resource(resource)?;
     let mut tx = app.store.read().await?;
-    let found = match select {
-        Select::Client(id) => store::directory::by_app(&mut tx, id).await?,
-        Select::Object(id) => store::directory::by_object(&mut tx, id).await?,
+    let identity = match select {
+        Select::Client(_) | Select::Object(_) => None,
         Select::Resource(id) => {
             let id = ResourceId::parse(id).filter(|id| id.is(IDENTITIES)).ok_or(SignInError::IdentityUnknown)?;
-            match store::identities::find(&mut tx, &id.group, &id.name).await? {
-                Some(identity) => store::directory::by_object(&mut tx, &identity.principal_id).await?,
-                None => None,
-            }
+            store::identities::find(&mut tx, &id.group, &id.name).await?
         }
-        Select::Only => match store::identities::list(&mut tx, None).await?.as_slice() {
-            [] => None,
-            [only] => store::directory::by_object(&mut tx, &only.principal_id).await?,
-            _ => return Err(SignInError::IdentityAmbiguous.into()),
-        },
+        Select::Only => {
+            let mut all = store::identities::list(&mut tx, None).await?;
+            if all.len() > 1 {
+                return Err(SignInError::IdentityAmbiguous.into());
+            }
+            all.pop()
+        }
     };
+    let who = match (select, &identity) {
+        (Select::Client(id), _) => Who::App(id),
+        (Select::Object(id), _) => Who::Object(id),
+        (_, Some(identity)) => Who::Object(&identity.principal_id),
+        (_, None) => return Err(SignInError::IdentityUnknown.into()),
+    };
+    let found = store::directory::standing(&mut tx, who).await?;
     drop(tx);
     // A registry's system-assigned identity is for the registry alone.
     let user_assigned = |p: &Principal| {
         p.kind == PrincipalKind::ManagedIdentity
             && p.resource_id.as_deref().and_then(ResourceId::parse).is_some_and(|id| id.is(IDENTITIES))
     };
-    let principal = found.filter(user_assigned).ok_or(SignInError::IdentityUnknown)?;
-    grant(app, &principal, resource, Proof::Key, MANAGED_LIFETIME).await
+    let standing = found.filter(|s| user_assigned(&s.principal)).ok_or(SignInError::IdentityUnknown)?;
+    standing.check()?;
+    grant(app, &standing.principal, resource, Proof::Key, MANAGED_LIFETIME).await
 }
 
 /// What `X-IDENTITY-HEADER` must hold at `IDENTITY_ENDPOINT`: made from the master key, so that it is this

@@ -11,10 +11,11 @@ use zeroize::Zeroizing;
 use super::{App, clock, work};
 use crate::domain::access::Caller;
 use crate::domain::error::TokenError;
-use crate::domain::identity::Principal;
+use crate::domain::identity::Standing;
 use crate::domain::token::{self, Signer};
 use crate::domain::{Error, Result, crypto};
 use crate::store;
+use crate::store::directory::Who;
 
 /// Audiences of resource management (keyvault.md F.3).
 pub const ARM: &[&str] =
@@ -26,15 +27,13 @@ pub const GRAPH: &[&str] = &["https://graph.microsoft.com", "00000003-0000-0000-
 /// Audience of the registries' own tokens' exchange.
 pub const REGISTRY: &[&str] = &["https://containerregistry.azure.net"];
 
-/// Tokens whose signature was found good, and principals with their groups as long as nothing was written since.
+/// Tokens whose signature was found good, and principals as long as nothing was written since: each with the
+/// generation it was read under.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     tokens: Mutex<HashMap<String, Value>>,
-    principals: Mutex<HashMap<String, KnownPrincipal>>,
+    principals: Mutex<HashMap<String, (u64, Standing)>>,
 }
-
-/// The generation it was read under, the principal, its groups.
-type KnownPrincipal = (u64, Principal, Vec<String>);
 
 /// Tokens, and principals, remembered at most.
 const KNOWN_LIMIT: usize = 512;
@@ -60,8 +59,8 @@ async fn claims(app: &Arc<App>, token: &str) -> Result<Value> {
     Ok(claims)
 }
 
-/// Turns an Entra ID token into a caller: signature, time, audience, issuer, and that its principal is
-/// still in the directory.
+/// Turns an Entra ID token into a caller: signature, time, audience, issuer, and that its principal is still in the
+/// directory and not disabled.
 pub async fn authenticate(app: &Arc<App>, token: Option<&str>, audiences: &[&str], address: IpAddr) -> Result<Caller> {
     let token = token.ok_or(TokenError::Missing)?;
     let claims = claims(app, token).await?;
@@ -69,32 +68,17 @@ pub async fn authenticate(app: &Arc<App>, token: Option<&str>, audiences: &[&str
     let object_id = claims["oid"].as_str().unwrap_or_default();
     let generation = app.generation();
     let known = app.known.principals.lock().unwrap_or_else(PoisonError::into_inner).get(object_id).cloned();
-    if let Some((_, principal, groups)) = known.filter(|(under, ..)| *under == generation) {
-        return Ok(caller(&principal, groups, address));
-    }
-    let mut tx = app.store.read().await?;
-    let principal = store::directory::by_object(&mut tx, object_id).await?;
-    let principal =
-        principal.ok_or_else(|| TokenError::Malformed("the token's principal is not in the directory".to_owned()))?;
-    let groups = store::directory::groups_of(&mut tx, &principal.object_id).await?;
-    keep(&app.known.principals, object_id, (generation, principal.clone(), groups.clone()));
-    Ok(caller(&principal, groups, address))
-}
-
-/// A principal as a caller from an address.
-#[must_use]
-pub fn caller(principal: &Principal, groups: Vec<String>, address: IpAddr) -> Caller {
-    Caller {
-        object_id: principal.object_id.clone(),
-        app_id: principal.app_id.clone().unwrap_or_default(),
-        tenant: crate::domain::well_known::TENANT_ID.to_owned(),
-        groups,
-        kind: principal.kind,
-        resource_id: principal.resource_id.clone(),
-        name: principal.display_name.clone(),
-        address,
-        trusted_service: false,
-    }
+    let standing = match known.filter(|(under, _)| *under == generation) {
+        Some((_, standing)) => standing,
+        None => {
+            let mut tx = app.store.read().await?;
+            let found = store::directory::standing(&mut tx, Who::Object(object_id)).await?;
+            let standing = found.ok_or(TokenError::Revoked)?;
+            keep(&app.known.principals, object_id, (generation, standing.clone()));
+            standing
+        }
+    };
+    Caller::of(standing, address).map_err(|_| TokenError::Revoked.into())
 }
 
 /// Loads the tenant's signing key, or makes it. It is sealed under the master key.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde_json::Value;
 
 use super::condition::{Attributes, Condition};
-use super::identity::PrincipalKind;
+use super::identity::{Disabled, PrincipalKind, Standing};
 pub use super::role::Plane;
 use super::role::Role;
 
@@ -55,6 +55,23 @@ impl Caller {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             trusted_service: false,
         }
+    }
+
+    /// A principal that calls from `address`. The only way from the directory to a caller: who is disabled is none.
+    pub fn of(standing: Standing, address: IpAddr) -> Result<Self, Disabled> {
+        standing.check()?;
+        let Standing { principal, groups, .. } = standing;
+        Ok(Self {
+            object_id: principal.object_id,
+            app_id: principal.app_id.unwrap_or_default(),
+            tenant: super::well_known::TENANT_ID.to_owned(),
+            groups,
+            kind: principal.kind,
+            resource_id: principal.resource_id,
+            name: principal.display_name,
+            address,
+            trusted_service: false,
+        })
     }
 
     /// Whether an assignment or policy for `principal` speaks of this caller.

@@ -2,6 +2,7 @@
 //! Must not know: status codes, JSON, which protocol asked.
 
 use super::access::Caller;
+use super::identity::Disabled;
 
 /// The result of a rule or a verb.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -16,7 +17,7 @@ pub enum Error {
     #[error("token: {0:?}")]
     Token(TokenError),
     /// Entra ID gives no token.
-    #[error("sign-in: {0:?}")]
+    #[error("sign-in: {0}")]
     SignIn(SignInError),
     /// The caller is known but may not.
     #[error("{0}")]
@@ -129,6 +130,8 @@ pub enum TokenError {
     Expired,
     /// Not a token of ours: syntax or signature.
     Malformed(String),
+    /// A good one, but its principal has been disabled since, or has left the directory.
+    Revoked,
 }
 
 /// No token from Entra ID or the managed identity endpoint.
@@ -154,8 +157,15 @@ pub enum SignInError {
         /// The tenant asked.
         tenant: String,
     },
-    /// The service principal's account is disabled.
+    /// The service principal is disabled, or its application is.
     PrincipalDisabled {
+        /// The application id.
+        client_id: String,
+        /// Its name.
+        name: String,
+    },
+    /// The application is for personal Microsoft accounts, which are in no tenant.
+    ConsumersOnly {
         /// The application id.
         client_id: String,
         /// Its name.
@@ -219,6 +229,15 @@ pub enum SignInError {
     MetadataHeaderMissing,
     /// `IDENTITY_ENDPOINT` wants the header `X-IDENTITY-HEADER` with the instance's secret.
     IdentityHeaderWrong,
+}
+
+impl std::fmt::Display for SignInError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PrincipalDisabled { client_id, name } => write!(f, "the principal {name} ({client_id}) is disabled"),
+            other => write!(f, "{other:?}"),
+        }
+    }
 }
 
 /// Refusals of the directory, as Microsoft Graph meets them.
@@ -731,6 +750,12 @@ group!(
     Registry(RegistryError),
     Content(ContentError)
 );
+
+impl From<Disabled> for Error {
+    fn from(Disabled { client_id, name }: Disabled) -> Self {
+        SignInError::PrincipalDisabled { client_id, name }.into()
+    }
+}
 
 impl Error {
     /// An emulator failure, from any error that should not happen.

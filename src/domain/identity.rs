@@ -64,6 +64,48 @@ pub struct Principal {
     pub doc: serde_json::Value,
 }
 
+/// A principal as the directory has it now: all that decides whether it may act, and as whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The principal.
+    pub principal: Principal,
+    /// Ids of the groups it is in, by itself or through groups that are in groups.
+    pub groups: Vec<String>,
+    /// The document of the application behind it, where there is one.
+    pub application: Option<serde_json::Value>,
+}
+
+/// Why a principal may not act: it is disabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disabled {
+    /// Application id, where it has one.
+    pub client_id: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Standing {
+    /// Refuses a principal that is disabled: its account (`accountEnabled`), or its application by the owner
+    /// (`isDisabled`) or by Microsoft (`disabledByMicrosoftStatus`) [docs: deactivate an app registration, which names
+    /// these ways]. It gets no token, and the tokens that it has are refused too: on Azure these last until they expire
+    /// or the service is told; here a revocation counts at once, as everywhere [inferred]. That the tenant's
+    /// administrator can write what only Microsoft writes is so that tests can have it.
+    pub fn check(&self) -> Result<(), Disabled> {
+        let Principal { doc, app_id, display_name, .. } = &self.principal;
+        let application = self.application.as_ref();
+        let by_microsoft =
+            |doc: &serde_json::Value| doc["disabledByMicrosoftStatus"] == "DisabledDueToViolationOfServicesAgreement";
+        let disabled = doc["accountEnabled"] == false
+            || by_microsoft(doc)
+            || application.is_some_and(|application| application["isDisabled"] == true || by_microsoft(application));
+        if !disabled {
+            return Ok(());
+        }
+        let client_id = app_id.clone().unwrap_or_default();
+        Err(Disabled { client_id, name: display_name.clone() })
+    }
+}
+
 /// A user-assigned managed identity, as an ARM resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
@@ -85,4 +127,44 @@ pub struct Identity {
     pub created_by: String,
     /// When.
     pub created_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn any_way_of_disabling_is_enough() {
+        let standing = |doc: Value, application: Option<Value>| {
+            let principal = Principal {
+                object_id: "o".to_owned(),
+                app_id: Some("a".to_owned()),
+                kind: PrincipalKind::Application,
+                display_name: "n".to_owned(),
+                resource_id: None,
+                created_at: Timestamp(0),
+                doc,
+            };
+            Standing { principal, groups: Vec::new(), application }.check()
+        };
+        let by_microsoft = json!({"disabledByMicrosoftStatus": "DisabledDueToViolationOfServicesAgreement"});
+        for (doc, application) in [
+            (json!({}), None),
+            (json!({"accountEnabled": true}), Some(json!({"isDisabled": false}))),
+            (json!({"accountEnabled": null}), Some(json!({"disabledByMicrosoftStatus": "NotDisabled"}))),
+        ] {
+            assert_eq!(standing(doc.clone(), application.clone()), Ok(()), "{doc} {application:?}");
+        }
+        for (doc, application) in [
+            (json!({"accountEnabled": false}), None),
+            (json!({}), Some(json!({"isDisabled": true}))),
+            (json!({}), Some(by_microsoft.clone())),
+            (by_microsoft, None),
+        ] {
+            let disabled = Disabled { client_id: "a".to_owned(), name: "n".to_owned() };
+            assert_eq!(standing(doc.clone(), application.clone()), Err(disabled), "{doc} {application:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Tx, json};
 use crate::domain::directory::{Application, FederatedCredential, Password};
-use crate::domain::identity::{Principal, PrincipalKind};
+use crate::domain::identity::{Principal, PrincipalKind, Standing};
 use crate::domain::{Result, Timestamp};
 
 fn principal(row: &SqliteRow) -> Principal {
@@ -55,6 +55,37 @@ pub async fn by_app(tx: &mut Tx, app_id: &str) -> Result<Option<Principal>> {
         .fetch_optional(tx.conn())
         .await?;
     Ok(row.as_ref().map(principal))
+}
+
+/// Whom of the directory is meant.
+#[derive(Debug, Clone, Copy)]
+pub enum Who<'a> {
+    /// By object id.
+    Object(&'a str),
+    /// By application id.
+    App(&'a str),
+}
+
+/// A principal as it stands now.
+pub async fn standing(tx: &mut Tx, who: Who<'_>) -> Result<Option<Standing>> {
+    let (column, id) = match who {
+        Who::Object(id) => ("object_id", id),
+        Who::App(id) => ("app_id", id),
+    };
+    let sql = format!(
+        "WITH RECURSIVE own AS (SELECT * FROM principals WHERE {column} = ?),
+           up (id) AS (
+             SELECT group_id FROM group_members WHERE member_id = (SELECT object_id FROM own)
+             UNION SELECT g.group_id FROM group_members g JOIN up ON g.member_id = up.id)
+         SELECT own.*, a.doc AS application, (SELECT json_group_array(id) FROM up) AS groups
+         FROM own LEFT JOIN applications a ON a.app_id = own.app_id"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.to_ascii_lowercase()).fetch_optional(tx.conn()).await?;
+    Ok(row.map(|row| Standing {
+        principal: principal(&row),
+        groups: serde_json::from_str(row.get("groups")).unwrap_or_default(),
+        application: row.get::<Option<&str>, _>("application").map(json),
+    }))
 }
 
 /// All principals, oldest first.

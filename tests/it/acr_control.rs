@@ -377,6 +377,13 @@ async fn cache_rules_and_credential_sets() {
     good(me.arm(Method::PUT, &path, json!({"properties": {"accessPolicies": [entry]}})).await).await;
     let health = |set: &Value| set["properties"]["authCredentials"][0]["credentialHealth"].clone();
     assert_eq!(health(&get(&me, "credentialSets/test1").await), json!({"status": "Healthy"}));
+    let disabled = format!("servicePrincipals/{principal}");
+    good(me.graph(Method::PATCH, &disabled, json!({"accountEnabled": false})).await).await;
+    let refused_health = health(&get(&me, "credentialSets/test1").await);
+    assert_eq!(refused_health["status"], "Unhealthy", "a disabled identity reads no secret");
+    assert!(refused_health["errorMessage"].as_str().unwrap().starts_with("AADSTS7000112: "), "{refused_health}");
+    good(me.graph(Method::PATCH, &disabled, json!({"accountEnabled": true})).await).await;
+    assert_eq!(health(&get(&me, "credentialSets/test1").await), json!({"status": "Healthy"}));
     good(me.vault(Method::DELETE, "cachevault", "secrets/user", Value::Null).await).await;
     assert_eq!(health(&get(&me, "credentialSets/test1").await)["errorCode"], "SecretNotFound");
 

@@ -15,6 +15,7 @@ mod cmk_revocation;
 mod conditions;
 mod crash;
 mod deployments;
+mod disabled;
 mod entra;
 mod framing;
 mod graph;

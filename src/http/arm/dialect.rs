@@ -113,6 +113,10 @@ fn say(error: &Error) -> Said {
             TokenError::Malformed(why) => {
                 gateway(S::UNAUTHORIZED, "InvalidAuthenticationToken", format!("The access token is invalid: {why}."))
             }
+            // [inferred] The code of every bad token, with the words of the challenge beside it.
+            TokenError::Revoked => {
+                gateway(S::UNAUTHORIZED, "InvalidAuthenticationToken", "The access token is invalid.")
+            }
         },
         Error::SignIn(e) => sign_in(e),
         Error::Access(e) => access(e),

@@ -161,6 +161,15 @@ fn say_sign_in(error: &SignInError) -> Refusal {
         SignInError::PrincipalDisabled { client_id, name } => {
             refusal(BAD, "unauthorized_client", 7_000_112, format!("Application '{client_id}'({name}) is disabled."))
         }
+        // [issue] for number and text of the token endpoint.
+        SignInError::ConsumersOnly { client_id, name } => refusal(
+            BAD,
+            "invalid_request",
+            9_002_331,
+            format!(
+                "Application '{client_id}'({name}) is configured for use by Microsoft Account users only. Please use the /consumers endpoint to serve this request."
+            ),
+        ),
         SignInError::SecretWrong { client_id } => refusal(
             UNAUTHORIZED,
             "invalid_client",

@@ -13,7 +13,7 @@ use crate::domain::directory::Application;
 use crate::domain::error::DirectoryError;
 
 /// What can be filtered by.
-const PROPERTIES: &[&str] = &["id", "appId", "displayName", "identifierUris", "signInAudience", "tags"];
+const PROPERTIES: &[&str] = &["id", "appId", "displayName", "identifierUris", "signInAudience", "isDisabled", "tags"];
 
 pub(super) async fn answer(request: &mut Request<'_>, app_id: Option<&str>, rest: &[&str]) -> Result<Response> {
     let method = request.call.method.clone();

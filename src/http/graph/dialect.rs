@@ -86,6 +86,8 @@ fn say(error: &Error) -> Refusal {
                 TokenError::Issuer { .. } => "Access token validation failure. Invalid issuer.".to_owned(),
                 TokenError::Expired => "Lifetime validation failed, the token is expired.".to_owned(),
                 TokenError::Malformed(_) => "Access token validation failure. Invalid signature.".to_owned(),
+                // [issue] of tokens that Graph was told to evaluate continuously.
+                TokenError::Revoked => "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenIssuedBeforeRevocationTimestamp".to_owned(),
             };
             refusal(StatusCode::UNAUTHORIZED, "InvalidAuthenticationToken", message)
         }

@@ -10,7 +10,7 @@ use super::{Request, credentials, directory_objects};
 use crate::app::Cx;
 use crate::app::directory::{self, ServicePrincipal};
 use crate::domain::Result;
-use crate::domain::error::DirectoryError;
+use crate::domain::error::{DirectoryError, RequestError};
 
 /// What can be filtered by.
 const PROPERTIES: &[&str] = &[
@@ -120,7 +120,13 @@ async fn create(request: &mut Request<'_>) -> Result<Response> {
 }
 
 async fn update(request: &mut Request<'_>, id: &str) -> Result<Response> {
-    let change = wire::change(wire::body(request.call).await?)?;
+    let body = wire::body(request.call).await?;
+    if body.contains_key("isDisabled") {
+        // The application's alone [docs: deactivate an app registration]; the words are ours.
+        let message = "It is read-only and cannot be set.".to_owned();
+        return Err(RequestError::InvalidValue { property: "isDisabled".to_owned(), message }.into());
+    }
+    let change = wire::change(body)?;
     let mut cx = request.write().await?;
     directory::update_service_principal(&mut cx, id, change).await?;
     cx.commit().await?;

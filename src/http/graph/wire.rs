@@ -69,6 +69,7 @@ pub(super) fn application(application: &Application, passwords: &[Password]) -> 
         "appId": application.app_id,
         "displayName": application.display_name,
         "createdDateTime": application.created_at.zulu(),
+        "isDisabled": application.doc["isDisabled"],
         "passwordCredentials": passwords.iter().map(|p| password(p, None)).collect::<Vec<_>>(),
     });
     shape(defaults, &application.doc, own)
@@ -112,6 +113,7 @@ pub(super) fn service_principal(found: &ServicePrincipal, passwords: &[Password]
         "appDisplayName": principal.display_name,
         "appId": app_id,
         "createdDateTime": principal.created_at.zulu(),
+        "isDisabled": application.map(|a| &a.doc["isDisabled"]),
         "displayName": principal.display_name,
         "servicePrincipalNames": names,
         "servicePrincipalType": if managed { "ManagedIdentity" } else { "Application" },
@@ -348,6 +350,13 @@ pub(super) fn change(mut body: Map<String, Value>) -> Result<Change> {
         if body.remove(credentials).is_some_and(|c| c.as_array().is_some_and(|c| !c.is_empty())) {
             let message = "Update to existing credential with KeyId is not allowed; use addPassword.".to_owned();
             return Err(RequestError::InvalidValue { property: credentials.to_owned(), message }.into());
+        }
+    }
+    // "false" in quotes would leave enabled what was to be disabled.
+    for flag in ["accountEnabled", "isDisabled"] {
+        if body.get(flag).is_some_and(|value| !value.is_boolean() && !value.is_null()) {
+            let message = "A value of type Edm.Boolean is required.".to_owned();
+            return Err(RequestError::InvalidValue { property: flag.to_owned(), message }.into());
         }
     }
     let display_name = match body.remove("displayName") {

@@ -135,6 +135,11 @@ fn token(error: &TokenError) -> Said {
         }
         TokenError::Expired => "[TokenExpired] Error validating token: 'S2S12086'.".to_owned(),
         TokenError::Malformed(why) => format!("[BearerReadAccessTokenFailed] Error validating token: {why}"),
+        // [inferred] The code of every token that is not let in.
+        TokenError::Revoked => {
+            "[BearerReadAccessTokenFailed] Error validating token: its principal is disabled or not in the directory"
+                .to_owned()
+        }
     };
     said(StatusCode::UNAUTHORIZED, "Unauthorized", None, message)
 }
