@@ -2,6 +2,8 @@
 //! This file only names the rooms; ARCHITECTURE.md says what each may know of the others.
 
 pub mod app;
+#[cfg(test)]
+mod chaos;
 pub mod cli;
 pub mod domain;
 pub mod http;

@@ -190,6 +190,18 @@ impl App {
         self.store.dir()
     }
 
+    /// What is to fail in the store.
+    #[cfg(test)]
+    pub fn faults(&self) -> &store::faults::Faults {
+        self.store.faults()
+    }
+
+    /// How many events wait to be sent.
+    #[cfg(test)]
+    pub async fn untold_events(&self) -> Result<usize> {
+        Ok(store::outbox::events(&mut self.store.read().await?, 0, i64::MAX).await?.len())
+    }
+
     /// The audit log.
     #[must_use]
     pub fn audit(&self) -> &audit::Log {

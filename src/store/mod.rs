@@ -7,6 +7,8 @@ pub mod blobs;
 pub mod content;
 pub mod deployments;
 pub mod directory;
+#[cfg(test)]
+pub mod faults;
 pub mod folder;
 pub mod groups;
 pub mod identities;
@@ -46,6 +48,8 @@ pub struct Store {
     writer: SqlitePool,
     generation: Arc<AtomicU64>,
     dir: PathBuf,
+    #[cfg(test)]
+    faults: Arc<faults::Faults>,
 }
 
 impl Store {
@@ -72,18 +76,44 @@ impl Store {
         let writer = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("./migrations").run(&writer).await.map_err(Error::internal)?;
         let readers = pool(4).connect_lazy_with(options);
-        Ok(Self { readers, writer, generation: Arc::new(AtomicU64::new(1)), dir: dir.to_owned() })
+        Ok(Self {
+            readers,
+            writer,
+            generation: Arc::new(AtomicU64::new(1)),
+            dir: dir.to_owned(),
+            #[cfg(test)]
+            faults: Arc::default(),
+        })
     }
 
     /// A transaction that sees one state and changes nothing.
     pub async fn read(&self) -> Result<Tx> {
-        Ok(Tx { open: Open::begin(&self.readers, "BEGIN DEFERRED").await?, raises: None, then: Vec::new() })
+        self.tx(Open::begin(&self.readers, "BEGIN DEFERRED").await?, None).await
     }
 
     /// A transaction that takes the write lock at once. Keep it short: no RSA, no bodies inside.
     pub async fn write(&self) -> Result<Tx> {
+        #[cfg(test)]
+        self.faults.write();
         let open = Open::begin(&self.writer, "BEGIN IMMEDIATE").await?;
-        Ok(Tx { open, raises: Some(self.generation.clone()), then: Vec::new() })
+        self.tx(open, Some(self.generation.clone())).await
+    }
+
+    #[cfg(not(test))]
+    async fn tx(&self, open: Open, raises: Option<Arc<AtomicU64>>) -> Result<Tx> {
+        Ok(Tx { open, raises, then: Vec::new() })
+    }
+
+    #[cfg(test)]
+    async fn tx(&self, mut open: Open, raises: Option<Arc<AtomicU64>>) -> Result<Tx> {
+        self.faults.watch(&mut open.connection).await?;
+        Ok(Tx { open, raises, then: Vec::new(), faults: self.faults.clone() })
+    }
+
+    /// What is to fail.
+    #[cfg(test)]
+    pub fn faults(&self) -> &faults::Faults {
+        &self.faults
     }
 
     /// Raised by every write when it ends. What was computed from reads under an older number is stale.
@@ -105,9 +135,12 @@ impl Store {
     }
 }
 
-/// A connection in a transaction. Dropped, it rolls back.
+/// A connection in a transaction. Dropped before the end, it rolls back.
 #[derive(Debug)]
-struct Open(PoolConnection<Sqlite>);
+struct Open {
+    connection: PoolConnection<Sqlite>,
+    ended: bool,
+}
 
 impl Open {
     /// Begins a transaction. SQLite ends a transaction by itself when the disk is full or fails, and the connection
@@ -116,8 +149,8 @@ impl Open {
         let mut left = pool.options().get_max_connections();
         loop {
             // Made before it begins: a caller that goes away meanwhile leaves no transaction behind.
-            let mut open = Self(pool.acquire().await?);
-            let error = match Transactions::begin(&mut open.0, Some(statement.into_sql_str())).await {
+            let mut open = Self { connection: pool.acquire().await?, ended: false };
+            let error = match Transactions::begin(&mut open.connection, Some(statement.into_sql_str())).await {
                 Ok(()) => return Ok(open),
                 Err(error) => error,
             };
@@ -132,14 +165,15 @@ impl Open {
 
     /// Closes the connection instead of giving it back.
     fn discard(&mut self) {
-        self.0.close_on_drop();
+        self.connection.close_on_drop();
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // Does nothing where the transaction has ended.
-        Transactions::start_rollback(&mut self.0);
+        if !self.ended {
+            Transactions::start_rollback(&mut self.connection);
+        }
     }
 }
 
@@ -151,6 +185,8 @@ pub struct Tx {
     open: Open,
     raises: Option<Arc<AtomicU64>>,
     then: Vec<Then>,
+    #[cfg(test)]
+    faults: Arc<faults::Faults>,
 }
 
 impl std::fmt::Debug for Tx {
@@ -162,7 +198,9 @@ impl std::fmt::Debug for Tx {
 impl Tx {
     /// The connection, for the files of this room.
     fn conn(&mut self) -> &mut SqliteConnection {
-        &mut self.open.0
+        #[cfg(test)]
+        self.faults.statement();
+        &mut self.open.connection
     }
 
     /// Has something done once the changes last: whatever becomes of the request meanwhile, in the order of the
@@ -174,9 +212,10 @@ impl Tx {
     /// Makes the changes last, and does what must follow. In a task of its own: SQLite commits even where nobody
     /// waits for it any more, so what follows must not depend on anybody waiting either.
     pub async fn commit(self) -> Result<()> {
-        let Self { mut open, raises, then } = self;
+        let Self { mut open, raises, then, .. } = self;
         let ending = tokio::spawn(async move {
-            let committed = Transactions::commit(&mut open.0).await;
+            let committed = Transactions::commit(&mut open.connection).await;
+            open.ended = committed.is_ok();
             // Also when the commit failed: after some failures nobody can tell whether it took place.
             if let Some(generation) = raises {
                 generation.fetch_add(1, Ordering::AcqRel);
