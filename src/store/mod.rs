@@ -18,6 +18,7 @@ pub mod operations;
 pub mod outbox;
 pub mod registries;
 pub mod registry_children;
+mod schema;
 pub mod secrets;
 mod trouble;
 pub mod vaults;
@@ -74,7 +75,7 @@ impl Store {
                 .test_before_acquire(false)
         };
         let writer = pool(1).connect_with(options.clone()).await?;
-        sqlx::migrate!("./migrations").run(&writer).await.map_err(Error::internal)?;
+        schema::bring_up_to_date(&writer).await?;
         let readers = pool(4).connect_lazy_with(options);
         Ok(Self {
             readers,
