@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::content::{self, repositories};
+use super::content::{entry, repositories};
 use super::sources::{self, Shown, Source};
-use super::{App, registries, registry_tokens};
+use super::{App, registries};
 use crate::domain::access::Caller;
 use crate::domain::content::{Digest, Reference, is_repository};
 use crate::domain::error::{ContentError, RegistryError, RequestError};
@@ -112,7 +112,7 @@ async fn copy(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wante
         return Err(RegistryError::Invalid(why).into());
     }
     let mut cx = app.read(caller.clone()).await?;
-    let inside = content::enter_for_import(&mut cx, target.clone()).await?;
+    let inside = entry::enter_to_import(&mut cx, target.clone()).await?;
     for (repository, reference) in &wanted.targets {
         let Some(Reference::Tag(tag)) = reference else { continue };
         let there = match repositories::tag(&mut cx, &inside, repository, tag).await {
@@ -143,8 +143,7 @@ async fn enter_source(app: &Arc<App>, caller: &Caller, wanted: &Wanted) -> Resul
             let parsed = parsed.ok_or_else(|| wrong("source.resourceId", format!("'{id}' is not a registry's id")))?;
             let mut cx = app.read(caller.clone()).await?;
             let registry = registries::get(&mut cx, &parsed.group, &parsed.name).await?;
-            let access = registry_tokens::require_pull(&mut cx, &registry, &wanted.repository).await?;
-            let inside = content::enter_knowing(&mut cx, registry, access).await?;
+            let inside = entry::enter_to_export(&mut cx, registry, &wanted.repository).await?;
             Ok(sources::here(app, inside, &wanted.repository))
         }
         Place::Server { host, shown } => sources::open(app, caller, host, &wanted.repository, shown.clone()).await,

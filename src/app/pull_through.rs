@@ -53,10 +53,9 @@ pub async fn manifest(
     let known = known(&mut cx, inside, repository, reference).await?;
     drop(cx);
     let fetched = fetch(app, inside, &from, repository, reference, known.as_deref()).await;
-    inside.ask_again(app).await?;
-    let mut cx = app.read(Caller::system()).await?;
+    let (mut cx, inside) = inside.read(app).await?;
     match (fetched, here) {
-        (Ok(true), _) => Ok((manifests::find(&mut cx, inside, repository, reference).await?, true)),
+        (Ok(true), _) => Ok((manifests::find(&mut cx, &inside, repository, reference).await?, true)),
         (Ok(false), Some(found)) => Ok((found, false)),
         (Ok(false), None) => Err(manifests::unknown(reference).into()),
         // A tag that is locked stays what it is.
@@ -88,9 +87,8 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
     let lacking = matches!(&here, Err(Error::Content(ContentError::BlobUnknown(_))));
     let Some(from) = inside.cached_from(repository).filter(|_| lacking) else { return here };
     let lease = app.fetches.lease(format!("{} {repository} {digest}", inside.registry.id)).await;
-    inside.ask_again(app).await?;
-    let mut cx = app.read(Caller::system()).await?;
-    if let Ok(blob) = blobs::find(&mut cx, inside, repository, digest).await {
+    let (mut cx, now) = inside.read(app).await?;
+    if let Ok(blob) = blobs::find(&mut cx, &now, repository, digest).await {
         return Ok(blob);
     }
     drop(cx);
@@ -110,9 +108,8 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
             error => Err(error.into()),
         };
     }
-    inside.ask_again(app).await?;
-    let mut cx = app.read(Caller::system()).await?;
-    blobs::find(&mut cx, inside, repository, digest).await
+    let (mut cx, inside) = inside.read(app).await?;
+    blobs::find(&mut cx, &inside, repository, digest).await
 }
 
 /// The source of a rule, signed in to as the rule says.
@@ -189,7 +186,7 @@ async fn take_in(
     repository: &str,
     reference: &Reference,
 ) -> Result<()> {
-    inside.ask_again(app).await?;
+    inside.still(app).await?;
     let (bytes, media_type, _) = source.manifest(reference).await?;
     let target = inside.to_fill();
     if let Some((config, size)) = source.read(&bytes, &media_type)?.config
@@ -197,7 +194,6 @@ async fn take_in(
     {
         source.copy_blob(app, &target, repository, &config).await?;
     }
-    inside.ask_again(app).await?;
     manifests::put(app, &target, repository, reference, Some(&media_type), &bytes).await?;
     Ok(())
 }

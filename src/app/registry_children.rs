@@ -145,8 +145,8 @@ pub const PASSWORDS: [&str; 2] = ["password1", "password2"];
 /// A token as sign-in meets it.
 #[derive(Debug, Clone)]
 pub struct RegistryToken {
-    /// Its name, which is its user name.
-    pub name: String,
+    /// Its row id: another token of its name has another one.
+    pub id: i64,
     /// Whether it may be used.
     pub enabled: bool,
     /// What its scope map allows; empty where the scope map is gone. See `registry_child::actions_allow`.
@@ -166,9 +166,18 @@ impl RegistryToken {
 
 /// The token with this user name, for sign-in.
 pub async fn token_by_name(cx: &mut Cx, registry: &Registry, name: &str) -> Result<Option<RegistryToken>> {
-    let Some(token) = store::registry_children::find(&mut cx.tx, registry.id, Kind::Token, name).await? else {
-        return Ok(None);
-    };
+    let found = store::registry_children::find(&mut cx.tx, registry.id, Kind::Token, name).await?;
+    as_signed_in(cx, registry, found).await
+}
+
+/// The token with this row id, for those who have signed in with it.
+pub async fn token_by_id(cx: &mut Cx, registry: &Registry, id: i64) -> Result<Option<RegistryToken>> {
+    let found = store::registry_children::find_by_id(&mut cx.tx, registry.id, Kind::Token, id).await?;
+    as_signed_in(cx, registry, found).await
+}
+
+async fn as_signed_in(cx: &mut Cx, registry: &Registry, found: Option<Child>) -> Result<Option<RegistryToken>> {
+    let Some(token) = found else { return Ok(None) };
     let scope_map = match rules::child_name(registry, Kind::ScopeMap, token.text("scopeMapId")) {
         Some(name) => find(cx, registry, Kind::ScopeMap, name).await?,
         None => None,
@@ -176,7 +185,7 @@ pub async fn token_by_name(cx: &mut Cx, registry: &Registry, name: &str) -> Resu
     let actions = scope_map.as_ref().and_then(|m| m.properties.get("actions")).and_then(Value::as_array);
     let actions = actions.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let passwords = store::registry_children::passwords(&mut cx.tx, token.id).await?;
-    Ok(Some(RegistryToken { enabled: token.enabled(), name: token.name, actions, passwords }))
+    Ok(Some(RegistryToken { id: token.id, enabled: token.enabled(), actions, passwords }))
 }
 
 /// A token's passwords, without their values.

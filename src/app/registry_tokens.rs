@@ -2,6 +2,7 @@
 //! A right is decided when a token is issued, as on Azure; a token stops being good when its subject goes.
 //! Must not know: HTTP, what lies in a registry.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,20 +36,50 @@ const PASSWORD_LENGTH: usize = 52;
 /// The names of the admin user's passwords [recorded].
 pub const PASSWORDS: [&str; 2] = ["password", "password2"];
 
-/// What a repository token's `sub` begins with; its name follows. No object id and no registry begins so.
+/// What a repository token's `sub` begins with; its row id follows. No object id and no registry begins so.
 const TOKEN_SUBJECT: &str = "token:";
+/// The claim that names the registry by its row id: a token is none of another registry that has its name later.
+/// It is the emulator's own.
+const REGISTRY_CLAIM: &str = "acrite_registry";
 
 /// A right asked for, as the challenge names it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Need<'a> {
     /// `repository` or `registry`.
     pub kind: &'static str,
     /// The repository, or `catalog`.
-    pub name: &'a str,
+    pub name: Cow<'a, str>,
     /// What the challenge says, comma-separated: what clients then ask a token for.
     pub challenge: &'static str,
     /// Any of these is enough.
     pub any: &'static [&'static str],
+}
+
+impl<'a> Need<'a> {
+    /// In a repository.
+    #[must_use]
+    pub const fn repository(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Self {
+        Self { kind: "repository", name: Cow::Borrowed(name), challenge, any }
+    }
+
+    /// In the registry as a whole.
+    #[must_use]
+    pub const fn registry(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Self {
+        Self { kind: "registry", name: Cow::Borrowed(name), challenge, any }
+    }
+
+    /// To pull from a repository.
+    #[must_use]
+    pub const fn pull(repository: &'a str) -> Self {
+        Self::repository(repository, "pull", &["pull"])
+    }
+
+    /// The same, to be asked again later.
+    #[must_use]
+    pub fn to_keep(&self) -> Need<'static> {
+        let (kind, name) = (self.kind, Cow::Owned(self.name.clone().into_owned()));
+        Need { kind, name, challenge: self.challenge, any: self.any }
+    }
 }
 
 /// `repository:{name}:{actions}`, as tokens hold it.
@@ -225,10 +256,9 @@ impl Roles {
 }
 
 /// To see what is in quarantine.
-pub const SEE_QUARANTINED: Need<'static> = Need { kind: "registry", name: "quarantine", challenge: "", any: &["read"] };
+pub const SEE_QUARANTINED: Need<'static> = Need::registry("quarantine", "", &["read"]);
 /// To say what is to leave it.
-pub const JUDGE_QUARANTINED: Need<'static> =
-    Need { kind: "registry", name: "quarantine", challenge: "", any: &["write"] };
+pub const JUDGE_QUARANTINED: Need<'static> = Need::registry("quarantine", "", &["write"]);
 
 /// The roles by which tokens carry these rights, strongest first. [inferred: `roles` of a token's claims is there
 /// in samples, always empty]
@@ -287,7 +317,7 @@ impl Access {
     /// Whether it gives one of the rights needed.
     #[must_use]
     pub fn holds(&self, need: &Need<'_>) -> bool {
-        need.any.iter().any(|action| self.allows(need.kind, need.name, action))
+        need.any.iter().any(|action| self.allows(need.kind, &need.name, action))
     }
 
     /// What of a scope asked for is allowed.
@@ -305,6 +335,8 @@ impl Access {
 /// A registry's own token, verified.
 #[derive(Debug, Clone)]
 pub struct Claims {
+    /// The row id of the registry that gave it.
+    registry: i64,
     subject: String,
     refresh: bool,
     access: Vec<Scope>,
@@ -406,6 +438,8 @@ async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Cl
             .collect(),
     });
     Ok(Some(Claims {
+        // No registry has the id 0.
+        registry: claims[REGISTRY_CLAIM].as_i64().unwrap_or(0),
         subject: text(&claims, "sub"),
         refresh: claims["grant_type"] == "refresh_token",
         access: access.chain(quarantine).collect(),
@@ -431,7 +465,7 @@ impl Credential {
         match self {
             Self::Principal(caller) => caller.object_id.clone(),
             Self::Admin => registry.name.clone(),
-            Self::Token(token) => format!("{TOKEN_SUBJECT}{}", token.name),
+            Self::Token(token) => format!("{TOKEN_SUBJECT}{}", token.id),
             Self::Anonymous => String::new(),
         }
     }
@@ -444,8 +478,9 @@ impl Credential {
         if subject == registry.name {
             return Ok(registry.flag("adminUserEnabled").then_some(Self::Admin));
         }
-        if let Some(name) = subject.strip_prefix(TOKEN_SUBJECT) {
-            let token = registry_children::token_by_name(cx, registry, name).await?;
+        if let Some(id) = subject.strip_prefix(TOKEN_SUBJECT) {
+            let Ok(id) = id.parse() else { return Ok(None) };
+            let token = registry_children::token_by_id(cx, registry, id).await?;
             return Ok(token.filter(|t| t.enabled).map(Self::Token));
         }
         let Some(standing) = store::directory::standing(&mut cx.tx, Who::Object(subject)).await? else {
@@ -518,7 +553,7 @@ pub(super) async fn require_pull(cx: &mut Cx, registry: &Registry, repository: &
     let roles = Credential::roles(caller.clone(), cx, registry).await?;
     let right = if roles.abac { "repositories/content/read" } else { "pull/read" };
     let access = Access::Roles(Box::new(roles));
-    if access.holds(&Need { kind: "repository", name: repository, challenge: "pull", any: &["pull"] }) {
+    if access.holds(&Need::pull(repository)) {
         return Ok(access);
     }
     Err(AccessError::Action { caller, action: format!("{REGISTRIES}/{right}"), scope: registry.arm_id() }.into())
@@ -540,20 +575,31 @@ pub fn admit(registry: &Registry, address: IpAddr) -> Result<()> {
 /// `/v2/`: requires a good credential and no right.
 pub async fn knock(cx: &mut Cx, registry: &str, presented: &Presented) -> Result<()> {
     let registry = registries::by_name(cx, registry).await?;
-    let need = Need { kind: "registry", name: "", challenge: "", any: &[] };
+    let need = Need::registry("", "", &[]);
     require(cx, &registry, presented, &need).await.map(|_| ())
 }
 
+/// Who was let into a registry, and for what.
+#[derive(Debug)]
+pub struct Admitted {
+    /// What it may do there.
+    pub access: Access,
+    /// Who it is: `sub` of the tokens that it gets.
+    pub subject: String,
+}
+
 /// Requires a right of what was shown. Without it: the challenge that tells clients what to ask for.
-pub async fn require(cx: &mut Cx, registry: &Registry, presented: &Presented, need: &Need<'_>) -> Result<Access> {
+pub async fn require(cx: &mut Cx, registry: &Registry, presented: &Presented, need: &Need<'_>) -> Result<Admitted> {
     admit(registry, cx.caller.address)?;
-    let access = access_of(cx, registry, presented).await?;
-    if let Some(access) = access
-        && (need.any.is_empty() || access.holds(need))
-    {
-        return Ok(access);
-    }
-    Err(challenge(&registry.login_server(), presented, need))
+    let admitted = admitted(cx, registry, presented).await?;
+    let enough = admitted.filter(|a| need.any.is_empty() || a.access.holds(need));
+    enough.ok_or_else(|| challenge(&registry.login_server(), presented, need))
+}
+
+/// What stands for nobody in particular, where a registry lets anybody pull.
+pub(super) fn anonymous(registry: &Registry) -> Presented {
+    let subject = String::new();
+    Presented::Token(Claims { registry: registry.id, subject, refresh: true, access: Vec::new(), expires: i64::MAX })
 }
 
 /// The refusal that carries a challenge.
@@ -563,32 +609,27 @@ pub fn challenge(service: &str, presented: &Presented, need: &Need<'_>) -> Error
     ContentError::Unauthorized {
         service: service.to_owned(),
         kind: need.kind,
-        name: need.name.to_owned(),
+        name: need.name.clone().into_owned(),
         actions: need.challenge.to_owned(),
         invalid_token,
     }
     .into()
 }
 
-async fn access_of(cx: &mut Cx, registry: &Registry, presented: &Presented) -> Result<Option<Access>> {
-    match presented {
-        Presented::Nothing | Presented::Wrong => Ok(None),
-        Presented::Token(claims) => {
-            let Some(credential) = Credential::of_subject(cx, registry, &claims.subject).await? else {
-                return Ok(None);
-            };
-            if claims.refresh {
-                return credential.access(cx, registry).await.map(Some);
-            }
-            Ok(Some(Access::Token(claims.access.clone())))
-        }
-        Presented::Password { user, password } => {
-            let Some(credential) = Credential::of_password(cx, registry, user, password).await? else {
-                return Ok(None);
-            };
-            credential.access(cx, registry).await.map(Some)
-        }
-    }
+async fn admitted(cx: &mut Cx, registry: &Registry, presented: &Presented) -> Result<Option<Admitted>> {
+    let credential = match presented {
+        Presented::Nothing | Presented::Wrong => None,
+        Presented::Token(claims) if claims.registry != registry.id => None,
+        Presented::Token(claims) => Credential::of_subject(cx, registry, &claims.subject).await?,
+        Presented::Password { user, password } => Credential::of_password(cx, registry, user, password).await?,
+    };
+    let Some(credential) = credential else { return Ok(None) };
+    let subject = credential.subject(registry);
+    let access = match presented {
+        Presented::Token(claims) if !claims.refresh => Access::Token(claims.access.clone()),
+        _ => credential.access(cx, registry).await?,
+    };
+    Ok(Some(Admitted { access, subject }))
 }
 
 /// Exchanges an Entra ID access token for a refresh token. Who has no right in the registry gets none.
@@ -632,24 +673,13 @@ pub async fn issue(
     let mut cx = app.read(Caller { address, ..Caller::system() }).await?;
     let found = registries::by_name(&mut cx, registry).await?;
     admit(&found, address)?;
-    let (subject, access) = match presented {
+    let nobody = anonymous(&found);
+    let presented = match presented {
         Presented::Wrong => return Err(TokenError::Malformed("not a token of this registry".to_owned()).into()),
-        Presented::Nothing if found.flag("anonymousPullEnabled") => {
-            (String::new(), Some(Access::Direct(Rights::ANONYMOUS)))
-        }
-        Presented::Nothing => (String::new(), None),
-        Presented::Token(claims) => (claims.subject.clone(), access_of(&mut cx, &found, presented).await?),
-        Presented::Password { user, password } => {
-            match Credential::of_password(&mut cx, &found, user, password).await? {
-                Some(credential) => {
-                    let subject = credential.subject(&found);
-                    (subject, Some(credential.access(&mut cx, &found).await?))
-                }
-                None => (String::new(), None),
-            }
-        }
+        Presented::Nothing if found.flag("anonymousPullEnabled") => &nobody,
+        other => other,
     };
-    let access = access.ok_or(TokenError::Missing)?;
+    let Admitted { access, subject } = admitted(&mut cx, &found, presented).await?.ok_or(TokenError::Missing)?;
     let given = scopes.iter().filter_map(|asked| access.narrow(asked));
     let given: Vec<Value> = given.map(|s| json!({"type": s.kind, "name": s.name, "actions": s.actions})).collect();
     let holds = |actions: &[&str]| actions.iter().all(|action| access.allows("registry", "quarantine", action));
@@ -672,6 +702,7 @@ fn claims(cx: &Cx, registry: &Registry, subject: &str, lifetime: i64, extra: &Va
         "iat": now,
         "iss": ISSUER,
         "aud": registry.login_server(),
+        REGISTRY_CLAIM: registry.id,
     });
     for (name, value) in extra.as_object().into_iter().flatten() {
         claims[name] = value.clone();
@@ -820,7 +851,7 @@ mod tests {
         let scopes = [Scope::parse(asked[0]).unwrap()];
         let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.unwrap();
         let bearer = format!("Bearer {token}");
-        let need = Need { kind: "repository", name: "any/where", challenge: "pull", any: &["pull"] };
+        let need = Need::pull("any/where");
         let enters = async || content::enter(&bed.app, Caller::system(), "reg01", Some(&bearer), &need).await.is_ok();
         assert!(enters().await);
         assert!(enters().await, "as remembered");

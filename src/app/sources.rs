@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::content::{self, Inside, blobs, manifests, uploads};
+use super::content::{Inside, blobs, entry, manifests, uploads};
 use super::registry_tokens::{self, Need, Presented, TOKEN_USER};
 use super::upstream::{Credential, Upstream};
 use super::{App, registries, replications};
@@ -79,13 +79,11 @@ pub async fn open(
     drop(cx);
     let presented = present(app, &registry, shown, caller).await?;
     let mut cx = app.read(caller.clone()).await?;
-    if matches!(presented, Presented::Nothing) && registry.flag("anonymousPullEnabled") {
-        registry_tokens::admit(&registry, caller.address)?;
-        let inside = content::enter_for_import(&mut cx, registry).await?;
-        return Ok(here(app, inside, repository));
-    }
-    let need = Need { kind: "repository", name: repository, challenge: "pull", any: &["pull"] };
-    let inside = content::enter_with(&mut cx, name, &presented, &need).await?;
+    let presented = match presented {
+        Presented::Nothing if registry.flag("anonymousPullEnabled") => registry_tokens::anonymous(&registry),
+        other => other,
+    };
+    let inside = entry::enter_with(&mut cx, registry, presented, &Need::pull(repository)).await?;
     Ok(here(app, inside, repository))
 }
 
@@ -153,10 +151,9 @@ impl Source {
         match &self.from {
             Origin::Here { app, inside, repository } => {
                 let found = async {
-                    inside.ask_again(app).await?;
-                    let mut cx = app.read(Caller::system()).await?;
-                    let found = manifests::find(&mut cx, inside, repository, reference).await?;
-                    let bytes = found.open(inside)?;
+                    let (mut cx, inside) = inside.read(app).await?;
+                    let found = manifests::find(&mut cx, &inside, repository, reference).await?;
+                    let bytes = found.open(&inside)?;
                     let digest = Digest::parse(&found.digest)?;
                     Ok((bytes, found.media_type, digest))
                 };
@@ -170,11 +167,10 @@ impl Source {
         match &self.from {
             Origin::Here { app, inside, repository } => {
                 let body = async {
-                    inside.ask_again(app).await?;
-                    let mut cx = app.read(Caller::system()).await?;
-                    let blob = blobs::find(&mut cx, inside, repository, digest).await?;
+                    let (mut cx, inside) = inside.read(app).await?;
+                    let blob = blobs::find(&mut cx, &inside, repository, digest).await?;
                     drop(cx);
-                    Ok(blobs::read(app, inside, &blob, 0..blob.size).await?.boxed())
+                    Ok(blobs::read(app, &inside, &blob, 0..blob.size).await?.boxed())
                 };
                 body.await.map_err(|error| self.its(error))
             }
@@ -188,35 +184,30 @@ impl Source {
 
     /// Copies a blob, in pieces of bounded size, unless it is there. What has another digest is not kept.
     pub async fn copy_blob(&self, app: &Arc<App>, target: &Inside, repository: &str, digest: &Digest) -> Result<()> {
-        target.ask_again(app).await?;
-        let mut cx = app.read(Caller::system()).await?;
-        if blobs::find(&mut cx, target, repository, digest).await.is_ok() {
+        let (mut cx, inside) = target.read(app).await?;
+        if blobs::find(&mut cx, &inside, repository, digest).await.is_ok() {
             return Ok(());
         }
         drop(cx);
         // Asked before a session begins: what is not to be had leaves none behind.
         let body = match &self.from {
             Origin::Here { inside, repository: from, .. } if inside.registry.id == target.registry.id => {
-                inside.ask_again(app).await?;
-                let mut cx = app.write(Caller::system()).await?;
-                if blobs::mount(&mut cx, target, repository, from, digest).await? {
-                    return cx.commit().await;
+                inside.still(app).await?;
+                let mut writing = target.write(app).await?;
+                if blobs::mount(&mut writing, repository, from, digest).await? {
+                    return writing.commit().await;
                 }
                 return Err(self.its(ContentError::BlobUnknown(digest.to_string()).into()));
             }
             _ => self.blob(digest).await?,
         };
-        // What took long to come is kept only if the target may still be written.
-        let (asked, again) = (app.clone(), target.clone());
-        let last = stream::once(async move { again.ask_again(&asked).await.map(|()| Bytes::new()) }).boxed();
-        let body = body.chain(last);
-        let mut cx = app.write(Caller::system()).await?;
-        let upload = uploads::start(&mut cx, target, repository).await?;
-        cx.commit().await?;
+        let mut writing = target.write(app).await?;
+        let upload = uploads::start(&mut writing, repository).await?;
+        writing.commit().await?;
         let copied = uploads::finish(app, target, repository, &upload.uuid, digest, None, body).await;
         if let Err(error) = copied {
             // A wrong digest has ended the session already.
-            let _ = uploads::cancel(app, target, repository, &upload.uuid).await;
+            let _ = uploads::abandon(app, &upload.uuid).await;
             return Err(match error {
                 Error::Content(ContentError::DigestInvalid(_)) => {
                     self.failed(SourceError::Wrong(format!("what it sent as blob {digest} has another digest")))
@@ -274,7 +265,6 @@ impl Copy<'_> {
             for blob in &read.blobs {
                 self.source.copy_blob(self.app, self.target, self.repository, blob).await?;
             }
-            self.target.ask_again(self.app).await?;
             let by_digest = Reference::Digest(digest);
             let reference = target.unwrap_or(&by_digest);
             manifests::put(self.app, self.target, self.repository, reference, Some(&media_type), &bytes).await?;

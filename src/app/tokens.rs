@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{App, clock, work};
+use super::{App, Cx, clock, work};
 use crate::domain::access::Caller;
 use crate::domain::error::TokenError;
 use crate::domain::identity::Standing;
@@ -79,6 +79,14 @@ pub async fn authenticate(app: &Arc<App>, token: Option<&str>, audiences: &[&str
         }
     };
     Caller::of(standing, address).map_err(|_| TokenError::Revoked.into())
+}
+
+/// A caller as the directory knows it in this transaction: it may be gone, disabled, or in other groups, since it
+/// signed in.
+pub async fn again(cx: &mut Cx, known: &Caller) -> Result<Caller> {
+    let found = store::directory::standing(&mut cx.tx, Who::Object(&known.object_id)).await?;
+    let caller = found.and_then(|standing| Caller::of(standing, known.address).ok()).ok_or(TokenError::Revoked)?;
+    Ok(Caller { trusted_service: known.trusted_service, ..caller })
 }
 
 /// Loads the tenant's signing key, or makes it. It is sealed under the master key.

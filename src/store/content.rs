@@ -31,6 +31,8 @@ pub struct Repository {
 pub struct Blob {
     /// Row id.
     pub id: i64,
+    /// The row id of the repository that sees it.
+    pub repository: i64,
     /// Bytes of plaintext.
     pub size: u64,
     /// The file's name.
@@ -94,6 +96,8 @@ pub struct Upload {
     pub uuid: String,
     /// The repository it belongs to.
     pub repository: String,
+    /// Who began it, as tokens of the registry name them.
+    pub principal: String,
     /// Bytes received and answered for.
     pub size: u64,
     /// Those of them that do not fill a chunk, sealed; empty where there are none.
@@ -129,7 +133,8 @@ fn repository(row: &SqliteRow) -> Repository {
 fn blob(row: &SqliteRow) -> Blob {
     let readable = attributes(row, "attributes").read;
     let idle_since = row.get::<Option<i64>, _>("idle_since").map(Timestamp);
-    Blob { id: row.get("id"), size: unsigned(row, "size"), file: row.get("file"), readable, idle_since }
+    let (id, repository) = (row.get("id"), row.get("repository"));
+    Blob { id, repository, size: unsigned(row, "size"), file: row.get("file"), readable, idle_since }
 }
 
 fn manifest(row: &SqliteRow) -> Manifest {
@@ -260,7 +265,7 @@ pub async fn total_size(tx: &mut Tx, registry: i64) -> Result<u64> {
 /// A blob as a repository sees it.
 pub async fn find_blob(tx: &mut Tx, registry: i64, repository: &str, digest: &str) -> Result<Option<Blob>> {
     let row = sqlx::query(
-        "SELECT b.id, b.size, b.file, r.attributes, rb.idle_since FROM repositories r
+        "SELECT b.id, r.id AS repository, b.size, b.file, r.attributes, rb.idle_since FROM repositories r
            JOIN blobs b ON b.registry = r.registry AND b.digest = ?3
            JOIN repository_blobs rb ON rb.repository = r.id AND rb.blob = b.id
          WHERE r.registry = ?1 AND r.name = ?2",
@@ -740,10 +745,11 @@ pub async fn has_undeletable_tag(tx: &mut Tx, manifest: i64) -> Result<bool> {
 
 /// Begins a session.
 pub async fn add_upload(tx: &mut Tx, registry: i64, u: &Upload) -> Result<()> {
-    sqlx::query("INSERT INTO uploads (uuid, registry, repository, started_at) VALUES (?, ?, ?, ?)")
+    sqlx::query("INSERT INTO uploads (uuid, registry, repository, principal, started_at) VALUES (?, ?, ?, ?, ?)")
         .bind(&u.uuid)
         .bind(registry)
         .bind(&u.repository)
+        .bind(&u.principal)
         .bind(u.started_at.0)
         .execute(tx.conn())
         .await?;
@@ -761,6 +767,7 @@ pub async fn find_upload(tx: &mut Tx, registry: i64, repository: &str, uuid: &st
     Ok(row.as_ref().map(|row| Upload {
         uuid: row.get("uuid"),
         repository: row.get("repository"),
+        principal: row.get("principal"),
         size: unsigned(row, "size"),
         tail: Sealed::from_stored(row.get("tail")),
         started_at: Timestamp(row.get("started_at")),

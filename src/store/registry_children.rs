@@ -47,6 +47,17 @@ pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Child>> {
     Ok(row.as_ref().and_then(child))
 }
 
+/// A child by row id.
+pub async fn find_by_id(tx: &mut Tx, registry: i64, kind: Kind, id: i64) -> Result<Option<Child>> {
+    let row = sqlx::query("SELECT * FROM registry_children WHERE registry = ? AND kind = ? AND id = ?")
+        .bind(registry)
+        .bind(kind.segment())
+        .bind(id)
+        .fetch_optional(tx.conn())
+        .await?;
+    Ok(row.as_ref().and_then(child))
+}
+
 /// A registry's children of a kind, by name.
 pub async fn list(tx: &mut Tx, registry: i64, kind: Kind) -> Result<Vec<Child>> {
     let rows = sqlx::query("SELECT * FROM registry_children WHERE registry = ? AND kind = ? ORDER BY name")

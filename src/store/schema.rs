@@ -93,7 +93,9 @@ mod tests {
             let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(&mut *c).await.unwrap();
             assert_eq!(count, 1, "{table} keeps its row");
         }
-        for hanging in ["admin_passwords", "token_passwords", "repository_blobs", "manifest_references", "tags", "deleted_tags"] {
+        for hanging in
+            ["admin_passwords", "token_passwords", "repository_blobs", "manifest_references", "tags", "deleted_tags"]
+        {
             let count = format!("SELECT count(*) FROM {hanging}");
             let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(&mut *c).await.unwrap();
             assert_eq!(count, 1, "{hanging} keeps its row");

@@ -160,6 +160,26 @@ fn key_vault_does_not_know_that_registries_exist() {
     }
 }
 
+/// Whoever changes what lies in a registry goes through `Inside::write`, which asks again whether it may. Beside it
+/// only the emulator's own tidying begins transactions that write.
+#[test]
+fn content_is_written_only_where_leave_is_asked() {
+    let own = [("app/content/entry.rs", 1), ("app/content/ageing.rs", 1), ("app/content/uploads.rs", 1)];
+    let mut seen = 0;
+    for (file, text) in sources() {
+        let copies = ["app/sources.rs", "app/pull_through.rs", "app/imports.rs"].contains(&file.as_str());
+        if !copies && !file.starts_with("app/content/") && !file.starts_with("http/registry/") {
+            continue;
+        }
+        seen += 1;
+        let code = code(&text);
+        let begun = code.matches("app.write(").count() + code.matches(".write_now(").count();
+        let allowed = own.iter().find(|(f, _)| *f == file).map_or(0, |(_, count)| *count);
+        assert_eq!(begun, allowed, "{file} begins transactions that write");
+    }
+    assert!(seen > 15, "the files were found: {seen}");
+}
+
 #[test]
 fn each_dangerous_crate_has_one_owner() {
     let owners: &[(&str, &[&str])] = &[

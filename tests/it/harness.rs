@@ -369,7 +369,24 @@ pub fn digest(bytes: &[u8]) -> String {
 
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-impl Docker<'_> {
+impl<'w> Docker<'w> {
+    /// With a token that is known already.
+    pub fn new(world: &'w World, registry: &str, repository: &str, token: &str) -> Self {
+        let server = format!("{registry}.azurecr.io");
+        Self { http: &world.http, server, repository: repository.to_owned(), token: token.to_owned() }
+    }
+
+    /// The client that it calls with.
+    pub fn world_http(&self) -> &'w Client {
+        self.http
+    }
+
+    /// A call below `/acr/v1/{repository}/`.
+    pub fn acr(&self, method: Method, rest: &str) -> reqwest::RequestBuilder {
+        let url = format!("https://{}/acr/v1/{}/{rest}", self.server, self.repository);
+        self.http.request(method, url).bearer_auth(&self.token)
+    }
+
     /// A call below `/v2/{repository}/`.
     pub fn call(&self, method: Method, rest: &str) -> reqwest::RequestBuilder {
         self.http

@@ -27,6 +27,7 @@ mod keyvault_audit;
 mod keyvault_table;
 mod net;
 mod process;
+mod publishing;
 mod readme;
 mod recordings;
 mod registry;

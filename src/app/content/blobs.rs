@@ -7,7 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 
-use super::{Inside, blocking, sweep};
+use super::{Inside, Writing, blocking, sweep};
+use crate::app::registry_tokens::Need;
 use crate::app::{App, Cx};
 use crate::domain::content::Digest;
 use crate::domain::envelope::{BlobKey, CHUNK, HEADER, chunk_offset, sealed_size};
@@ -25,6 +26,8 @@ const BATCH: u64 = 8;
 pub struct Blob {
     /// Its size in bytes.
     pub size: u64,
+    /// The row id of the repository.
+    pub(super) repository: i64,
     id: i64,
     file: String,
     idle_since: Option<Timestamp>,
@@ -37,19 +40,21 @@ pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Diges
     if !found.readable {
         return Err(ContentError::Locked.into());
     }
-    Ok(Blob { size: found.size, id: found.id, file: found.file, idle_since: found.idle_since })
+    let (repository, idle_since) = (found.repository, found.idle_since);
+    Ok(Blob { size: found.size, repository, id: found.id, file: found.file, idle_since })
 }
 
 /// Whoever asks whether a blob is there may be about to push a manifest that names it: where none does so far,
 /// its time begins anew.
-pub async fn expect_use(app: &Arc<App>, blob: &Blob) -> Result<()> {
+pub async fn expect_use(app: &Arc<App>, inside: &Inside, blob: &Blob) -> Result<()> {
     // Not at each question: an hour's difference is nothing to a day.
     if blob.idle_since.is_none_or(|since| app.now() < since.plus(HOUR)) {
         return Ok(());
     }
-    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
+    let mut writing = inside.write(app).await?;
+    let cx = &mut writing.cx;
     store::ageing::touch_idle(&mut cx.tx, blob.id, cx.now).await?;
-    cx.commit().await
+    writing.commit().await
 }
 
 /// A blob being read: where the next batch begins.
@@ -97,13 +102,15 @@ impl Reading {
 }
 
 /// Reads `wanted` of a blob, batch by batch, one batch ahead of the reader. The first batch is opened
-/// before this returns: what is broken from the start is an error and not a broken body.
+/// before this returns: what is broken from the start is an error and not a broken body. Where something was written
+/// since the batch before, all is asked again before the next one goes out: so a revocation ends what is running too.
 pub async fn read(
     app: &Arc<App>,
     inside: &Inside,
     blob: &Blob,
     wanted: Range<u64>,
 ) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
+    let inside = inside.still(app).await?;
     let (blobs, dek, blob) = (app.blobs.clone(), inside.dek.clone(), blob.clone());
     let first = blocking(move || {
         let mut reading = Reading::open(&blobs, &dek, &blob, wanted)?;
@@ -120,10 +127,15 @@ pub async fn read(
         })
     };
     let (reading, bytes) = first;
-    let rest = stream::try_unfold(ahead(reading), move |next| async move {
-        let Some(next) = next else { return Ok(None) };
-        let (reading, bytes) = next.await.map_err(Error::internal)??;
-        Ok(Some((bytes, ahead(reading))))
+    let app = app.clone();
+    let rest = stream::try_unfold((ahead(reading), inside), move |(next, inside)| {
+        let app = app.clone();
+        async move {
+            let Some(next) = next else { return Ok(None) };
+            let (reading, bytes) = next.await.map_err(Error::internal)??;
+            let inside = inside.still(&app).await?;
+            Ok(Some((bytes, (ahead(reading), inside))))
+        }
     });
     Ok(stream::iter([Ok(bytes)]).chain(rest))
 }
@@ -138,9 +150,13 @@ pub(super) async fn read_whole(app: &Arc<App>, inside: &Inside, blob: &Blob) -> 
     Ok(whole)
 }
 
-/// Lets `repository` see a blob of the repository `from`. `false`: there is none, or it may not be read.
-pub async fn mount(cx: &mut Cx, inside: &Inside, repository: &str, from: &str, digest: &Digest) -> Result<bool> {
+/// Lets `repository` see a blob of the repository `from`. `false`: there is none, or the caller may not read it.
+pub async fn mount(writing: &mut Writing, repository: &str, from: &str, digest: &Digest) -> Result<bool> {
+    let Writing { cx, inside } = writing;
     inside.check_writable(repository)?;
+    if !inside.may(&Need::pull(from)) {
+        return Ok(false);
+    }
     let registry = inside.registry.id;
     let found = store::content::find_blob(&mut cx.tx, registry, from, digest.as_str()).await?;
     let Some(blob) = found.filter(|b| b.readable) else { return Ok(false) };
@@ -153,7 +169,8 @@ pub async fn mount(cx: &mut Cx, inside: &Inside, repository: &str, from: &str, d
 }
 
 /// Takes a blob out of a repository.
-pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str, digest: &Digest) -> Result<()> {
+pub async fn delete(app: &Arc<App>, mut writing: Writing, repository: &str, digest: &Digest) -> Result<()> {
+    let Writing { cx, inside } = &mut writing;
     let registry = inside.registry.id;
     let unknown = || ContentError::BlobUnknown(digest.to_string());
     let found = store::content::find_repository(&mut cx.tx, registry, repository).await?.ok_or_else(unknown)?;
@@ -163,6 +180,6 @@ pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &st
         return Err(ContentError::Locked.into());
     }
     store::content::hide_blob(&mut cx.tx, found.id, blob.id).await?;
-    cx.commit().await?;
+    writing.commit().await?;
     sweep(app).await
 }

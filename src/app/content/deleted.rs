@@ -2,7 +2,7 @@
 //! repositories; when they leave it for good: ageing.
 //! Must not know: HTTP.
 
-use super::Inside;
+use super::{Inside, Writing};
 use crate::app::Cx;
 use crate::domain::Result;
 use crate::domain::content::Digest;
@@ -41,13 +41,13 @@ pub async fn tags(cx: &mut Cx, inside: &Inside, repository: &str) -> Result<Vec<
 /// Takes a manifest out of the bin and gives it the tag again. A tag that points to another manifest by now
 /// stays, unless `force` [inferred: refused as a locked one].
 pub async fn restore(
-    cx: &mut Cx,
-    inside: &Inside,
+    writing: &mut Writing,
     repository: &str,
     digest: &Digest,
     tag: Option<&str>,
     force: bool,
 ) -> Result<()> {
+    let Writing { cx, inside } = writing;
     let unknown = || ContentError::ManifestUnknown(format!("manifest {digest} is not found"));
     let place = place(cx, inside, repository).await?;
     let there = store::content::find_manifest(&mut cx.tx, place, digest.as_str()).await?;

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Inside;
-use crate::app::registry_tokens::{self, Access, Scope};
+use super::blobs::{self, Blob};
+use super::entry::{Entry, Inside};
 use crate::app::{App, Cx, clock, registries, replications, rng};
 use crate::domain::access::Caller;
 use crate::domain::content::Digest;
-use crate::domain::error::{ContentError, RegistryError};
+use crate::domain::error::ContentError;
 use crate::domain::{Result, crypto};
 
 /// Seconds that a link lasts: 20 minutes (acr.md C.4) [docs: 20 to 30].
 const LIFETIME: i64 = 20 * 60;
 /// What links are bound to.
-const CONTEXT: &[u8] = b"link to a blob";
+const CONTEXT: &[u8] = b"link to a blob of a repository";
 
 /// The host that reads of blobs go to, where the registry has dedicated data endpoints: in the region whose login
 /// server was called, else in the nearest.
@@ -32,44 +32,44 @@ pub async fn host_of(cx: &mut Cx, inside: &Inside, region: Option<&str>) -> Resu
     Ok(inside.registry.data_endpoint(&region))
 }
 
-/// What a link shows for itself: opaque, and only this emulator makes it.
-pub fn sign(app: &App, inside: &Inside, repository: &str, digest: &Digest) -> Result<String> {
+/// What a link shows for itself: opaque, and only this emulator makes it. It names registry and repository by their
+/// ids, so that it leads nowhere once another one has the name.
+pub fn sign(app: &App, inside: &Inside, blob: &Blob, digest: &Digest) -> Result<String> {
     let until = clock::machine().seconds() + LIFETIME;
-    let told =
-        json!({"registry": inside.registry.id, "repository": repository, "digest": digest.as_str(), "until": until});
+    let told = json!({
+        "registry": inside.registry.id, "repository": blob.repository, "digest": digest.as_str(), "until": until,
+    });
     Ok(crypto::base64url(&crypto::seal(&app.master, CONTEXT, told.to_string().as_bytes(), &mut rng())?))
 }
 
 /// Enters a registry by a link, for the one blob it was made for. `host` is the data endpoint that was called.
-pub async fn enter(
+pub async fn open(
     app: &Arc<App>,
     caller: Caller,
     host: &str,
     signature: &str,
     repository: &str,
     digest: &Digest,
-) -> Result<(Cx, Inside)> {
+) -> Result<(Inside, Blob)> {
     let name = host.split('.').next().unwrap_or_default();
     let mut cx = app.read(caller).await?;
+    let generation = app.generation();
     let registry = registries::by_name(&mut cx, name).await?;
-    // Without the setting, or in another region, there is no such host on Azure.
-    let regions = replications::regions(&mut cx, &registry).await?;
-    if !regions.iter().any(|region| registry.data_endpoint(region).as_deref() == Some(host)) {
-        return Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into());
-    }
-    registry_tokens::admit(&registry, cx.caller.address)?;
+    let entry = Entry::Link { host: host.to_owned(), repository: repository.to_owned(), address: cx.caller.address };
+    // A host that is not there has no signatures to judge.
+    entry.ask(&mut cx, &registry).await?;
     let told = crypto::from_base64url(signature).and_then(|sealed| crypto::open(&app.master, CONTEXT, &sealed).ok());
     let told: Value = told.and_then(|told| serde_json::from_slice(&told).ok()).unwrap_or_default();
     let good = told["registry"] == registry.id
-        && told["repository"] == repository
         && told["digest"] == digest.as_str()
         && told["until"].as_i64().is_some_and(|until| clock::machine().seconds() < until);
     if !good {
         return Err(ContentError::LinkInvalid.into());
     }
-    let actions = ["pull".to_owned()].into();
-    let scope = Scope { kind: "repository".to_owned(), name: repository.to_owned(), actions };
-    let address = cx.caller.address;
-    let inside = Inside::open(&mut cx, registry, Access::Token(vec![scope]), Some(address)).await?;
-    Ok((cx, inside))
+    let inside = Inside::open(&mut cx, registry, entry, generation).await?;
+    let blob = blobs::find(&mut cx, &inside, repository, digest).await?;
+    if told["repository"] != blob.repository {
+        return Err(ContentError::LinkInvalid.into());
+    }
+    Ok((inside, blob))
 }

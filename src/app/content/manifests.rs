@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Inside, blobs, deleted};
+use super::{Inside, Writing, blobs, deleted};
 use crate::app::registry_tokens::{JUDGE_QUARANTINED, SEE_QUARANTINED};
 use crate::app::webhooks::{self, Event};
 use crate::app::{App, Cx};
@@ -123,10 +123,12 @@ pub async fn put(
     };
     let about = tell(app, inside, repository, &read).await?;
     let about = serde_json::to_vec(&about).map_err(Error::internal)?;
-    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
+    let mut writing = inside.write(app).await?;
+    let Writing { cx, inside } = &mut writing;
+    inside.check_writable(repository)?;
     // What is pulled through comes when it is asked for.
     if !inside.filling {
-        check_references(&mut cx, inside, repository, &read).await?;
+        check_references(cx, inside, repository, &read).await?;
     }
     let manifest = store::content::Manifest {
         id: 0,
@@ -168,13 +170,13 @@ pub async fn put(
     store::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
     let tag = if let Reference::Tag(tag) = reference { Some(tag.as_str()) } else { None };
     let event = Event::quarantine(repository, tag, digest.as_str(), bytes.len());
-    webhooks::happened(&mut cx, &inside.registry, event);
+    webhooks::happened(cx, &inside.registry, event);
     // Of a push into quarantine only scanners are told; the others are when it leaves [docs: the preview's].
     if quarantine == Quarantine::Passed || !inside.quarantines() {
         let event = Event::push(repository, tag, digest.as_str(), &read.media_type, bytes.len());
-        webhooks::happened(&mut cx, &inside.registry, event);
+        webhooks::happened(cx, &inside.registry, event);
     }
-    cx.commit().await?;
+    writing.commit().await?;
     Ok(Put { digest, subject: read.subject })
 }
 
@@ -234,13 +236,13 @@ pub(super) fn verdict(inside: &Inside, manifest: &store::content::Manifest) -> R
 /// `quarantineState` and `quarantineDetails` of a PATCH, where they are there. What leaves quarantine is pushed now,
 /// as far as webhooks know [docs: the preview's].
 pub(super) async fn judge(
-    cx: &mut Cx,
-    inside: &Inside,
+    writing: &mut Writing,
     repository: &str,
     manifest: &store::content::Manifest,
     tags: &[String],
     body: &Value,
 ) -> Result<()> {
+    let Writing { cx, inside } = writing;
     let (state, details) = (&body["quarantineState"], &body["quarantineDetails"]);
     if state.is_null() && details.is_null() {
         return Ok(());
@@ -277,7 +279,8 @@ pub(super) async fn judge(
 }
 
 /// Deletes a manifest and its tags; with a soft-delete policy they go to the bin.
-pub async fn delete(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Digest) -> Result<()> {
+pub async fn delete(writing: &mut Writing, repository: &str, digest: &Digest) -> Result<()> {
+    let Writing { cx, inside } = writing;
     let unknown = || ContentError::ManifestUnknown(format!("manifest {digest} is not found"));
     let there = store::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
     let there = there.ok_or_else(unknown)?;

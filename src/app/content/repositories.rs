@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Inside, deleted, manifests, sweep};
+use super::{Inside, Writing, deleted, manifests, sweep};
 use crate::app::{App, Cx, webhooks};
 use crate::domain::Result;
 use crate::domain::content::{Attributes, Digest};
@@ -143,7 +143,8 @@ pub enum Lockable {
 }
 
 /// Changes `changeableAttributes`.
-pub async fn lock(cx: &mut Cx, inside: &Inside, name: &str, what: &Lockable, body: &Value) -> Result<()> {
+pub async fn lock(writing: &mut Writing, name: &str, what: &Lockable, body: &Value) -> Result<()> {
+    let Writing { cx, inside } = writing;
     let repository = known(cx, inside, name).await?;
     match what {
         Lockable::Repository => {
@@ -157,14 +158,16 @@ pub async fn lock(cx: &mut Cx, inside: &Inside, name: &str, what: &Lockable, bod
         Lockable::Manifest(digest) => {
             let Described { manifest: found, tags, .. } = manifest(cx, inside, name, digest).await?;
             let attributes = found.attributes.patched(body)?;
-            manifests::judge(cx, inside, name, &found, &tags, body).await?;
+            manifests::judge(writing, name, &found, &tags, body).await?;
+            let cx = &mut writing.cx;
             store::content::lock_manifest(&mut cx.tx, found.id, attributes, cx.now).await
         }
     }
 }
 
 /// Removes a tag; its manifest stays.
-pub async fn untag(cx: &mut Cx, inside: &Inside, name: &str, tag_name: &str) -> Result<()> {
+pub async fn untag(writing: &mut Writing, name: &str, tag_name: &str) -> Result<()> {
+    let Writing { cx, inside } = writing;
     let repository = known(cx, inside, name).await?;
     let found = tag(cx, inside, name, tag_name).await?;
     if !repository.attributes.deletable() || !found.attributes.deletable() {
@@ -175,14 +178,15 @@ pub async fn untag(cx: &mut Cx, inside: &Inside, name: &str, tag_name: &str) -> 
 }
 
 /// Deletes a repository. Returns the digests and tags that went with it.
-pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, name: &str) -> Result<(Vec<String>, Vec<String>)> {
-    let repository = known(&mut cx, inside, name).await?;
+pub async fn delete(app: &Arc<App>, mut writing: Writing, name: &str) -> Result<(Vec<String>, Vec<String>)> {
+    let Writing { cx, inside } = &mut writing;
+    let repository = known(cx, inside, name).await?;
     if !repository.attributes.deletable() || store::content::holds_undeletable(&mut cx.tx, repository.id).await? {
         return Err(ContentError::Locked.into());
     }
     let digests = store::content::manifest_digests(&mut cx.tx, repository.id).await?;
     let all = Page { limit: u64::from(u32::MAX), last: String::new() };
-    let tags = tags(&mut cx, inside, name, &all, Order::Name, None).await?.rows;
+    let tags = tags(cx, inside, name, &all, Order::Name, None).await?.rows;
     if deleted::keeps(inside) {
         for manifest in store::content::manifest_ids(&mut cx.tx, repository.id).await? {
             store::content::delete_manifest(&mut cx.tx, manifest, true, cx.now).await?;
@@ -192,9 +196,9 @@ pub async fn delete(app: &Arc<App>, mut cx: Cx, inside: &Inside, name: &str) -> 
         store::content::delete_repository(&mut cx.tx, repository.id).await?;
     }
     for digest in &digests {
-        webhooks::happened(&mut cx, &inside.registry, webhooks::Event::delete(name, digest, None));
+        webhooks::happened(cx, &inside.registry, webhooks::Event::delete(name, digest, None));
     }
-    cx.commit().await?;
+    writing.commit().await?;
     sweep(app).await?;
     Ok((digests, tags.into_iter().map(|t| t.name).collect()))
 }

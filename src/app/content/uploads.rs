@@ -11,8 +11,9 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Inside, blocking, sweep};
+use super::{Inside, Writing, blocking, sweep};
 use crate::app::{App, Cx, rng};
+use crate::domain::access::Caller;
 use crate::domain::content::Digest;
 use crate::domain::crypto::Hasher;
 use crate::domain::envelope::{BlobKey, CHUNK, Dek, HEADER, SEALED_CHUNK, Sealed, chunk_offset};
@@ -79,7 +80,8 @@ fn tail_context(uuid: &str) -> String {
 }
 
 /// Begins a session.
-pub async fn start(cx: &mut Cx, inside: &Inside, repository: &str) -> Result<Upload> {
+pub async fn start(writing: &mut Writing, repository: &str) -> Result<Upload> {
+    let Writing { cx, inside } = writing;
     inside.check_writable(repository)?;
     let there = store::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
     if there.is_some_and(|r| !r.attributes.write) {
@@ -88,6 +90,7 @@ pub async fn start(cx: &mut Cx, inside: &Inside, repository: &str) -> Result<Upl
     let upload = Upload {
         uuid: cx.guid(),
         repository: repository.to_owned(),
+        principal: inside.subject.to_string(),
         size: 0,
         tail: Sealed::from_stored(Vec::new()),
         started_at: cx.now,
@@ -96,17 +99,30 @@ pub async fn start(cx: &mut Cx, inside: &Inside, repository: &str) -> Result<Upl
     Ok(upload)
 }
 
-/// A session by id.
+/// A session by id. It belongs to whoever began it, and to the repository that it was begun in.
 pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, uuid: &str) -> Result<Upload> {
     let found = store::content::find_upload(&mut cx.tx, inside.registry.id, repository, uuid).await?;
-    found.ok_or_else(|| ContentError::UploadUnknown(uuid.to_owned()).into())
+    let own = found.filter(|upload| upload.principal == *inside.subject);
+    own.ok_or_else(|| ContentError::UploadUnknown(uuid.to_owned()).into())
 }
 
 /// Cancels a session.
 pub async fn cancel(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str) -> Result<()> {
     let lease = app.uploads.lease(uuid).await?;
-    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
-    find(&mut cx, inside, repository, uuid).await?;
+    let mut writing = inside.write(app).await?;
+    let Writing { cx, inside } = &mut writing;
+    find(cx, inside, repository, uuid).await?;
+    store::content::delete_upload(&mut cx.tx, uuid).await?;
+    writing.commit().await?;
+    drop(lease);
+    app.uploads.forget(uuid);
+    sweep(app).await
+}
+
+/// Ends a session that its client never learned of, or that has failed for good. Nobody's right is needed to tidy up.
+pub async fn abandon(app: &Arc<App>, uuid: &str) -> Result<()> {
+    let lease = app.uploads.lease(uuid).await?;
+    let mut cx = app.write(Caller::system()).await?;
     store::content::delete_upload(&mut cx.tx, uuid).await?;
     cx.commit().await?;
     drop(lease);
@@ -253,7 +269,7 @@ async fn take_in(
     body: impl Stream<Item = Result<Bytes>> + Unpin,
 ) -> Result<(Writer, u64)> {
     let lease = app.uploads.lease(uuid).await?;
-    let mut cx = app.read(crate::domain::access::Caller::system()).await?;
+    let mut cx = app.read(Caller::system()).await?;
     let upload = find(&mut cx, inside, repository, uuid).await?;
     drop(cx);
     let before = upload.size;
@@ -268,6 +284,8 @@ async fn take_in(
     {
         return Err(ContentError::UploadInvalid("the body is not as long as Content-Range says".to_owned()).into());
     }
+    // What is over already need not be written to its end.
+    inside.still(app).await?;
     Ok((writer, before))
 }
 
@@ -280,25 +298,30 @@ pub async fn append(
     part: Option<Part>,
     body: impl Stream<Item = Result<Bytes>> + Unpin,
 ) -> Result<u64> {
-    let (mut writer, before) = take_in(app, inside, repository, uuid, part, body).await?;
-    let dek = inside.dek.clone();
-    let context = tail_context(uuid);
-    let (mut writer, tail) = blocking(move || {
-        writer.file.sync()?;
-        let tail = match writer.tail.as_slice() {
-            [] => Sealed::from_stored(Vec::new()),
-            tail => dek.seal(&context, tail, &mut rng())?,
-        };
-        Ok((writer, tail))
-    })
-    .await?;
-    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
-    if !store::content::grow_upload(&mut cx.tx, uuid, before, writer.size, &tail).await? {
-        return Err(ContentError::UploadUnknown(uuid.to_owned()).into());
-    }
-    cx.commit().await?;
-    *writer.lease = Some(Progress { size: writer.size, hasher: writer.hasher.clone() });
-    Ok(writer.size)
+    let done = async {
+        let (mut writer, before) = take_in(app, inside, repository, uuid, part, body).await?;
+        let dek = inside.dek.clone();
+        let context = tail_context(uuid);
+        let (mut writer, tail) = blocking(move || {
+            writer.file.sync()?;
+            let tail = match writer.tail.as_slice() {
+                [] => Sealed::from_stored(Vec::new()),
+                tail => dek.seal(&context, tail, &mut rng())?,
+            };
+            Ok((writer, tail))
+        })
+        .await?;
+        let mut writing = inside.write(app).await?;
+        let Writing { cx, inside } = &mut writing;
+        find(cx, inside, repository, uuid).await?;
+        if !store::content::grow_upload(&mut cx.tx, uuid, before, writer.size, &tail).await? {
+            return Err(ContentError::UploadUnknown(uuid.to_owned()).into());
+        }
+        writing.commit().await?;
+        *writer.lease = Some(Progress { size: writer.size, hasher: writer.hasher.clone() });
+        Ok(writer.size)
+    };
+    told(app, inside, repository, uuid, done.await).await
 }
 
 /// Takes the last of a session's bytes and makes the whole a blob of the repository. A wrong digest ends
@@ -312,37 +335,62 @@ pub async fn finish(
     part: Option<Part>,
     body: impl Stream<Item = Result<Bytes>> + Unpin,
 ) -> Result<()> {
-    let (mut writer, _) = take_in(app, inside, repository, uuid, part, body).await?;
-    let size = writer.size;
-    let (blobs, id, wanted) = (app.blobs.clone(), uuid.to_owned(), digest.clone());
-    let (writer, good) = blocking(move || writer.finish(&blobs, &id, &wanted).map(|good| (writer, good))).await?;
-    if !good {
-        drop(writer);
-        cancel(app, inside, repository, uuid).await?;
-        return Err(ContentError::DigestInvalid(digest.to_string()).into());
-    }
-    let new = match publish(app, inside, repository, uuid, digest, size).await {
-        Ok(new) => new,
-        Err(error) => {
-            settle(app, uuid).await?;
-            return Err(error);
+    let done = async {
+        let (mut writer, _) = take_in(app, inside, repository, uuid, part, body).await?;
+        let size = writer.size;
+        let (blobs, id, wanted) = (app.blobs.clone(), uuid.to_owned(), digest.clone());
+        let (writer, good) = blocking(move || writer.finish(&blobs, &id, &wanted).map(|good| (writer, good))).await?;
+        if !good {
+            drop(writer);
+            abandon(app, uuid).await?;
+            return Err(ContentError::DigestInvalid(digest.to_string()).into());
         }
+        let new = match publish(app, inside, repository, uuid, digest, size).await {
+            Ok(new) => new,
+            Err(error) => {
+                settle(app, uuid).await?;
+                return Err(error);
+            }
+        };
+        drop(writer);
+        app.uploads.forget(uuid);
+        Ok(new)
     };
-    drop(writer);
-    app.uploads.forget(uuid);
-    if new { Ok(()) } else { sweep(app).await }
+    if told(app, inside, repository, uuid, done.await).await? { Ok(()) } else { sweep(app).await }
 }
 
-/// After a commit that failed: puts the file where the rows say it belongs.
+/// What came of writing to a session. Where the session ended meanwhile, its file went with it: the refusal says so,
+/// and not what its writer met then; and what the writer has left is removed.
+async fn told<T>(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str, done: Result<T>) -> Result<T> {
+    let Err(error) = done else { return done };
+    let mut cx = app.read(Caller::system()).await?;
+    let owner = store::content::owner_of_file(&mut cx.tx, uuid).await?;
+    drop(cx);
+    if owner == FileOwner::Nobody {
+        let (blobs, uuid) = (app.blobs.clone(), uuid.to_owned());
+        blocking(move || {
+            [store::blobs::UPLOADS, store::blobs::BLOBS].iter().try_for_each(|f| blobs.remove(&format!("{f}/{uuid}")))
+        })
+        .await?;
+    }
+    if !error.is_failure() {
+        return Err(error);
+    }
+    let (mut cx, inside) = inside.read(app).await?;
+    find(&mut cx, &inside, repository, uuid).await?;
+    Err(error)
+}
+
+/// After a commit that failed: puts the file where the rows say it belongs. Wants the session's lease.
 async fn settle(app: &Arc<App>, uuid: &str) -> Result<()> {
-    let mut cx = app.read(crate::domain::access::Caller::system()).await?;
+    let mut cx = app.read(Caller::system()).await?;
     match store::content::owner_of_file(&mut cx.tx, uuid).await? {
         // Committed after all.
         FileOwner::Blob => Ok(()),
         // It is an upload again, as before this call.
         FileOwner::Upload => app.blobs.take_back(uuid).map(|_| ()),
-        // The session went with its registry.
-        FileOwner::Nobody => app.blobs.remove(&format!("{}/{uuid}", store::blobs::BLOBS)),
+        // The session ended meanwhile: see `told`.
+        FileOwner::Nobody => Ok(()),
     }
 }
 
@@ -355,10 +403,11 @@ async fn publish(
     digest: &Digest,
     size: u64,
 ) -> Result<bool> {
-    let mut cx = app.write(crate::domain::access::Caller::system()).await?;
-    if !store::content::finish_upload(&mut cx.tx, uuid).await? {
-        return Err(ContentError::UploadUnknown(uuid.to_owned()).into());
-    }
+    let mut writing = inside.write(app).await?;
+    let Writing { cx, inside } = &mut writing;
+    find(cx, inside, repository, uuid).await?;
+    inside.check_writable(repository)?;
+    store::content::finish_upload(&mut cx.tx, uuid).await?;
     let registry = inside.registry.id;
     let repository = store::content::ensure_repository(&mut cx.tx, registry, repository, cx.now).await?;
     if !repository.attributes.write {
@@ -366,6 +415,6 @@ async fn publish(
     }
     let (blob, new) = store::content::add_blob(&mut cx.tx, registry, digest.as_str(), size, uuid, cx.now).await?;
     store::content::show_blob(&mut cx.tx, repository.id, blob, cx.now).await?;
-    cx.commit().await?;
+    writing.commit().await?;
     Ok(new)
 }

@@ -7,11 +7,11 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{caller, enter, in_repository, not_allowed, wire, write};
-use crate::app::App;
-use crate::app::content::Inside;
+use super::{enter, enter_to_write, in_repository, not_allowed, wire};
 use crate::app::content::repositories::{self as verbs, Described, Lockable, Order, Tag};
+use crate::app::content::{Inside, Writing};
 use crate::app::registry_tokens::Need;
+use crate::app::{App, Cx};
 use crate::domain::content::{Digest, is_tag};
 use crate::domain::error::ContentError;
 use crate::domain::{Error, Result};
@@ -88,23 +88,29 @@ fn place(inside: &Inside, repository: &str) -> Value {
 /// `/acr/v1/{repository}`.
 pub async fn repository(app: &Arc<App>, mut call: Call, name: &str) -> Result<Response> {
     match call.method {
-        Method::GET => {}
+        Method::GET => {
+            let (mut cx, inside) = enter(app, &mut call, &reading(name)).await?;
+            show_repository(&mut cx, &inside, name).await
+        }
         Method::PATCH => {
-            change(app, &mut call, name, &Lockable::Repository).await?;
+            let mut writing = change(app, &mut call, name, &Lockable::Repository).await?;
+            let (cx, inside) = writing.parts();
+            let shown = show_repository(cx, inside, name).await?;
+            writing.commit().await.map(|()| shown)
         }
         Method::DELETE => {
-            let (cx, inside) = enter(app, &mut call, &deleting(name)).await?;
-            drop(cx);
-            let (manifests, tags) = verbs::delete(app, app.write(caller(&call)).await?, &inside, name).await?;
+            let writing = enter_to_write(app, &mut call, &deleting(name)).await?;
+            let (manifests, tags) = verbs::delete(app, writing, name).await?;
             let body = json!({"manifestsDeleted": manifests, "tagsDeleted": tags});
-            return Ok(wire::json(StatusCode::ACCEPTED, &body));
+            Ok(wire::json(StatusCode::ACCEPTED, &body))
         }
-        _ => return Err(not_allowed(&call)),
+        _ => Err(not_allowed(&call)),
     }
-    let need = seen(&call, name);
-    let (mut cx, inside) = enter(app, &mut call, &need).await?;
-    let (repository, manifests, tags) = verbs::show(&mut cx, &inside, name).await?;
-    let mut shown = place(&inside, name);
+}
+
+async fn show_repository(cx: &mut Cx, inside: &Inside, name: &str) -> Result<Response> {
+    let (repository, manifests, tags) = verbs::show(cx, inside, name).await?;
+    let mut shown = place(inside, name);
     shown["createdTime"] = json!(repository.created_at.zulu7());
     shown["lastUpdateTime"] = json!(repository.updated_at.zulu7());
     shown["manifestCount"] = json!(manifests);
@@ -114,18 +120,14 @@ pub async fn repository(app: &Arc<App>, mut call: Call, name: &str) -> Result<Re
     Ok(wire::json(StatusCode::OK, &shown))
 }
 
-/// The right under which the object is shown: after a change, the one that allowed the change.
-fn seen<'a>(call: &Call, name: &'a str) -> Need<'a> {
-    if call.method == Method::PATCH { changing(name) } else { reading(name) }
-}
-
-async fn change(app: &Arc<App>, call: &mut Call, name: &str, what: &Lockable) -> Result<()> {
+/// Changes attributes. Still to be committed, so that the answer shows what was changed and not what came after it.
+async fn change(app: &Arc<App>, call: &mut Call, name: &str, what: &Lockable) -> Result<Writing> {
     let (cx, inside) = enter(app, call, &changing(name)).await?;
     drop(cx);
     let body = call.json().await?;
-    let mut cx = write(app, call).await?;
-    verbs::lock(&mut cx, &inside, name, what, &body).await?;
-    cx.commit().await
+    let mut writing = inside.write(app).await?;
+    verbs::lock(&mut writing, name, what, &body).await?;
+    Ok(writing)
 }
 
 /// `/acr/v1/{repository}/_tags`.
@@ -153,22 +155,29 @@ pub async fn tag(app: &Arc<App>, mut call: Call, name: &str, tag: &str) -> Resul
         return Err(ContentError::TagUnknown(tag.to_owned()).into());
     }
     match call.method {
-        Method::GET => {}
-        Method::PATCH => change(app, &mut call, name, &Lockable::Tag(tag.to_owned())).await?,
-        Method::DELETE => {
-            let (cx, inside) = enter(app, &mut call, &deleting(name)).await?;
-            drop(cx);
-            let mut cx = write(app, &mut call).await?;
-            verbs::untag(&mut cx, &inside, name, tag).await?;
-            cx.commit().await?;
-            return Ok(wire::empty(StatusCode::ACCEPTED));
+        Method::GET => {
+            let (mut cx, inside) = enter(app, &mut call, &reading(name)).await?;
+            show_tag(&mut cx, &inside, name, tag).await
         }
-        _ => return Err(not_allowed(&call)),
+        Method::PATCH => {
+            let mut writing = change(app, &mut call, name, &Lockable::Tag(tag.to_owned())).await?;
+            let (cx, inside) = writing.parts();
+            let shown = show_tag(cx, inside, name, tag).await?;
+            writing.commit().await.map(|()| shown)
+        }
+        Method::DELETE => {
+            let mut writing = enter_to_write(app, &mut call, &deleting(name)).await?;
+            verbs::untag(&mut writing, name, tag).await?;
+            writing.commit().await?;
+            Ok(wire::empty(StatusCode::ACCEPTED))
+        }
+        _ => Err(not_allowed(&call)),
     }
-    let need = seen(&call, name);
-    let (mut cx, inside) = enter(app, &mut call, &need).await?;
-    let found = verbs::tag(&mut cx, &inside, name, tag).await?;
-    let mut shown = place(&inside, name);
+}
+
+async fn show_tag(cx: &mut Cx, inside: &Inside, name: &str, tag: &str) -> Result<Response> {
+    let found = verbs::tag(cx, inside, name, tag).await?;
+    let mut shown = place(inside, name);
     shown["tag"] = shown_tag(&found);
     Ok(wire::json(StatusCode::OK, &shown))
 }
@@ -196,14 +205,23 @@ pub async fn manifest(app: &Arc<App>, mut call: Call, name: &str, digest: &str) 
     let digest =
         Digest::parse(digest).map_err(|_| Error::from(ContentError::ManifestUnknown("manifest unknown".to_owned())))?;
     match call.method {
-        Method::GET => {}
-        Method::PATCH => change(app, &mut call, name, &Lockable::Manifest(digest.clone())).await?,
-        _ => return Err(not_allowed(&call)),
+        Method::GET => {
+            let (mut cx, inside) = enter(app, &mut call, &reading(name)).await?;
+            show_manifest(&mut cx, &inside, name, &digest).await
+        }
+        Method::PATCH => {
+            let mut writing = change(app, &mut call, name, &Lockable::Manifest(digest.clone())).await?;
+            let (cx, inside) = writing.parts();
+            let shown = show_manifest(cx, inside, name, &digest).await?;
+            writing.commit().await.map(|()| shown)
+        }
+        _ => Err(not_allowed(&call)),
     }
-    let need = seen(&call, name);
-    let (mut cx, inside) = enter(app, &mut call, &need).await?;
-    let found = verbs::manifest(&mut cx, &inside, name, &digest).await?;
-    let mut shown = place(&inside, name);
+}
+
+async fn show_manifest(cx: &mut Cx, inside: &Inside, name: &str, digest: &Digest) -> Result<Response> {
+    let found = verbs::manifest(cx, inside, name, digest).await?;
+    let mut shown = place(inside, name);
     shown["manifest"] = shown_manifest(&found, true);
     Ok(wire::json(StatusCode::OK, &shown))
 }

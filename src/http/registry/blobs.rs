@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::routes::{self, Of, Route};
-use super::{caller, enter, in_repository, not_allowed, reads, region_of, wire, write};
+use super::{caller, enter, enter_to_write, in_repository, not_allowed, reads, region_of, wire};
 use crate::app::content::blobs::{self, Blob};
 use crate::app::content::{Inside, links};
 use crate::app::{App, pull_through};
@@ -21,10 +21,8 @@ use crate::http::call::Call;
 /// Answers.
 pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &str) -> Result<Response> {
     if call.method == Method::DELETE {
-        let (cx, inside) = enter(app, call, &in_repository(repository, "delete", &["delete"])).await?;
-        drop(cx);
-        let digest = Digest::parse(digest)?;
-        blobs::delete(app, write(app, call).await?, &inside, repository, &digest).await?;
+        let writing = enter_to_write(app, call, &in_repository(repository, "delete", &["delete"])).await?;
+        blobs::delete(app, writing, repository, &Digest::parse(digest)?).await?;
         return Ok(wire::empty(StatusCode::ACCEPTED));
     }
     if !reads(call) {
@@ -35,9 +33,9 @@ pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &
     let elsewhere = links::host_of(&mut cx, &inside, region_of(&call.host)).await?;
     let blob = pull_through::blob(app, cx, &inside, repository, &digest).await?;
     if call.method == Method::HEAD {
-        blobs::expect_use(app, &blob).await?;
+        blobs::expect_use(app, &inside, &blob).await?;
     } else if let Some(host) = elsewhere {
-        let signature = links::sign(app, &inside, repository, &digest)?;
+        let signature = links::sign(app, &inside, &blob, &digest)?;
         let mut answer = wire::empty(StatusCode::TEMPORARY_REDIRECT);
         let location = format!("https://{host}/v2/{repository}/blobs/{digest}?sp=r&sig={signature}");
         wire::put(&mut answer, "location", &location);
@@ -58,9 +56,7 @@ pub async fn by_link(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     }
     let digest = Digest::parse(&digest)?;
     let signature = call.query("sig").unwrap_or_default();
-    let (mut cx, inside) = links::enter(app, caller(call), &call.host, &signature, &repository, &digest).await?;
-    let blob = blobs::find(&mut cx, &inside, &repository, &digest).await?;
-    drop(cx);
+    let (inside, blob) = links::open(app, caller(call), &call.host, &signature, &repository, &digest).await?;
     send(app, call, &inside, &blob, &digest).await
 }
 

@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{enter, in_repository, not_allowed, reads, wire, write};
+use super::{enter, in_repository, not_allowed, reads, wire};
 use crate::app::App;
 use crate::app::content::Inside;
 use crate::app::content::deleted as verbs;
@@ -33,7 +33,7 @@ pub async fn catalog(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     if !reads(call) {
         return Err(not_allowed(call));
     }
-    let need = Need { kind: "registry", name: "deleted_catalog", challenge: "*", any: &["*"] };
+    let need = Need::registry("deleted_catalog", "*", &["*"]);
     let (mut cx, inside) = enter(app, call, &need).await?;
     let names = verbs::repositories(&mut cx, &inside).await?;
     Ok(wire::json(StatusCode::OK, &json!({"repositories": names})))
@@ -85,8 +85,8 @@ pub async fn restore(app: &Arc<App>, mut call: Call, repository: &str, digest: &
         return Err(ContentError::TagInvalid(tag.to_owned()).into());
     }
     let force = call.query("force").is_some_and(|f| f.eq_ignore_ascii_case("true"));
-    let mut cx = write(app, &mut call).await?;
-    verbs::restore(&mut cx, &inside, repository, &digest, tag, force).await?;
-    cx.commit().await?;
+    let mut writing = inside.write(app).await?;
+    verbs::restore(&mut writing, repository, &digest, tag, force).await?;
+    writing.commit().await?;
     Ok(shown(&inside, repository, "manifest", json!({"digest": digest.as_str(), "tag": tag})))
 }

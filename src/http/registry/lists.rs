@@ -21,7 +21,7 @@ pub async fn catalog(app: &Arc<App>, call: &mut Call, path: &str) -> Result<Resp
     if !reads(call) {
         return Err(not_allowed(call));
     }
-    let need = Need { kind: "registry", name: "catalog", challenge: "*", any: &["*"] };
+    let need = Need::registry("catalog", "*", &["*"]);
     let (mut cx, inside) = enter(app, call, &need).await?;
     let page = wire::page(call, wire::PAGE)?;
     let listed = repositories::catalog(&mut cx, &inside, &page).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
-use super::{enter, in_repository, not_allowed, reads, wire, write};
+use super::{enter, enter_to_write, in_repository, not_allowed, reads, wire};
 use crate::app::content::{manifests, repositories};
 use crate::app::{App, pull_through};
 use crate::domain::content::{MANIFEST_LIMIT, Reference};
@@ -38,16 +38,14 @@ pub async fn answer(app: &Arc<App>, mut call: Call, repository: &str, reference:
         return Ok(answer);
     }
     if call.method == Method::DELETE {
-        let (cx, inside) = enter(app, &mut call, &in_repository(repository, "delete", &["delete"])).await?;
-        drop(cx);
-        let reference = named(reference)?;
-        let mut cx = write(app, &mut call).await?;
-        match &reference {
+        let need = in_repository(repository, "delete", &["delete"]);
+        let mut writing = enter_to_write(app, &mut call, &need).await?;
+        match &named(reference)? {
             // By a tag, only the tag goes (OCI distribution 1.1).
-            Reference::Tag(tag) => repositories::untag(&mut cx, &inside, repository, tag).await?,
-            Reference::Digest(digest) => manifests::delete(&mut cx, &inside, repository, digest).await?,
+            Reference::Tag(tag) => repositories::untag(&mut writing, repository, tag).await?,
+            Reference::Digest(digest) => manifests::delete(&mut writing, repository, digest).await?,
         }
-        cx.commit().await?;
+        writing.commit().await?;
         return Ok(wire::empty(StatusCode::ACCEPTED));
     }
     Err(not_allowed(&call))

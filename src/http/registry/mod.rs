@@ -19,7 +19,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
 use super::call::Call;
-use crate::app::content::{self, Inside};
+use crate::app::content::{self, Inside, Writing};
 use crate::app::registry_tokens::{self, Need};
 use crate::app::{App, Cx, replications};
 use crate::domain::Result;
@@ -118,9 +118,11 @@ async fn enter(app: &Arc<App>, call: &mut Call, need: &Need<'_>) -> Result<(Cx, 
     content::enter(app, caller(call), registry_name(call), call.header("authorization"), need).await
 }
 
-/// A transaction that writes, after [`enter`] has let the caller in.
-async fn write(app: &Arc<App>, call: &mut Call) -> Result<Cx> {
-    app.write(caller(call)).await
+/// The same to change what lies in the registry, where nothing else is to be waited for.
+async fn enter_to_write(app: &Arc<App>, call: &mut Call, need: &Need<'_>) -> Result<Writing> {
+    let (cx, inside) = enter(app, call, need).await?;
+    drop(cx);
+    inside.write(app).await
 }
 
 /// `/v2/`: whether the token is good. Goes on working while the key is not.
@@ -136,5 +138,5 @@ async fn base(app: &Arc<App>, call: &mut Call) -> Result<Response> {
 
 /// A right in a repository.
 fn in_repository<'a>(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Need<'a> {
-    Need { kind: "repository", name, challenge, any }
+    Need::repository(name, challenge, any)
 }

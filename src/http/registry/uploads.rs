@@ -8,7 +8,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt as _};
 
-use super::{enter, in_repository, not_allowed, wire, write};
+use super::{enter, in_repository, not_allowed, wire};
 use crate::app::App;
 use crate::app::content::uploads::{self, Part};
 use crate::app::content::{Inside, blobs};
@@ -31,14 +31,14 @@ pub async fn begin(app: &Arc<App>, mut call: Call, repository: &str) -> Result<R
         return Ok(mounted);
     }
     let whole = call.query("digest").map(|d| Digest::parse(&d)).transpose()?;
-    let mut cx = write(app, &mut call).await?;
-    let upload = uploads::start(&mut cx, &inside, repository).await?;
-    cx.commit().await?;
+    let mut writing = inside.write(app).await?;
+    let upload = uploads::start(&mut writing, repository).await?;
+    writing.commit().await?;
     if let Some(digest) = whole {
         let body = body(&mut call);
         if let Err(error) = uploads::finish(app, &inside, repository, &upload.uuid, &digest, None, body).await {
             // The client never learned of the session. A wrong digest has ended it already.
-            let _ = uploads::cancel(app, &inside, repository, &upload.uuid).await;
+            let _ = uploads::abandon(app, &upload.uuid).await;
             return Err(error);
         }
         return Ok(created(repository, &digest));
@@ -52,14 +52,14 @@ pub async fn begin(app: &Arc<App>, mut call: Call, repository: &str) -> Result<R
 async fn mount(app: &Arc<App>, call: &mut Call, inside: &Inside, repository: &str) -> Result<Option<Response>> {
     let (Some(digest), Some(from)) = (call.query("mount"), call.query("from")) else { return Ok(None) };
     let digest = Digest::parse(&digest)?;
-    if !is_repository(&from) || !inside.may(&in_repository(&from, "pull", &["pull"])) {
+    if !is_repository(&from) {
         return Ok(None);
     }
-    let mut cx = write(app, call).await?;
-    if !blobs::mount(&mut cx, inside, repository, &from, &digest).await? {
+    let mut writing = inside.write(app).await?;
+    if !blobs::mount(&mut writing, repository, &from, &digest).await? {
         return Ok(None);
     }
-    cx.commit().await?;
+    writing.commit().await?;
     Ok(Some(created(repository, &digest)))
 }
 
