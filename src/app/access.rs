@@ -4,7 +4,7 @@
 
 use super::Cx;
 use crate::domain::access::{Grant, Permission, Plane, allowed, policy_permits};
-use crate::domain::condition::{Attributes, Condition, Source, Value};
+use crate::domain::condition::{Attributes, Condition, Source, UTC_NOW, Value};
 use crate::domain::error::AccessError;
 use crate::domain::role::{self, Role};
 use crate::domain::vault::Vault;
@@ -23,6 +23,9 @@ pub async fn grants(cx: &mut Cx) -> Result<Vec<Grant>> {
                     // It was read when it was written; one that is not read any more gives nothing.
                     Condition::parse(text).unwrap_or_else(|_| Condition::never())
                 });
+                if let Some(turns) = condition.as_ref().and_then(|condition| condition.turns_after(cx.now)) {
+                    cx.holds_until(turns);
+                }
                 grants.push(Grant { scope: assignment.scope, role, condition });
             }
         }
@@ -40,7 +43,7 @@ pub async fn role_by_id(cx: &mut Cx, id: &str) -> Result<Option<Role>> {
 
 /// What conditions may ask of any attempt: there are no private networks here.
 pub fn environment(cx: &Cx) -> Attributes {
-    Attributes::default().text(Source::Environment, "UtcNow", &cx.now.zulu7()).with(
+    Attributes::default().text(Source::Environment, UTC_NOW, &cx.now.zulu7()).with(
         Source::Environment,
         "isPrivateLink",
         vec![Value::Bool(false)],

@@ -66,6 +66,13 @@ impl Clock {
         tx.commit().await
     }
 
+    /// Lets time pass as a running clock does, without a write.
+    #[cfg(test)]
+    pub(super) fn run(&self, by: i64) {
+        let mut setting = self.setting.write().unwrap_or_else(PoisonError::into_inner);
+        setting.simulated = setting.simulated.plus(by);
+    }
+
     /// The setting.
     #[must_use]
     pub fn setting(&self) -> ClockSetting {

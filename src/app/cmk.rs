@@ -86,6 +86,7 @@ async fn unwrap(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
     if let Some(memo) = &memo
         && cx.now.0 - memo.checked_at.0 < app.revocation_delay
     {
+        cx.holds_until(memo.checked_at.plus(app.revocation_delay));
         return Ok(memo.dek.clone());
     }
     let identity = principal(cx, registry, &cmk.identity).await?;

@@ -61,9 +61,10 @@ impl Parsed {
 }
 
 /// What the gate decided, and what it found, while nothing was written since: the generation of the store that
-/// it was decided under is the only one that it counts for.
+/// it was decided under is the only one that it counts for, and only until the instant at which time would decide
+/// otherwise.
 #[derive(Debug, Default)]
-pub(super) struct Permitted(Mutex<HashMap<Question, (u64, Found)>>);
+pub(super) struct Permitted(Mutex<HashMap<Question, (u64, Timestamp, Found)>>);
 
 /// Who (and from where) asks to do what with which key version.
 type Question = (String, std::net::IpAddr, &'static str, [String; 3]);
@@ -72,17 +73,18 @@ type Question = (String, std::net::IpAddr, &'static str, [String; 3]);
 const PERMITTED_LIMIT: usize = 512;
 
 impl Permitted {
-    fn get(&self, question: &Question, generation: u64) -> Option<Found> {
+    fn get(&self, question: &Question, generation: u64, now: Timestamp) -> Option<Found> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(question).filter(|(under, _)| *under == generation).map(|(_, found)| found.clone())
+        let (under, until, found) = kept.get(question)?;
+        (*under == generation && now < *until).then(|| found.clone())
     }
 
-    fn keep(&self, question: Question, generation: u64, found: &Found) {
+    fn keep(&self, question: Question, generation: u64, until: Timestamp, found: &Found) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= PERMITTED_LIMIT {
             kept.clear();
         }
-        kept.insert(question, (generation, found.clone()));
+        kept.insert(question, (generation, until, found.clone()));
     }
 }
 
@@ -202,6 +204,9 @@ pub async fn authorize(
     operation: Operation,
 ) -> Result<Handle> {
     let (vault, key, version) = find(cx, vault, key, version, permission(operation)).await?;
+    if let Some(turns) = version.turns_after(cx.now) {
+        cx.holds_until(turns);
+    }
     version.allows(operation, cx.now)?;
     Ok(Handle { app: cx.app.clone(), operation, heard: None, vault, key, version })
 }
@@ -219,13 +224,13 @@ pub async fn authorize_alone(
     app.catch_up().await?;
     let object = [vault, key, version.unwrap_or_default()].map(str::to_ascii_lowercase);
     let question = (caller.object_id.clone(), caller.address, operation.as_str(), object);
-    let known = app.permitted.get(&question, app.generation());
+    let known = app.permitted.get(&question, app.generation(), app.now());
     let (vault, key, version) = match known {
         Some(found) => found,
         None => {
             let mut cx = app.read_now(caller.clone()).await?;
             let found = find(&mut cx, vault, key, version, permission(operation)).await?;
-            app.permitted.keep(question, generation, &found);
+            app.permitted.keep(question, generation, cx.until, &found);
             found
         }
     };

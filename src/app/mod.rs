@@ -241,12 +241,23 @@ pub struct Cx {
     unheard: bool,
     /// What webhooks are to be told once this is committed.
     events: Vec<(Registry, webhooks::Event)>,
+    /// Until when all that was decided here would be decided alike, if nothing is written.
+    until: Timestamp,
 }
 
 impl Cx {
     fn new(app: &Arc<App>, tx: Tx, caller: Caller) -> Self {
         let now = app.clock.now();
-        Self { tx, app: app.clone(), caller, now, records: Vec::new(), unheard: false, events: Vec::new() }
+        Self {
+            tx,
+            app: app.clone(),
+            caller,
+            now,
+            records: Vec::new(),
+            unheard: false,
+            events: Vec::new(),
+            until: Timestamp(i64::MAX),
+        }
     }
 
     /// Makes the changes last. What the audit log and webhooks are to be told of them is written with them, and
@@ -269,6 +280,12 @@ impl Cx {
         let mut bytes = [0; 16];
         rand::Rng::fill_bytes(&mut self.rng(), &mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+    }
+
+    /// Notes that something was decided here that time alone may decide otherwise at `at`. Who remembers a decision
+    /// remembers it until then.
+    fn holds_until(&mut self, at: Timestamp) {
+        self.until = self.until.min(at);
     }
 
     /// Goes on as another caller; returns the one before.

@@ -109,17 +109,22 @@ impl Bed {
 
     /// Gives a built-in role at a scope.
     pub async fn role(&self, person: &Person, role: &str, scope: &str) -> String {
+        self.role_if(&person.object_id, role, scope, json!({})).await
+    }
+
+    /// Gives a built-in role at a scope with what an assignment holds besides, such as a condition.
+    pub async fn role_if(&self, principal: &str, role: &str, scope: &str, doc: Value) -> String {
         let mut cx = self.app.write_now(Caller::system()).await.unwrap();
         let assignment = Assignment {
             name: cx.guid(),
             scope: scope.to_owned(),
             role_id: role.to_owned(),
-            principal_id: person.object_id.clone(),
+            principal_id: principal.to_owned(),
             principal_type: "ServicePrincipal".to_owned(),
             created_by: String::new(),
             created_at: cx.now,
             updated_at: cx.now,
-            doc: json!({}),
+            doc,
         };
         store::access::save(&mut cx.tx, &assignment).await.unwrap();
         cx.commit().await.unwrap();
@@ -136,6 +141,11 @@ impl Bed {
     /// Lets days pass, and all that is due with them.
     pub async fn pass(&self, days: i64) {
         timeline::change(&self.app, Change::Advance(days * DAY)).await.unwrap();
+    }
+
+    /// Lets time pass as a running clock does: nothing is written.
+    pub fn run(&self, by: i64) {
+        self.app.clock.run(by);
     }
 
     /// A vault's ARM id.

@@ -89,7 +89,21 @@ impl Condition {
     pub fn holds(&self, action: &str, attributes: &Attributes) -> bool {
         self.0.evaluate(action, attributes) == Some(true)
     }
+
+    /// The first instant after `now` at which it may turn, to hold or not to hold, because time has passed. `None`: all
+    /// that follows is alike.
+    #[must_use]
+    pub fn turns_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut instants = Vec::new();
+        if !self.0.instants(&mut instants) {
+            return Some(now.plus(1));
+        }
+        instants.into_iter().filter(|at| *at > now).min()
+    }
 }
+
+/// The attribute of [`Source::Environment`] that says what time it is.
+pub const UTC_NOW: &str = "UtcNow";
 
 #[derive(Debug, Clone, PartialEq)]
 enum Expression {
@@ -306,7 +320,39 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// Notes the instants at which a comparison with the time turns. `false`: one of them may turn at any instant.
+    fn instants(&self, noted: &mut Vec<Timestamp>) -> bool {
+        let (left, operator, right) = match self {
+            Self::All(parts) | Self::Any(parts) => return parts.iter().all(|part| part.instants(noted)),
+            Self::Not(inner) => return inner.instants(noted),
+            Self::Compare(left, operator, right) => (left, operator, right),
+            Self::Action(_) | Self::SubOperation | Self::Exists(..) | Self::Unknown => return true,
+        };
+        let compared = match (left.is_time(), right.is_time()) {
+            (false, false) => return true,
+            (true, false) => right,
+            (false, true) => left,
+            (true, true) => return false,
+        };
+        let (Relation::Time(_), Operand::Values(values)) = (operator.relation, compared) else { return false };
+        for value in values {
+            if let Value::Text(text) | Value::Guid(text) = value
+                && let Some(at) = Timestamp::parse(text)
+            {
+                // `Greater` and `Equal` turn just after it.
+                noted.extend([at, at.plus(1)]);
+            }
+        }
+        true
+    }
+}
+
 impl Operand {
+    fn is_time(&self) -> bool {
+        matches!(self, Self::Attribute(Source::Environment, name) if name.eq_ignore_ascii_case(UTC_NOW))
+    }
+
     fn values<'a>(&'a self, attributes: &'a Attributes) -> Option<&'a [Value]> {
         match self {
             Self::Attribute(source, name) => attributes.of(*source, name),
@@ -631,6 +677,39 @@ mod tests {
         ];
         for (condition, wanted) in cases {
             assert_eq!(holds(condition, "any", &at), wanted, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_condition_knows_when_it_turns() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let utc = |at: Timestamp| Attributes::default().text(Source::Environment, UTC_NOW, &at.zulu7());
+        let (early, first, second) = ("2026-01-01T00:00:00Z", "2026-05-01T11:00:00Z", "2026-06-01T00:00:00Z");
+        for order in ["Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals"] {
+            let condition = Condition::parse(&format!(
+                "!(@Environment[utcnow] DateTime{order} '{first}') AND '{second}' DateTimeGreaterThan @Environment[UtcNow]"
+            ))
+            .unwrap();
+            // From one turn to the next it is the same throughout.
+            let mut from = at(early);
+            let mut turns = 0;
+            while let Some(until) = condition.turns_after(from) {
+                assert!(until > from && turns < 5, "{order}");
+                let holds = |at| condition.holds("any", &utc(at));
+                assert_eq!(holds(from), holds(until.plus(-1)), "{order} from {from:?}");
+                (from, turns) = (until, turns + 1);
+            }
+            assert_eq!(condition.holds("any", &utc(from)), condition.holds("any", &utc(from.plus(1 << 50))), "{order}");
+            assert_eq!(turns, 4);
+        }
+        let turns = |text: &str| Condition::parse(text).unwrap().turns_after(at(early));
+        assert_eq!(turns("@Request[a] StringEquals 'b' OR Exists @Environment[UtcNow]"), None);
+        assert_eq!(turns("@Environment[UtcNow] DateTimeLessThan 'no time'"), None);
+        // What is read of the time as text, or beside what is not known before, may turn at once.
+        for any in
+            ["@Environment[UtcNow] StringStartsWith '2026-05'", "@Environment[UtcNow] DateTimeEquals @Request[a]"]
+        {
+            assert_eq!(turns(any), Some(at(early).plus(1)), "{any}");
         }
     }
 

@@ -246,6 +246,13 @@ impl Version {
         Ok(())
     }
 
+    /// The first instant after `now` at which what it allows changes by itself.
+    #[must_use]
+    pub fn turns_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let ends = [self.not_before, self.expires].into_iter().flatten().map(Timestamp::from_seconds);
+        ends.filter(|at| *at > now).min()
+    }
+
     /// In a word, how it stands now by its own attributes.
     #[must_use]
     pub fn state(&self, now: Timestamp) -> &'static str {

@@ -11,13 +11,13 @@ use serde_json::Value;
 
 use crate::app::registry_tokens::{self, Access, Admitted, Claims, Need, Presented, Scope};
 use crate::app::{App, Cx, access, cmk, registries, replications, tokens};
-use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::envelope::Dek;
 use crate::domain::error::{ContentError, RegistryError};
 use crate::domain::name::REGISTRIES;
 use crate::domain::registry::Registry;
 use crate::domain::registry_child::{self, CacheRule, Kind};
+use crate::domain::{Result, Timestamp};
 use crate::store;
 
 /// By what somebody was let in.
@@ -96,6 +96,8 @@ pub struct Inside {
     pub(super) filling: bool,
     /// The store's generation under which all this was asked. 0: not known.
     asked_under: u64,
+    /// Until when it would be answered alike, if nothing is written.
+    asked_until: Timestamp,
 }
 
 /// Where a repository is filled from.
@@ -125,6 +127,7 @@ impl Inside {
             rules: Arc::new(rules.iter().map(CacheRule::of).collect()),
             filling: false,
             asked_under: generation,
+            asked_until: cx.until,
         })
     }
 
@@ -136,6 +139,11 @@ impl Inside {
         let registry = registry.ok_or_else(|| RegistryError::Unknown(self.registry.name.clone()))?;
         let inside = Self::open(cx, registry, self.entry.clone(), generation).await?;
         Ok(Self { filling: self.filling, ..inside })
+    }
+
+    /// Whether nothing was written since all this was asked, and time alone decides nothing otherwise.
+    fn holds(&self, generation: u64, now: Timestamp) -> bool {
+        self.asked_under == generation && now < self.asked_until
     }
 
     fn caller(&self) -> Caller {
@@ -153,7 +161,7 @@ impl Inside {
 
     /// Whether it may still be read, after a while in which others may have written.
     pub(in crate::app) async fn still(&self, app: &Arc<App>) -> Result<Self> {
-        if self.asked_under == app.generation() {
+        if self.holds(app.generation(), app.now()) {
             return Ok(self.clone());
         }
         self.read(app).await.map(|(_, inside)| inside)
@@ -164,7 +172,7 @@ impl Inside {
         let mut cx = app.write(self.caller()).await?;
         // Nobody else writes now. What an access token gives depends on nothing but what was written.
         let generation = app.generation();
-        let known = self.asked_under == generation && matches!(*self.access, Access::Token(_));
+        let known = self.holds(generation, cx.now) && matches!(*self.access, Access::Token(_));
         let inside = if known { self.clone() } else { self.again(&mut cx, generation).await? };
         Ok(Writing { cx, inside })
     }
@@ -228,7 +236,7 @@ impl Writing {
 
 /// Who was let in, by registry and `Authorization` header, so that the next request of a busy client need not
 /// ask all of it again. Good under one generation of the store only: any write anywhere, so also any revocation,
-/// ends it. What depends on machine time (the token's end) and on the request (address, need) is asked each time.
+/// ends it; and until time alone would decide otherwise. What depends on machine time (the token's end) and on the request (address, need) is asked each time.
 #[derive(Debug, Default)]
 pub struct Entrances(Mutex<HashMap<(String, String), Entrance>>);
 
@@ -243,10 +251,15 @@ struct Entrance {
 const ENTRANCES: usize = 1024;
 
 impl Entrances {
-    fn get(&self, registry: &str, authorization: &str, generation: u64) -> Option<(Arc<Presented>, Inside)> {
+    fn get(
+        &self,
+        registry: &str,
+        authorization: &str,
+        (generation, now): (u64, Timestamp),
+    ) -> Option<(Arc<Presented>, Inside)> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.get(&(registry.to_owned(), authorization.to_owned()))?;
-        let good = found.inside.asked_under == generation && found.claims.lasts();
+        let good = found.inside.holds(generation, now) && found.claims.lasts();
         good.then(|| (found.presented.clone(), found.inside.clone()))
     }
 
@@ -273,7 +286,7 @@ pub async fn enter(
     let mut cx = app.read(caller).await?;
     let generation = app.generation();
     let address = cx.caller.address;
-    if let Some((presented, inside)) = authorization.and_then(|a| app.entrances.get(registry, a, generation))
+    if let Some((presented, inside)) = authorization.and_then(|a| app.entrances.get(registry, a, (generation, cx.now)))
         && inside.access.holds(need)
     {
         registry_tokens::admit(&inside.registry, address)?;

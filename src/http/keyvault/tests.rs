@@ -10,6 +10,7 @@ use tower::ServiceExt as _;
 use super::dialect;
 use crate::app::testbed::{Bed, Person};
 use crate::domain::crypto::{base64url, from_base64url};
+use crate::domain::time::MINUTE;
 use crate::domain::well_known::TENANT_ID;
 
 const API: &str = "7.6-preview.2";
@@ -169,6 +170,27 @@ async fn bad_tokens_are_told_apart() {
     let answer = send(&bed, host, Some("junk"), "GET", path, "").await;
     assert_eq!(answer.status, 401);
     assert!(answer.headers.contains_key("www-authenticate"));
+}
+
+/// A decision is remembered while nothing is written; where it looked at the time, only until time decides otherwise.
+#[tokio::test]
+async fn a_decision_that_looked_at_the_time_is_not_remembered_beyond_it() {
+    let bed = Bed::new().await;
+    bed.vault("v-two", json!({"enableRbacAuthorization": true})).await;
+    let (owner, user) = (bed.person(json!({})).await, bed.person(json!({})).await);
+    bed.role(&owner, ADMINISTRATOR, &bed.vault_id("v-two")).await;
+    At { bed: &bed, person: &owner, vault: "v-two" }.key("k").await;
+    let condition = "@Environment[UtcNow] DateTimeGreaterThanEquals '2026-01-01T01:00:00Z' AND \
+                     @Environment[UtcNow] DateTimeLessThan '2026-01-01T02:00:00Z'";
+    let doc = json!({"condition": condition, "conditionVersion": "2.0"});
+    bed.role_if(&user.object_id, ENCRYPTION_USER, &bed.vault_id("v-two"), doc).await;
+    let at = At { bed: &bed, person: &user, vault: "v-two" };
+    for (minutes, status) in [(59, 403), (1, 200), (59, 200), (1, 403)] {
+        bed.run(minutes * MINUTE);
+        for time in ["first", "remembered"] {
+            assert_eq!(at.wrap("k").await.status, status, "{minutes} minutes on, {time}");
+        }
+    }
 }
 
 #[tokio::test]
