@@ -50,6 +50,8 @@ use crate::domain::registry::Registry;
 use crate::domain::token::Signer;
 use crate::domain::{Error, Result, Timestamp, crypto};
 use crate::store::{self, Store, Tx};
+// The command line makes and holds data folders, and does not see the rest of the store.
+pub use crate::store::{folder, temporary};
 
 /// How an instance is to run.
 #[derive(Debug, Clone)]
@@ -97,7 +99,8 @@ impl App {
     pub async fn open(options: Options) -> Result<Arc<Self>> {
         let store = Store::open(&options.data_dir, !options.ephemeral).await?;
         let blobs = store::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
-        let master = store::folder::master_key(&options.data_dir)?;
+        let sealed = store::world::get(&mut store.read().await?, "seal").await?.is_some();
+        let master = folder::master_key(&options.data_dir, sealed)?;
         let clock = clock::Clock::load(&store, options.clock).await?;
         let untold = store::outbox::records(&mut store.read().await?).await?;
         let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log, untold)?;

@@ -45,6 +45,14 @@ pub enum CertificateError {
     /// `ca.pem` or `ca.key` does not hold what it should.
     #[error("the certificate authority in {0} cannot be read; delete ca.pem and ca.key there to have a new one made")]
     Unreadable(String),
+    /// One of the two is missing, or they do not belong together.
+    #[error("the certificate authority in {folder} is not whole: {what}; restore it from a copy of the folder")]
+    Incomplete {
+        /// Where.
+        folder: String,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// The cryptography refused.
     #[error("a certificate could not be made: {0}")]
     Making(#[from] rcgen::Error),
@@ -74,13 +82,35 @@ struct Minted {
 }
 
 impl Certificates {
-    /// Opens the authority kept in `folder` as `ca.pem` and `ca.key`; makes one if there is none, or
-    /// if the one there is about to expire.
+    /// Opens the authority kept in `folder` as `ca.pem` and `ca.key`; makes one if there is none, or only a piece that a
+    /// start left which was killed.
     pub fn open(folder: &Path) -> Result<Self, CertificateError> {
-        let (certificate, key) = match load(folder)? {
-            Some(found) => found,
-            None => make(folder)?,
-        };
+        match load(folder)? {
+            Found::Whole(certificate, key) => Self::with(folder, certificate, key),
+            Found::Nothing | Found::Piece(_) => Self::make(folder),
+        }
+    }
+
+    /// Opens an authority that clients may trust already: a piece of one is an error. Who wants a new one deletes both.
+    pub fn open_kept(folder: &Path) -> Result<Self, CertificateError> {
+        match load(folder)? {
+            Found::Whole(certificate, key) => Self::with(folder, certificate, key),
+            Found::Piece(what) => Err(CertificateError::Incomplete { folder: folder.display().to_string(), what }),
+            Found::Nothing => {
+                tracing::warn!("there was no certificate authority any more; clients must be given the new ca.pem");
+                Self::make(folder)
+            }
+        }
+    }
+
+    fn make(folder: &Path) -> Result<Self, CertificateError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        write(&folder.join("ca.key"), key.serialize_pem().as_bytes(), 0o600)?;
+        let certificate = write_certificate(folder, &key)?;
+        Self::with(folder, certificate, key)
+    }
+
+    fn with(folder: &Path, certificate: String, key: KeyPair) -> Result<Self, CertificateError> {
         let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| unreadable(folder))?;
         let leaf_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let leaf_signer = aws_lc_rs::sign::any_ecdsa_type(&PrivatePkcs8KeyDer::from(leaf_key.serialize_der()).into())?;
@@ -218,26 +248,36 @@ fn serial() -> rcgen::SerialNumber {
     bytes.to_vec().into()
 }
 
-/// The authority in the folder, if there is a usable one.
-fn load(folder: &Path) -> Result<Option<(String, KeyPair)>, CertificateError> {
-    let (Some(certificate), Some(key)) = (read(&folder.join("ca.pem"))?, read(&folder.join("ca.key"))?) else {
-        return Ok(None);
+/// What there is of an authority in a folder.
+enum Found {
+    Whole(String, KeyPair),
+    Piece(&'static str),
+    Nothing,
+}
+
+fn load(folder: &Path) -> Result<Found, CertificateError> {
+    let (certificate, key) = match (read(&folder.join("ca.pem"))?, read(&folder.join("ca.key"))?) {
+        (Some(certificate), Some(key)) => (certificate, key),
+        (Some(_), None) => return Ok(Found::Piece("ca.key is missing")),
+        (None, Some(_)) => return Ok(Found::Piece("ca.pem is missing")),
+        (None, None) => return Ok(Found::Nothing),
     };
     let key = KeyPair::from_pem(&key).map_err(|_| unreadable(folder))?;
     let der = CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|_| unreadable(folder))?;
     let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|_| unreadable(folder))?;
-    // A crash between the two writes of `make` leaves a pair that does not belong together.
-    let pair = parsed.public_key().subject_public_key.data.as_ref() == key.public_key_raw();
+    if parsed.public_key().subject_public_key.data.as_ref() != key.public_key_raw() {
+        return Ok(Found::Piece("ca.pem and ca.key do not belong together"));
+    }
+    // One that is about to expire is made anew with the same key: a kill leaves the old one or the new one.
     let fresh = parsed.validity().time_to_expiration().is_some_and(|left| left > LEAF_LIFE);
-    Ok((pair && fresh).then_some((certificate, key)))
+    let certificate = if fresh { certificate } else { write_certificate(folder, &key)? };
+    Ok(Found::Whole(certificate, key))
 }
 
-fn make(folder: &Path) -> Result<(String, KeyPair), CertificateError> {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-    let certificate = authority_params(SystemTime::now()).self_signed(&key)?.pem();
-    write(&folder.join("ca.key"), key.serialize_pem().as_bytes(), 0o600)?;
+fn write_certificate(folder: &Path, key: &KeyPair) -> Result<String, CertificateError> {
+    let certificate = authority_params(SystemTime::now()).self_signed(key)?.pem();
     write(&folder.join("ca.pem"), certificate.as_bytes(), 0o644)?;
-    Ok((certificate, key))
+    Ok(certificate)
 }
 
 fn read(path: &Path) -> Result<Option<String>, CertificateError> {
@@ -254,6 +294,8 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), CertificateError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let save = || {
         let mut file = tempfile::Builder::new().permissions(fs::Permissions::from_mode(mode)).tempfile_in(folder)?;
+        // Whatever the umask.
+        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path).map(drop).map_err(|refused| refused.error)

@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::trouble::file as failed;
@@ -28,7 +28,8 @@ impl Blobs {
     pub fn open(dir: &Path, durable: bool) -> Result<Self> {
         for folder in [UPLOADS, BLOBS] {
             let path = dir.join(folder);
-            std::fs::create_dir_all(&path).map_err(|e| failed(&path, &e))?;
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+            made.map_err(|e| failed(&path, &e))?;
         }
         Ok(Self { dir: dir.to_owned(), durable })
     }

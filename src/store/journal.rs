@@ -22,8 +22,9 @@ const WAITING: usize = 8 * 1024 * 1024;
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// Bytes of whole lines in the file.
     length: u64,
+    /// The file ends with a piece of a line; the batch begins with the rest of it.
+    torn: bool,
     limit: Option<u64>,
     batch: Vec<u8>,
     /// Lines that found no place in the batch while the file could not be written.
@@ -31,19 +32,26 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens or creates the file, for its owner alone. `bounded`: it is put aside when it is full.
+    /// Opens or creates the file, for its owner alone. `bounded`: it is put aside when it is full. One that is not
+    /// belongs to the user, and others may write to it too: nothing in it is ever taken away.
     pub fn open(path: &Path, bounded: bool) -> Result<Self> {
-        let open = || -> std::io::Result<(File, u64)> {
+        let open = || -> std::io::Result<(File, u64, bool)> {
             let mut options = OpenOptions::new();
             options.create(true).read(true).append(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let mut file = options.open(path)?;
-            let length = whole_lines(&mut file)?;
-            Ok((file, length))
+            let (mut length, whole) = lengths(&mut file)?;
+            if bounded && whole < length {
+                file.set_len(whole)?;
+                length = whole;
+            }
+            Ok((file, length, whole < length))
         };
-        let (file, length) = open().map_err(|e| failed(path, &e))?;
-        Ok(Self { path: path.to_owned(), file, length, limit: bounded.then_some(FULL), batch: Vec::new(), lost: 0 })
+        let (file, length, torn) = open().map_err(|e| failed(path, &e))?;
+        // The piece of somebody's line is none of ours, nor is what comes after it theirs.
+        let batch = if torn { b"\n".to_vec() } else { Vec::new() };
+        Ok(Self { path: path.to_owned(), file, length, torn, limit: bounded.then_some(FULL), batch, lost: 0 })
     }
 
     /// Adds a line. It is in the file after [`Journal::flush`]. `false`: there was no place for it.
@@ -77,18 +85,28 @@ impl Journal {
         if self.batch.is_empty() {
             return Ok(());
         }
-        if self.limit.is_some_and(|limit| self.length >= limit) {
+        if self.limit.is_some_and(|limit| self.length >= limit) && !self.torn {
             std::fs::rename(&self.path, aside(&self.path)).map_err(|e| failed(&self.path, &e))?;
             *self = Self { batch: std::mem::take(&mut self.batch), lost: self.lost, ..Self::open(&self.path, true)? };
         }
-        if let Err(error) = self.file.write_all(&self.batch) {
-            // A piece of it may have been written.
-            let _ = self.file.set_len(self.length);
-            return Err(failed(&self.path, &error));
+        let (mut done, mut outcome) = (0, Ok(()));
+        while let Some(rest) = self.batch.get(done..).filter(|rest| !rest.is_empty()) {
+            match self.file.write(rest) {
+                Ok(0) => outcome = Err(std::io::ErrorKind::WriteZero.into()),
+                Ok(length) => done += length,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => outcome = Err(error),
+            }
+            if outcome.is_err() {
+                break;
+            }
         }
-        self.length += self.batch.len() as u64;
-        self.batch.clear();
-        Ok(())
+        if let Some(last) = done.checked_sub(1) {
+            self.torn = self.batch.get(last) != Some(&b'\n');
+        }
+        self.length += done as u64;
+        self.batch.drain(..done);
+        outcome.map_err(|error| failed(&self.path, &error))
     }
 
     /// Which of these lines are in neither the file nor the one put aside, in their order.
@@ -113,19 +131,20 @@ fn aside(path: &Path) -> PathBuf {
     aside.into()
 }
 
-/// Cuts off the piece of a line that a process may have left at its end. Returns the length.
-fn whole_lines(file: &mut File) -> std::io::Result<u64> {
+/// Bytes of the file, and of its whole lines: a process that was killed may have left a piece of one.
+fn lengths(file: &mut File) -> std::io::Result<(u64, u64)> {
     let length = file.metadata()?.len();
     let from = length.saturating_sub(WAITING as u64);
     file.seek(SeekFrom::Start(from))?;
     let mut last = Vec::new();
     file.read_to_end(&mut last)?;
-    let Some(end) = last.iter().rposition(|b| *b == b'\n') else { return Ok(length) };
-    let whole = from + end as u64 + 1;
-    if whole < length {
-        file.set_len(whole)?;
-    }
-    Ok(whole)
+    let whole = match last.iter().rposition(|b| *b == b'\n') {
+        Some(end) => from + end as u64 + 1,
+        // No line of ours is that long.
+        None if from > 0 => length,
+        None => 0,
+    };
+    Ok((length, whole))
 }
 
 /// The last whole lines of a file, `bytes` of it at most. A file that is not there has none.
@@ -174,5 +193,21 @@ mod tests {
         journal.add("five");
         journal.flush(false).unwrap();
         assert_eq!(tail(&path, 1000), ["four", "five"]);
+    }
+
+    #[test]
+    fn what_others_wrote_to_a_file_of_the_user_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j");
+        std::fs::write(&path, "theirs\nand a piece").unwrap();
+        let mut one = Journal::open(&path, false).unwrap();
+        one.add("one");
+        one.flush(false).unwrap();
+        let mut two = Journal::open(&path, false).unwrap();
+        for (journal, line) in [(&mut two, "two"), (&mut one, "three")] {
+            journal.add(line);
+            journal.flush(true).unwrap();
+        }
+        assert_eq!(tail(&path, 1000), ["theirs", "and a piece", "one", "two", "three"]);
     }
 }

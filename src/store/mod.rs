@@ -20,6 +20,7 @@ pub mod registries;
 pub mod registry_children;
 mod schema;
 pub mod secrets;
+pub mod temporary;
 mod trouble;
 pub mod vaults;
 pub mod world;
