@@ -10,7 +10,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
     && useradd --create-home --uid 10001 acrite && install -d -o acrite /data
 COPY --from=build /src/target/release/acrite /usr/local/bin/acrite
 USER acrite
-ENV ACRITE_DATA_DIR=/data
+# Containers that share the volume read ca.pem in it, whoever they run as; the rest is for this user alone.
+ENV ACRITE_DATA_DIR=/data ACRITE_SHARE_CA=true
 VOLUME /data
 EXPOSE 4443
 HEALTHCHECK --interval=5s --timeout=2s CMD ["acrite", "status"]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Failure;
+use super::failure::Failure;
 use super::files::{self, PRIVATE};
 use crate::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID};
 

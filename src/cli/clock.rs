@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::control::Control;
+use super::failure::Failure;
 use super::output::{print, table};
-use super::{At, Failure, moment};
+use super::{At, moment};
 
 const PATH: &str = "/acrite/v1/clock";
 

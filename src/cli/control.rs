@@ -11,13 +11,16 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::At;
+use super::failure::{Failure, program, sh_path};
 use super::instance::{DEFAULT_PORT, Notice, Place, default_folder};
-use super::{At, Failure};
 
 /// A running instance that answered.
 pub(super) struct Control {
     url: String,
     health: Value,
+    /// The command that shows its state.
+    status: String,
 }
 
 impl Control {
@@ -25,6 +28,10 @@ impl Control {
     /// folder, else the default port. The first that answers is it.
     pub async fn find(at: &At) -> Result<Self, Failure> {
         let named = at.data_dir.as_deref();
+        let here = |command: &str| {
+            let at = named.map(|folder| format!(" --data-dir {}", sh_path(folder)));
+            format!("{} {command}{}", program(), at.unwrap_or_default())
+        };
         let from_environment = std::env::var("ACRITE_URL").ok().filter(|url| !url.is_empty());
         let noticed = |folder: &Path| Notice::read(folder).map(|notice| notice.url);
         let candidates = match named {
@@ -38,7 +45,7 @@ impl Control {
             if let Ok((StatusCode::OK, health)) = call(&url, Method::GET, "/acrite/v1/health", None).await
                 && health["status"] == "ok"
             {
-                return Ok(Self { url, health });
+                return Ok(Self { url, health, status: here("status") });
             }
             if !tried.contains(&url) {
                 tried.push(url);
@@ -48,10 +55,7 @@ impl Control {
             Some(folder) if tried.is_empty() => format!("no acrite runs on the data folder {}", folder.display()),
             _ => format!("no acrite answers at {}", tried.join(" or ")),
         };
-        Err(Failure::new(
-            what,
-            "start one with `acrite serve`, or give a command its own with `acrite exec -- COMMAND`",
-        ))
+        Err(Failure::new(what, "give a command its own with `acrite exec -- COMMAND`, or start one", &here("serve")))
     }
 
     /// Where this instance is, for pointing clients at it.
@@ -60,10 +64,11 @@ impl Control {
         let folder = at.data_dir.clone().or(told).unwrap_or_else(default_folder);
         match folder.canonicalize() {
             Ok(folder) if folder.join("ca.pem").exists() => Ok(Place { url: self.url.clone(), folder }),
-            _ => Err(Failure::new(
-                format!("the certificates of the acrite at {} are not in {}", self.url, folder.display()),
-                "name its data folder with --data-dir DIR (in a container: the mounted volume)",
-            )),
+            _ => {
+                let what = format!("the certificates of the acrite at {} are not in {}", self.url, folder.display());
+                let advice = "name its data folder with --data-dir (in a container: the volume), or start another one";
+                Err(Failure::new(what, advice, &format!("{} serve --listen 127.0.0.1:0", program())))
+            }
         }
     }
 
@@ -84,16 +89,14 @@ impl Control {
 
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let (status, answer) = call(&self.url, method, path, body).await.map_err(|error| {
-            Failure::new(
-                format!("the acrite at {} did not answer: {error}", self.url),
-                "see what it printed where it runs",
-            )
+            let what = format!("the acrite at {} did not answer: {error}", self.url);
+            Failure::new(what, "see what it printed where it runs, and whether it still does", &self.status)
         })?;
         if status.is_success() {
             return Ok(answer);
         }
         let message = answer["error"]["message"].as_str().map_or(format!("it answered {status}"), str::to_owned);
-        Err(Failure::new(message, format!("that is the answer of the acrite at {}", self.url)))
+        Err(Failure::new(message, &format!("that is the answer of the acrite at {}", self.url), &self.status))
     }
 }
 

@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
+use super::At;
 use super::control::Control;
+use super::failure::Failure;
+use super::failure::{is_plain, sh_word};
 use super::output::print;
 use super::variables::{REMOVED, variables};
-use super::{At, Failure};
 
 /// Who reads the variables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -67,11 +69,6 @@ fn unset(shell: Shell, name: &str) -> String {
     }
 }
 
-/// One word for a POSIX shell.
-pub(super) fn sh_word(text: &str) -> String {
-    if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 /// Readers of such files agree on plain values, mostly on single quotes, and on little else.
 fn dotenv_value(value: &str) -> String {
     if is_plain(value) {
@@ -81,10 +78,6 @@ fn dotenv_value(value: &str) -> String {
     } else {
         format!("'{value}'")
     }
-}
-
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:,@%+=".contains(c))
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 
-use super::Failure;
+use super::failure::{Failure, program, sh_word};
+use super::files;
 use super::instance::{Instance, Options};
 use super::signals::{self, Running, Signals};
 use super::variables::{REMOVED, variables};
@@ -49,7 +50,7 @@ pub(super) async fn run(
 /// terminal, and Ctrl-C and Ctrl-Z mean both. Elsewhere one of its own lets a signal reach all that it started.
 fn spawn(instance: &Instance, identity_endpoint: bool, command: &[OsString]) -> Result<(Child, bool), Failure> {
     let Some((program, arguments)) = command.split_first() else {
-        return Err(Failure::new("no command was given", "write it after `--`").with_code(2));
+        return Err(no_command());
     };
     let is_linux = cfg!(target_os = "linux") && Path::new(THIS_PROGRAM).exists();
     let mut child = if is_linux { bound(command) } else { Command::new(program) };
@@ -78,7 +79,7 @@ fn bound(command: &[OsString]) -> Command {
 /// Makes this process end with its parent, even if that is killed, and become the command.
 pub(super) fn become_command(parent: u32, command: &[OsString]) -> Failure {
     let Some((program, arguments)) = command.split_first() else {
-        return Failure::new("no command was given", "write it after `--`").with_code(2);
+        return no_command();
     };
     #[cfg(target_os = "linux")]
     {
@@ -92,15 +93,25 @@ pub(super) fn become_command(parent: u32, command: &[OsString]) -> Failure {
     cannot_start(program, &std::process::Command::new(program).args(arguments).exec())
 }
 
-fn cannot_start(program: &OsString, error: &io::Error) -> Failure {
-    let name = program.to_string_lossy();
+fn no_command() -> Failure {
+    Failure::new("no command was given", "write it after `--`", &format!("{} exec -- env", program())).with_code(2)
+}
+
+fn cannot_start(command: &OsString, error: &io::Error) -> Failure {
+    let name = command.to_string_lossy();
+    let look = |by_name: String| if name.contains('/') { files::look_at(Path::new(command)) } else { by_name };
     // The codes that shells use.
     match error.kind() {
         io::ErrorKind::NotFound => {
-            Failure::new(format!("{name} was not found"), "check its spelling and PATH").with_code(127)
+            let what = format!("{name} was not found");
+            let look = look("echo \"$PATH\"".to_owned());
+            Failure::new(what, "check its spelling, and where it is looked for", &look).with_code(127)
         }
-        _ => Failure::new(format!("{name} could not be started: {error}"), "check that it may be executed")
-            .with_code(126),
+        _ => {
+            let what = format!("{name} could not be started: {error}");
+            let look = look(format!("type -a {}", sh_word(&name)));
+            Failure::new(what, "check that it may be executed", &look).with_code(126)
+        }
     }
 }
 
@@ -131,8 +142,7 @@ async fn attend((mut child, leads): (Child, bool), signals: &Signals) -> Result<
     if let Some(command) = command.filter(|command| command.leads && signal.is_some()) {
         command.send(Signal::KILL);
     }
-    let status =
-        ended.map_err(|error| Failure::new(format!("the command's end was missed: {error}"), "please report this"))?;
+    let status = ended.map_err(|error| Failure::of_machine(format!("the command's end was missed: {error}")))?;
     Ok(exit_code(status, signal))
 }
 

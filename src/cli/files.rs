@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::Failure;
+use super::failure::{Failure, sh_path};
 
 /// For anything that holds a secret.
 pub(super) const PRIVATE: u32 = 0o600;
@@ -19,16 +19,13 @@ pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure>
     let save = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
+        // Whatever the umask.
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.persist(path)?;
         Ok(())
     };
     save().map_err(|error| unwritable(path, &error))
-}
-
-/// Makes a folder and those above it.
-pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
 }
 
 /// Makes a folder for this user alone.
@@ -39,8 +36,12 @@ pub(super) fn make_private_folder(path: &Path) -> Result<(), Failure> {
 }
 
 pub(super) fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        format!("{} cannot be written: {error}", path.display()),
-        "make it writable, or choose another folder with --data-dir",
-    )
+    let what = format!("{} cannot be written: {error}", path.display());
+    Failure::new(what, "make it writable, or choose another folder with --data-dir", &look_at(path))
+}
+
+/// The command that shows whose a path is, or what there is of it.
+pub(super) fn look_at(path: &Path) -> String {
+    let there = path.ancestors().find(|above| above.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
+    format!("ls -ld {}", sh_path(there))
 }

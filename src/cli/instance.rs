@@ -1,35 +1,38 @@
 //! One running emulator inside this process: its folder, lock, certificates, listener and end.
 //! The only place of the command line that composes the other rooms; must not know their insides.
 
-use std::fs::{File, Permissions, TryLockError};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde::{Deserialize, Serialize};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::failure::{Failure, again, beside, sh_path};
 use super::moment::{self, ClockStart};
 use super::seed::{self, Seed};
 use super::signals::Signals;
-use super::{Failure, az, files, trust};
+use super::{az, files, trust};
 use crate::app::clock::Start;
+use crate::app::folder::{Folder, FolderError, is_own};
+use crate::app::temporary::{self, Temporary};
 use crate::app::{self, App};
 use crate::domain::{Error, Timestamp};
 use crate::http;
-use crate::net::{self, Certificates, Config, Outbound, Services};
+use crate::net::{self, CertificateError, Certificates, Config, Outbound, Services};
 
 /// Where an instance listens unless told otherwise.
 pub(super) const DEFAULT_PORT: u16 = 4443;
 /// The data folder unless told otherwise.
 pub(super) const DEFAULT_FOLDER: &str = ".acrite";
 
+/// How often, and after which pauses, a folder is tried that another process holds.
+const LOOKS_AT_LOCK: (u32, Duration) = (40, Duration::from_millis(50));
 /// How long the end of an instance waits for its database to be closed.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -45,6 +48,9 @@ pub struct Options {
     /// Keep everything in a temporary folder, removed at the end
     #[arg(long, conflicts_with = "data_dir")]
     pub ephemeral: bool,
+    /// Let other users of the machine, and of containers with the same volume, read the certificates in the data folder
+    #[arg(long, env = "ACRITE_SHARE_CA", value_parser = BoolishValueParser::new())]
+    pub share_ca: bool,
     /// Refuse hosts that are not emulated instead of connecting to them
     #[arg(long)]
     pub offline: bool,
@@ -68,11 +74,11 @@ async fn services(folder: &Path, options: &Options, own: SocketAddr) -> Result<(
             Error::Internal(text) => text,
             other => other.to_string(),
         };
-        Failure::new(
-            format!("cannot open the data folder {}: {what}", folder.display()),
-            "or choose another folder with --data-dir",
-        )
+        elsewhere(folder, options, format!("cannot open the data folder {}: {what}", folder.display()))
     };
+    if let Some(copy) = &options.audit_log {
+        copy_to(copy, folder)?;
+    }
     let asked = &options.clock;
     let clock = (*asked != ClockStart::default()).then(|| Start {
         at: asked.start.map(|t| Timestamp(t.as_microsecond())),
@@ -91,6 +97,24 @@ async fn services(folder: &Path, options: &Options, own: SocketAddr) -> Result<(
     app.lead_out(http::outgoing::outgoing(way_out(outbound(options), own)));
     let answering = app.clone();
     Ok((Services::new(move |host| http::service_for(host, &answering)), app))
+}
+
+/// A world that cannot be used is left as it is.
+fn elsewhere(folder: &Path, options: &Options, what: String) -> Failure {
+    let another = if options.ephemeral { again(&[]) } else { again(&[("--data-dir", &beside(folder))]) };
+    Failure::new(what, "or begin a new world in another folder", &another)
+}
+
+/// Checks the file that audit records are copied to.
+fn copy_to(copy: &Path, folder: &Path) -> Result<(), Failure> {
+    let why = match std::fs::metadata(copy) {
+        _ if is_own(folder, copy) => "is one of the data folder's own files",
+        Ok(found) if found.is_dir() => "is a folder",
+        Ok(found) if !found.is_file() => "is not a regular file",
+        _ => return Ok(()),
+    };
+    let what = format!("audit records cannot be copied to {}: it {why}", copy.display());
+    Err(Failure::new(what, "name a file of its own", &again(&[("--audit-log", "audit-copy.jsonl")])))
 }
 
 /// What becomes of hosts that are not emulated.
@@ -116,9 +140,10 @@ pub(super) struct Instance {
     app: Arc<App>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
-    // Held, not read: the first until the last file is written, the second removes them all.
-    _lock: File,
-    _temporary: Option<TempDir>,
+    /// Removes folders that killed instances left.
+    sweep: JoinHandle<()>,
+    // Held, not read: until the last file is written.
+    _folder: Held,
 }
 
 /// What a client must know to reach an instance.
@@ -158,17 +183,22 @@ impl Notice {
 impl Instance {
     /// Starts an instance; when this returns, it answers.
     pub async fn start(options: &Options, signals: &Signals) -> Result<Self, Failure> {
-        let (folder, temporary) = open_folder(options)?;
-        if let Some(temporary) = &temporary {
-            signals.keeps(temporary.path().to_owned());
+        let sweep = tokio::task::spawn_blocking(|| temporary::sweep(&std::env::temp_dir()));
+        let held = hold(options).await?;
+        if let Held::Temporary(temporary) = &held {
+            signals.keeps(temporary.folder().path().to_owned());
         }
-        let lock = lock(&folder)?;
+        let folder = held.folder();
+        let broken = |error: FolderError| folder_failure(error, folder.path(), options);
+        let is_old = folder.has_world().map_err(broken)?;
+        let path = folder.path().to_owned();
+        // One of an instance that was killed.
+        let _ = std::fs::remove_file(Notice::path(&path));
         let listener = listen(options).await?;
         let own = listener.local_addr().map_err(|error| unbindable(&error))?;
-        let place = Place { url: url(own), folder };
+        let place = Place { url: url(own), folder: path };
 
-        let certificates = Certificates::open(&place.folder)
-            .map_err(|error| Failure::new(error.to_string(), "or choose another folder with --data-dir"))?;
+        let certificates = authority(&place.folder, is_old, options)?;
         trust::write_stores(&place.folder, certificates.authority_der())?;
         az::sign_in(&place.az_folder())?;
         let (services, app) = services(&place.folder, options, own).await?;
@@ -180,7 +210,7 @@ impl Instance {
             let _ = stopped.await;
         };
         let running = tokio::spawn(net::run(listener, Config { services, certificates, outbound }, shutdown));
-        let instance = Self { place, app, stop, running, _lock: lock, _temporary: temporary };
+        let instance = Self { place, app, stop, running, sweep, _folder: held };
         if let Err(failure) = instance.announce(options).await {
             // What is wrong is known already.
             let _ = instance.stop().await;
@@ -194,7 +224,7 @@ impl Instance {
         seed::sow(&options.seed, &self.app).await?;
         let notice = Notice { url: self.place.url.clone(), pid: std::process::id() };
         let notice = serde_json::to_vec(&notice).unwrap_or_default();
-        files::write(&Notice::path(&self.place.folder), &notice, files::PUBLIC)?;
+        files::write(&Notice::path(&self.place.folder), &notice, files::PRIVATE)?;
         tracing::debug!("{} answers", self.place.url);
         Ok(())
     }
@@ -217,10 +247,11 @@ impl Instance {
             tracing::warn!("the data folder is still in use; what was answered is kept all the same");
         }
         let _ = std::fs::remove_file(Notice::path(&self.place.folder));
+        let _ = tokio::time::timeout(CLOSING, self.sweep).await;
         match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(unbindable(&error)),
-            Err(error) => Err(Failure::new(format!("the server failed: {error}"), "please report this")),
+            Err(error) => Err(Failure::new(format!("the server failed: {error}"), "start again", &again(&[]))),
         }
     }
 }
@@ -230,50 +261,88 @@ pub(super) fn default_folder() -> PathBuf {
     std::env::var_os("ACRITE_DATA_DIR").filter(|dir| !dir.is_empty()).map_or(DEFAULT_FOLDER.into(), PathBuf::from)
 }
 
-fn open_folder(options: &Options) -> Result<(PathBuf, Option<TempDir>), Failure> {
-    if options.ephemeral {
-        let mode = Permissions::from_mode(0o700);
-        let made = tempfile::Builder::new().prefix("acrite-").permissions(mode).tempdir();
-        let temporary = made.map_err(|error| files::unwritable(&std::env::temp_dir(), &error))?;
-        return Ok((temporary.path().to_owned(), Some(temporary)));
-    }
-    let folder = options.data_dir.clone().unwrap_or_else(default_folder);
-    files::make_folder(&folder)?;
-    let folder = folder.canonicalize().map_err(|error| files::unwritable(&folder, &error))?;
-    Ok((folder, None))
+/// A data folder that this process holds.
+enum Held {
+    Temporary(Temporary),
+    Kept(Folder),
 }
 
-/// Takes the folder for this process. The system gives it back when the process ends, however it ends.
-fn lock(folder: &Path) -> Result<File, Failure> {
-    let path = folder.join("lock");
-    let opened = File::options().create(true).truncate(false).write(true).open(&path);
-    let file = opened.map_err(|error| files::unwritable(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let by = Notice::read(folder)
-                .map_or(String::new(), |notice| format!(" at {} (process {})", notice.url, notice.pid));
-            Err(Failure::new(
-                format!("the data folder {} is in use by another acrite{by}", folder.display()),
-                "stop that one, or give this one its own with --data-dir DIR or --ephemeral",
-            ))
+impl Held {
+    fn folder(&self) -> &Folder {
+        match self {
+            Self::Temporary(temporary) => temporary.folder(),
+            Self::Kept(folder) => folder,
         }
-        Err(TryLockError::Error(error)) => Err(files::unwritable(&path, &error)),
     }
+}
+
+/// Takes the data folder for this process. The system gives it back when the process ends, however it ends; after a
+/// kill that may take a moment.
+async fn hold(options: &Options) -> Result<Held, Failure> {
+    if options.ephemeral {
+        let parent = std::env::temp_dir();
+        let made = Temporary::make(&parent);
+        return made.map(Held::Temporary).map_err(|error| folder_failure(error, &parent, options));
+    }
+    let path = options.data_dir.clone().unwrap_or_else(default_folder);
+    if path.to_str().is_none() {
+        let what = format!("{path:?} cannot be a data folder: variables and URLs cannot name it");
+        return Err(Failure::new(what, "name another one", &again(&[("--data-dir", DEFAULT_FOLDER)])).with_code(2));
+    }
+    let (looks, pause) = LOOKS_AT_LOCK;
+    for look in 0..looks {
+        match Folder::take(&path, options.share_ca).map_err(|error| folder_failure(error, &path, options))? {
+            Some(folder) => return Ok(Held::Kept(folder)),
+            None if look == 0 => tracing::debug!("the data folder is in use; trying again"),
+            None => {}
+        }
+        tokio::time::sleep(pause).await;
+    }
+    let by = Notice::read(&path).map_or(String::new(), |notice| format!(" at {} (process {})", notice.url, notice.pid));
+    Err(Failure::new(
+        format!("the data folder {} is in use by another acrite{by}", path.display()),
+        "stop that one, or give this one its own",
+        &again(&[("--data-dir", &beside(&path)), ("--listen", "127.0.0.1:0")]),
+    ))
+}
+
+fn folder_failure(error: FolderError, folder: &Path, options: &Options) -> Failure {
+    match error {
+        FolderError::File { ref path, .. } => {
+            let look = files::look_at(path);
+            Failure::new(error.to_string(), "look whose it is, or choose another folder with --data-dir", &look)
+        }
+        FolderError::Broken(what) => elsewhere(folder, options, what),
+    }
+}
+
+/// The authority that clients trust. In a world that is there already it is not made anew because a piece is missing.
+fn authority(folder: &Path, is_old: bool, options: &Options) -> Result<Certificates, Failure> {
+    let opened = if is_old { Certificates::open_kept(folder) } else { Certificates::open(folder) };
+    opened.map_err(|error| match error {
+        CertificateError::Unreadable(_) | CertificateError::Incomplete { .. } => {
+            let files = [folder.join("ca.pem"), folder.join("ca.key")].map(|path| sh_path(&path)).join(" ");
+            Failure::new(
+                error.to_string(),
+                "for a new one, which clients must then be given",
+                &format!("rm -f {files}"),
+            )
+        }
+        other => elsewhere(folder, options, other.to_string()),
+    })
 }
 
 async fn listen(options: &Options) -> Result<TcpListener, Failure> {
     let address = options.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)));
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(
-            format!("cannot listen on {address}: {error}"),
-            "choose another address with --listen, for example --listen 127.0.0.1:0 for any free port",
-        )
+        let free = again(&[("--listen", "127.0.0.1:0")]);
+        Failure::new(format!("cannot listen on {address}: {error}"), "take any free port", &free)
     })
 }
 
 fn unbindable(error: &std::io::Error) -> Failure {
-    Failure::new(format!("the listener failed: {error}"), "choose another address with --listen")
+    let free = again(&[("--listen", "127.0.0.1:0")]);
+    Failure::new(format!("the listener failed: {error}"), "take another port", &free)
 }
 
 /// The address as clients on this machine use it.

@@ -8,6 +8,7 @@ mod clock;
 mod control;
 mod env;
 mod exec;
+mod failure;
 mod files;
 mod image;
 mod instance;
@@ -25,8 +26,9 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use failure::{Failure, program};
 use instance::Options;
 
 /// A local Azure Container Registry with customer-managed keys, Key Vault, ARM and Entra ID.
@@ -117,24 +119,50 @@ struct At {
 
 /// Parses the arguments, runs the command, and says what went wrong if something did.
 pub fn main() -> ExitCode {
-    // For bad usage clap prints what is wrong and leaves with 2, for --help and --version with 0.
-    let cli = Cli::parse();
-    let code = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Become { parent, command } => exec::become_command(parent, &command).tell(),
-        command => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let code = match Cli::try_parse().map(|cli| cli.command.unwrap_or(Command::Serve(cli.serve))) {
+        Err(refused) => usage(&refused),
+        Ok(Command::Become { parent, command }) => tell(&exec::become_command(parent, &command)),
+        Ok(command) => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => {
-                let code = runtime.block_on(run(command)).unwrap_or_else(Failure::tell);
+                let code = runtime.block_on(run(command)).unwrap_or_else(|failure| tell(&failure));
                 // Nothing is left to wait for; a blocking task that hangs must not hold up the exit.
                 runtime.shutdown_background();
                 code
             }
-            Err(error) => {
-                Failure::new(format!("the runtime could not start: {error}"), "free some memory or threads").tell()
-            }
+            Err(error) => tell(&Failure::of_machine(format!("the runtime could not start: {error}"))),
         },
     };
     output::finish();
     code
+}
+
+fn tell(failure: &Failure) -> ExitCode {
+    let (text, code) = failure.told();
+    if let Some(text) = text {
+        output::error().put(text.as_bytes());
+    }
+    code
+}
+
+/// Says what is wrong with the arguments, or what was asked for with --help or --version.
+fn usage(refused: &clap::Error) -> ExitCode {
+    if !refused.use_stderr() {
+        // Nothing depends on whether it is read.
+        let _ = refused.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = refused.render();
+    let text = if std::io::stderr().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    let text = text.split("For more information").next().unwrap_or_default().trim_end();
+    let mut help = program();
+    let mut command = Cli::command();
+    for word in std::env::args_os().skip(1) {
+        let Some(inner) = command.find_subcommand(&word) else { break };
+        help = format!("{help} {}", inner.get_name());
+        command = inner.clone();
+    }
+    output::error().put(format!("{text}\n\nFor more information: {help} --help\n").as_bytes());
+    ExitCode::from(2)
 }
 
 async fn run(command: Command) -> Result<ExitCode, Failure> {
@@ -156,7 +184,7 @@ fn log(usual: &str) -> Result<(), Failure> {
     let asked = std::env::var("ACRITE_LOG").ok().filter(|asked| !asked.is_empty());
     let filter = EnvFilter::try_new(asked.as_deref().unwrap_or(usual)).map_err(|error| {
         let what = format!("ACRITE_LOG says {:?}: {error}", asked.unwrap_or_default());
-        Failure::new(what, "for what is refused set it so: export ACRITE_LOG=acrite=debug").with_code(2)
+        Failure::new(what, "to log what is refused", "export ACRITE_LOG=acrite=debug").with_code(2)
     })?;
     // A second subscriber in one process (in tests) is no reason to fail.
     let _ = tracing_subscriber::fmt()
@@ -170,40 +198,8 @@ fn log(usual: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Why a command failed: one line for what happened, one for what to do about it.
-#[derive(Debug)]
-struct Failure {
-    what: String,
-    next: String,
-    code: u8,
-}
-
-impl Failure {
-    fn new(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { what: what.into(), next: next.into(), code: 1 }
-    }
-
-    fn with_code(self, code: u8) -> Self {
-        Self { code, ..self }
-    }
-
-    /// The end of a command whose output nobody reads any more: no failure, and nothing to be said.
-    fn nobody_reads() -> Self {
-        Self { what: String::new(), next: String::new(), code: 0 }
-    }
-
-    fn tell(self) -> ExitCode {
-        if !self.what.is_empty() {
-            output::error().put(format!("acrite: {}\n        {}\n", self.what, self.next).as_bytes());
-        }
-        ExitCode::from(self.code)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

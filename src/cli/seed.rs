@@ -7,7 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value;
 
-use super::Failure;
+use super::failure::{Failure, again, beside, program};
+use super::files;
 use super::image::Layout;
 use crate::app::App;
 use crate::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
@@ -66,7 +67,8 @@ pub(super) async fn sow(seed: &Seed, app: &Arc<App>) -> Result<(), Failure> {
     }
     if seed.parameters.len() > seed.templates.len() {
         let what = format!("{} --parameters for {} --template", seed.parameters.len(), seed.templates.len());
-        return Err(Failure::new(what, "give each template at most one file with parameters").with_code(2));
+        let help = format!("{} serve --help", program());
+        return Err(Failure::new(what, "give each template at most one file with parameters", &help).with_code(2));
     }
     let client = Client::sign_in(app).await?;
     for (at, template) in seed.templates.iter().enumerate() {
@@ -82,7 +84,8 @@ pub(super) async fn sow(seed: &Seed, app: &Arc<App>) -> Result<(), Failure> {
 async fn read(path: &Path) -> Result<String, Failure> {
     let read = tokio::fs::read_to_string(path).await;
     let text = read.map_err(|error| {
-        Failure::new(format!("{} cannot be read: {error}", path.display()), "check the path after the option")
+        let what = format!("{} cannot be read: {error}", path.display());
+        Failure::new(what, "check the path after the option", &files::look_at(path))
     })?;
     Ok(text.trim_start_matches('\u{feff}').to_owned())
 }
@@ -114,9 +117,11 @@ impl<'a> Client<'a> {
         let answer = inside::ask(app, "POST", &url, FORM, form).await.map_err(|e| broken(&e.to_string()))?;
         let body = json(&answer);
         let token = body["access_token"].as_str().ok_or_else(|| {
+            let why = body["error_description"].as_str().unwrap_or_default();
             Failure::new(
-                format!("the developer cannot sign in: {}", body["error_description"].as_str().unwrap_or_default()),
-                "the data folder may hold a world in which its secret was changed: use another with --data-dir",
+                format!("the developer cannot sign in: {why}"),
+                "the data folder may hold a world in which its secret was changed; use another one",
+                &again(&[("--data-dir", &beside(app.data_dir()))]),
             )
         })?;
         Ok(Self { app, token: token.to_owned() })
@@ -139,7 +144,8 @@ impl<'a> Client<'a> {
         };
         let parsed = |path: &Path, text: &str| {
             crate::domain::template::json::parse(text).map_err(|error| {
-                Failure::new(format!("{} is not JSON: {error}", path.display()), "correct it; comments are allowed")
+                let what = format!("{} is not JSON: {error}", path.display());
+                Failure::new(what, "correct it (comments are allowed) and start again", &again(&[]))
             })
         };
         let schema = parsed(template, &text)?.value["$schema"].as_str().unwrap_or_default().to_ascii_lowercase();
@@ -158,7 +164,8 @@ impl<'a> Client<'a> {
             if found.status == 404 {
                 let (made, body) = self.arm("PUT", &scope, format!("{{\"location\": \"{LOCATION}\"}}")).await?;
                 if made.status >= 300 {
-                    return Err(Failure::new(told(&body["error"]), "choose another name with --group"));
+                    let another = again(&[("--group", "acrite")]);
+                    return Err(Failure::new(told(&body["error"]), "choose another name", &another));
                 }
             }
             (scope, String::new())
@@ -175,6 +182,7 @@ impl<'a> Client<'a> {
             Failure::new(
                 format!("the template {} was not deployed\n        {}", template.display(), told(error)),
                 "correct the template or its parameters and start again",
+                &again(&[]),
             )
         };
         let Some(poll) = answer.header("azure-asyncoperation") else { return Err(failed(&body["error"])) };
@@ -187,12 +195,16 @@ impl<'a> Client<'a> {
     }
 
     async fn push(&self, image: &Image) -> Result<(), Failure> {
-        let failed = |why: String, next: String| {
+        let failed = |why: String, advice: &str, command: &str| {
             let Image { registry, repository, tag, path } = image;
             let what = format!("{} was not pushed to {registry}.azurecr.io/{repository}:{tag}: {why}", path.display());
-            Failure::new(what, next)
+            Failure::new(what, advice, command)
         };
-        let no_layout = |why| failed(why, "the path must be an OCI layout (`skopeo copy SOURCE oci:PATH`)".to_owned());
+        let no_layout = |why| {
+            let advice =
+                "the path must be an OCI layout, as `skopeo copy SOURCE oci:PATH` makes it; look what is there";
+            failed(why, advice, &files::look_at(&image.path))
+        };
         let layout = Layout::open(&image.path).map_err(no_layout)?;
         let top = layout.manifest(&image.tag).map_err(no_layout)?;
         let pushed = async {
@@ -202,7 +214,7 @@ impl<'a> Client<'a> {
         };
         if let Err(why) = pushed.await {
             let next = self.what_to_do(image).await;
-            return Err(failed(why, next));
+            return Err(failed(why, &next, &again(&[])));
         }
         tracing::info!("pushed {}", image.path.display());
         Ok(())
@@ -214,10 +226,14 @@ impl<'a> Client<'a> {
         let status = answer.map(|answer| json(&answer)).unwrap_or_default();
         let mut registries = status["registries"].as_array().into_iter().flatten();
         match registries.find(|r| r["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(&image.registry))) {
-            None => "a --template must make the registry first".to_owned(),
+            None => "let a --template make the registry first, and start again".to_owned(),
             Some(registry) => match registry["why"].as_str() {
-                Some(why) => format!("the registry is locked: {why}; deploy it with its key, and take that away later"),
-                None => "that is the registry's own answer".to_owned(),
+                Some(why) => {
+                    format!(
+                        "the registry is locked: {why}; deploy it with its key, take that away later, and start again"
+                    )
+                }
+                None => "that is the registry's own answer; correct what it names and start again".to_owned(),
             },
         }
     }
@@ -248,7 +264,7 @@ fn json(answer: &Reply) -> Value {
 }
 
 fn broken(why: &str) -> Failure {
-    Failure::new(format!("the instance did not answer itself: {why}"), "please report this")
+    Failure::new(format!("the instance did not answer itself: {why}"), "start again", &again(&[]))
 }
 
 struct Registry<'a> {

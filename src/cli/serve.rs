@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use super::Failure;
+use super::failure::{Failure, sh_path};
 use super::instance::{DEFAULT_FOLDER, Instance, Options};
 use super::output::output;
 use super::signals::Signals;
@@ -29,8 +29,7 @@ fn greeting(options: &Options, instance: &Instance) -> String {
     let found_anyway = !options.ephemeral
         && options.data_dir.is_none()
         && instance.place.folder.file_name().is_some_and(|name| name == DEFAULT_FOLDER);
-    let at =
-        if found_anyway { String::new() } else { format!(" --data-dir {}", super::env::sh_word(&folder.to_string())) };
+    let at = if found_anyway { String::new() } else { format!(" --data-dir {}", sh_path(&instance.place.folder)) };
     format!(
         "acrite listening on {}\n  data folder   {folder}{}\n  point a shell at it   eval \"$(acrite env{at})\"\n",
         instance.place.url,

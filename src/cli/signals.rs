@@ -15,7 +15,8 @@ use tokio::runtime;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::watch;
 
-use super::Failure;
+use super::failure::Failure;
+use crate::app::temporary::remove;
 
 /// The most that a clean end may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,8 +53,7 @@ impl Running {
 impl Signals {
     /// From now on the signals no longer end the program by themselves.
     pub fn hear() -> Result<Self, Failure> {
-        let unheard =
-            |error| Failure::new(format!("signals cannot be heard: {error}"), "free some memory, threads or files");
+        let unheard = |error| Failure::of_machine(format!("signals cannot be heard: {error}"));
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(unheard)?;
         let within = runtime.enter();
         let interrupt = unix::signal(SignalKind::interrupt()).map_err(unheard)?;
@@ -140,7 +140,7 @@ impl Ears {
             command.send(Signal::KILL);
         }
         if let Some(folder) = &last.folder {
-            let _ = std::fs::remove_dir_all(folder);
+            let _ = remove(folder);
         }
         std::process::exit(i32::from(code(signal)));
     }

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::control::Control;
+use super::failure::Failure;
 use super::output::{print, table};
-use super::{At, Failure, clock};
+use super::{At, clock};
 
 pub(super) async fn run(at: At, json: bool) -> Result<ExitCode, Failure> {
     let status = Control::find(&at).await?.get("/acrite/v1/status").await?;

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
 use sha1::{Digest, Sha1};
 
-use super::Failure;
+use super::failure::Failure;
 use super::files::{self, PUBLIC};
 
 /// The bundle's name in the data folder.

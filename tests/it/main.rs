@@ -14,6 +14,7 @@ mod cmk_lifecycle;
 mod cmk_revocation;
 mod conditions;
 mod crash;
+mod data_folder;
 mod deployments;
 mod disabled;
 mod entra;

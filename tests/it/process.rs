@@ -32,6 +32,17 @@ pub fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// Runs the command that a failure ends in, as somebody who pastes it into the same shell.
+pub fn paste(home: &Path, failed: &Output) -> Output {
+    let text = err(failed);
+    assert!(!failed.status.success() && text.lines().count() == 2, "{text}");
+    let command = text.trim_end().rsplit_once(": ").expect("it ends in a command").1;
+    let shell = acrite(home, &[]);
+    let mut pasted = Command::new("sh");
+    pasted.args(["-c", command]).current_dir(home).stdin(Stdio::null()).env_clear();
+    pasted.envs(shell.get_envs().filter_map(|(name, value)| Some((name, value?)))).output().unwrap()
+}
+
 /// Whether nothing is left in the folder for temporary things.
 pub fn is_clean(home: &Path) -> bool {
     fs::read_dir(home.join("tmp")).unwrap().next().is_none()
