@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{Tx, ageing};
 use crate::domain::content::{Attributes, Quarantine};
-use crate::domain::envelope::Sealed;
+use crate::domain::envelope::{Attempts, Sealed};
 use crate::domain::{Result, Timestamp};
 
 /// A repository.
@@ -37,6 +37,8 @@ pub struct Blob {
     pub size: u64,
     /// The file's name.
     pub file: String,
+    /// The attempts that wrote it.
+    pub attempts: Attempts,
     /// Whether its repository may be read.
     pub readable: bool,
     /// Since when no manifest of the repository names it.
@@ -102,6 +104,8 @@ pub struct Upload {
     pub size: u64,
     /// Those of them that do not fill a chunk, sealed; empty where there are none.
     pub tail: Sealed,
+    /// The attempts that wrote the others.
+    pub attempts: Attempts,
     /// When it began.
     pub started_at: Timestamp,
 }
@@ -130,11 +134,12 @@ fn repository(row: &SqliteRow) -> Repository {
     }
 }
 
-fn blob(row: &SqliteRow) -> Blob {
+fn blob(row: &SqliteRow) -> Result<Blob> {
     let readable = attributes(row, "attributes").read;
     let idle_since = row.get::<Option<i64>, _>("idle_since").map(Timestamp);
     let (id, repository) = (row.get("id"), row.get("repository"));
-    Blob { id, repository, size: unsigned(row, "size"), file: row.get("file"), readable, idle_since }
+    let attempts = Attempts::from_bytes(row.get("attempts"))?;
+    Ok(Blob { id, repository, size: unsigned(row, "size"), file: row.get("file"), attempts, readable, idle_since })
 }
 
 fn manifest(row: &SqliteRow) -> Manifest {
@@ -265,7 +270,7 @@ pub async fn total_size(tx: &mut Tx, registry: i64) -> Result<u64> {
 /// A blob as a repository sees it.
 pub async fn find_blob(tx: &mut Tx, registry: i64, repository: &str, digest: &str) -> Result<Option<Blob>> {
     let row = sqlx::query(
-        "SELECT b.id, r.id AS repository, b.size, b.file, r.attributes, rb.idle_since FROM repositories r
+        "SELECT b.id, r.id AS repository, b.size, b.file, b.attempts, r.attributes, rb.idle_since FROM repositories r
            JOIN blobs b ON b.registry = r.registry AND b.digest = ?3
            JOIN repository_blobs rb ON rb.repository = r.id AND rb.blob = b.id
          WHERE r.registry = ?1 AND r.name = ?2",
@@ -275,7 +280,7 @@ pub async fn find_blob(tx: &mut Tx, registry: i64, repository: &str, digest: &st
     .bind(digest)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.as_ref().map(blob))
+    row.as_ref().map(blob).transpose()
 }
 
 /// Adds a blob, unless the registry has one of this digest: then `file` is doomed. Returns the row's id, and
@@ -285,17 +290,18 @@ pub async fn add_blob(
     registry: i64,
     digest: &str,
     size: u64,
-    file: &str,
+    (file, attempts): (&str, &Attempts),
     now: Timestamp,
 ) -> Result<(i64, bool)> {
     let added: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO blobs (registry, digest, size, file, created_at) VALUES (?, ?, ?, ?, ?)
+        "INSERT INTO blobs (registry, digest, size, file, attempts, created_at) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (registry, digest) DO NOTHING RETURNING id",
     )
     .bind(registry)
     .bind(digest)
     .bind(signed(size))
     .bind(file)
+    .bind(attempts.to_bytes())
     .bind(now.0)
     .fetch_optional(tx.conn())
     .await?;
@@ -764,21 +770,29 @@ pub async fn find_upload(tx: &mut Tx, registry: i64, repository: &str, uuid: &st
         .bind(repository)
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(|row| Upload {
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Upload {
         uuid: row.get("uuid"),
         repository: row.get("repository"),
         principal: row.get("principal"),
-        size: unsigned(row, "size"),
+        size: unsigned(&row, "size"),
         tail: Sealed::from_stored(row.get("tail")),
+        attempts: Attempts::from_bytes(row.get("attempts"))?,
         started_at: Timestamp(row.get("started_at")),
     }))
 }
 
 /// Moves a session forward from `before` bytes. `false`: it is not there any more, or somebody else moved it.
-pub async fn grow_upload(tx: &mut Tx, uuid: &str, before: u64, size: u64, tail: &Sealed) -> Result<bool> {
-    let done = sqlx::query("UPDATE uploads SET size = ?, tail = ? WHERE uuid = ? AND size = ?")
+pub async fn grow_upload(
+    tx: &mut Tx,
+    uuid: &str,
+    before: u64,
+    (size, tail, attempts): (u64, &Sealed, &Attempts),
+) -> Result<bool> {
+    let done = sqlx::query("UPDATE uploads SET size = ?, tail = ?, attempts = ? WHERE uuid = ? AND size = ?")
         .bind(signed(size))
         .bind(tail.as_bytes())
+        .bind(attempts.to_bytes())
         .bind(uuid)
         .bind(signed(before))
         .execute(tx.conn())

@@ -46,7 +46,7 @@ mod tests {
         sqlx::query_scalar(sql).fetch_one(connection).await.unwrap()
     }
 
-    /// A row in every table that migration 60 makes anew, in all that hang on them, and of each a second that is gone.
+    /// A row in every table that migration 60 makes anew, and in all that hang on them.
     const WORLD: &str = "
         INSERT INTO vaults (id, name, resource_group, location, properties, created_by, created_at, modified_by, modified_at)
             VALUES (3, 'v', 'g', 'l', '{}', 'd', 1, 'd', 1);
@@ -74,6 +74,28 @@ mod tests {
         INSERT INTO deleted_tags (repository, name, digest, deleted_at) VALUES (11, 'v0', 'sha256:d', 1);
         INSERT INTO uploads (uuid, registry, repository, started_at) VALUES ('u', 8, 'app', 1);";
 
+    /// The tables of [`WORLD`]; without upload sessions, which migration 61 ends.
+    const TABLES: [&str; 18] = [
+        "vaults",
+        "keys",
+        "key_versions",
+        "secrets",
+        "secret_versions",
+        "registries",
+        "admin_passwords",
+        "registry_children",
+        "token_passwords",
+        "webhook_events",
+        "repositories",
+        "blobs",
+        "repository_blobs",
+        "manifests",
+        "manifest_references",
+        "tags",
+        "deleted_manifests",
+        "deleted_tags",
+    ];
+
     #[tokio::test]
     async fn an_old_data_folder_keeps_its_rows_and_gives_no_id_twice() {
         let dir = before(60, WORLD).await;
@@ -81,24 +103,10 @@ mod tests {
         let pool = pool(dir.path()).await;
         let mut connection = pool.acquire().await.unwrap();
         let c = &mut *connection;
-        let tables: Vec<String> = sqlx::query_scalar(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%INTEGER PRIMARY KEY%' ORDER BY name",
-        )
-        .fetch_all(&mut *c)
-        .await
-        .unwrap();
-        assert!(tables.len() >= 12, "the tables were found: {tables:?}");
-        for table in &tables {
+        for table in TABLES {
             let count = format!("SELECT count(*) FROM {table}");
             let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(&mut *c).await.unwrap();
             assert_eq!(count, 1, "{table} keeps its row");
-        }
-        for hanging in
-            ["admin_passwords", "token_passwords", "repository_blobs", "manifest_references", "tags", "deleted_tags"]
-        {
-            let count = format!("SELECT count(*) FROM {hanging}");
-            let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(&mut *c).await.unwrap();
-            assert_eq!(count, 1, "{hanging} keeps its row");
         }
         // Columns that came after their table came along.
         assert_eq!(number(c, "SELECT near_expiry_at FROM keys").await, 77);
@@ -114,7 +122,7 @@ mod tests {
         })
         .await
         .unwrap();
-        for table in &tables {
+        for table in TABLES {
             let count = format!("SELECT count(*) FROM {table}");
             let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count)).fetch_one(&mut *c).await.unwrap();
             assert_eq!(count, 0, "{table} is emptied");

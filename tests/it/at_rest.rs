@@ -72,3 +72,39 @@ async fn no_plaintext_lies_in_the_data_folder() {
 async fn good_or_created(response: reqwest::Response) {
     assert_eq!(response.status(), 201, "{}", response.text().await.unwrap());
 }
+
+/// Whoever may write to the disk cannot put back what an attempt wrote that broke off: it was sealed for the same place
+/// of the same blob, and never became part of it.
+#[tokio::test]
+async fn a_chunk_of_an_attempt_that_broke_off_is_not_served() {
+    use acrite::domain::envelope::{CHUNK, HEADER, SEALED_CHUNK};
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    let docker = me.sign_in("reg01", "r").await;
+    let begun = docker.call(Method::POST, "blobs/uploads/").header("content-length", "0").send().await.unwrap();
+    let uuid = begun.headers()["docker-upload-uuid"].to_str().unwrap().to_owned();
+    let session = format!("blobs/uploads/{uuid}");
+    let (first, lost, kept) = (vec![1; CHUNK], vec![2; CHUNK], vec![3; CHUNK]);
+    let sent = docker.call(Method::PATCH, &session).body(first.clone()).send().await.unwrap();
+    assert_eq!(sent.status(), 202);
+    let range = format!("{CHUNK}-{}", 2 * CHUNK);
+    let broken = docker.call(Method::PATCH, &session).header("content-range", range).body(lost).send().await.unwrap();
+    assert_eq!(broken.status(), 400, "it is one byte short");
+    let second = HEADER + SEALED_CHUNK..HEADER + 2 * SEALED_CHUNK;
+    let old = std::fs::read(world.dir.join("uploads").join(&uuid)).unwrap()[second.clone()].to_vec();
+    let whole = [first, kept].concat();
+    let digest = crate::harness::digest(&whole);
+    let put = docker.call(Method::PUT, &format!("{session}?digest={digest}")).body(whole[CHUNK..].to_vec());
+    assert_eq!(put.send().await.unwrap().status(), 201);
+    let get = async || docker.call(Method::GET, &format!("blobs/{digest}")).send().await.unwrap();
+    assert_eq!(get().await.bytes().await.unwrap(), whole);
+
+    let file = world.dir.join("blobs").join(&uuid);
+    let mut bytes = std::fs::read(&file).unwrap();
+    assert_eq!(bytes[second.clone()].len(), old.len());
+    bytes[second].copy_from_slice(&old);
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(get().await.status(), 500);
+}

@@ -11,7 +11,7 @@ use super::{Inside, Writing, blocking, sweep};
 use crate::app::registry_tokens::Need;
 use crate::app::{App, Cx};
 use crate::domain::content::Digest;
-use crate::domain::envelope::{BlobKey, CHUNK, HEADER, chunk_offset, sealed_size};
+use crate::domain::envelope::{Attempts, BlobKey, CHUNK, HEADER, chunk_offset, sealed_size};
 use crate::domain::error::ContentError;
 use crate::domain::time::HOUR;
 use crate::domain::{Error, Result, Timestamp};
@@ -30,6 +30,7 @@ pub struct Blob {
     pub(super) repository: i64,
     id: i64,
     file: String,
+    attempts: Attempts,
     idle_since: Option<Timestamp>,
 }
 
@@ -40,8 +41,8 @@ pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Diges
     if !found.readable {
         return Err(ContentError::Locked.into());
     }
-    let (repository, idle_since) = (found.repository, found.idle_since);
-    Ok(Blob { size: found.size, repository, id: found.id, file: found.file, idle_since })
+    let store::content::Blob { id, repository, size, file, attempts, idle_since, .. } = found;
+    Ok(Blob { size, repository, id, file, attempts, idle_since })
 }
 
 /// Whoever asks whether a blob is there may be about to push a manifest that names it: where none does so far,
@@ -73,7 +74,7 @@ impl Reading {
         wanted: Range<u64>,
     ) -> Result<Self> {
         let file = blobs.read(&blob.file)?;
-        let key = BlobKey::read(inside_dek, &blob.file, &file.read_at(0, HEADER)?)?;
+        let key = BlobKey::read(inside_dek, &blob.file, &file.read_at(0, HEADER)?, blob.attempts.clone())?;
         Ok(Self { key, file, size: blob.size, wanted })
     }
 

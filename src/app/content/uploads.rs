@@ -16,7 +16,7 @@ use crate::app::{App, Cx, rng};
 use crate::domain::access::Caller;
 use crate::domain::content::Digest;
 use crate::domain::crypto::Hasher;
-use crate::domain::envelope::{BlobKey, CHUNK, Dek, HEADER, SEALED_CHUNK, Sealed, chunk_offset};
+use crate::domain::envelope::{Attempts, BlobKey, CHUNK, Dek, HEADER, SEALED_CHUNK, Sealed, chunk_offset};
 use crate::domain::error::ContentError;
 use crate::domain::{Error, Result};
 use crate::store;
@@ -93,6 +93,7 @@ pub async fn start(writing: &mut Writing, repository: &str) -> Result<Upload> {
         principal: inside.subject.to_string(),
         size: 0,
         tail: Sealed::from_stored(Vec::new()),
+        attempts: Attempts::default(),
         started_at: cx.now,
     };
     store::content::add_upload(&mut cx.tx, inside.registry.id, &upload).await?;
@@ -161,17 +162,19 @@ impl Writer {
         }
         let chunks = upload.size / CHUNK as u64;
         let stored = blobs.read_upload(&upload.uuid)?;
-        let key = BlobKey::read(dek, &upload.uuid, &stored.read_at(0, HEADER)?)?;
+        let mut key = BlobKey::read(dek, &upload.uuid, &stored.read_at(0, HEADER)?, upload.attempts.clone())?;
         let tail = match upload.tail.as_bytes() {
             [] => Vec::new(),
             _ => dek.open(&tail_context(&upload.uuid), &upload.tail)?.to_vec(),
         };
         let hasher = match kept.filter(|k| k.size == upload.size) {
             Some(kept) => kept.hasher,
+            // The attempt before this one broke off, or the process did.
             None => {
                 let mut hasher = Hasher::sha256();
                 hash_chunks(&key, &stored, chunks, &mut hasher)?;
                 hasher.update(&tail);
+                key.begin_again(chunks, &mut rng());
                 hasher
             }
         };
@@ -314,7 +317,8 @@ pub async fn append(
         let mut writing = inside.write(app).await?;
         let Writing { cx, inside } = &mut writing;
         find(cx, inside, repository, uuid).await?;
-        if !store::content::grow_upload(&mut cx.tx, uuid, before, writer.size, &tail).await? {
+        let grown = (writer.size, &tail, writer.key.attempts());
+        if !store::content::grow_upload(&mut cx.tx, uuid, before, grown).await? {
             return Err(ContentError::UploadUnknown(uuid.to_owned()).into());
         }
         writing.commit().await?;
@@ -345,7 +349,8 @@ pub async fn finish(
             abandon(app, uuid).await?;
             return Err(ContentError::DigestInvalid(digest.to_string()).into());
         }
-        let new = match publish(app, inside, repository, uuid, digest, size).await {
+        let file = (uuid, writer.key.attempts());
+        let new = match publish(app, inside, repository, file, digest, size).await {
             Ok(new) => new,
             Err(error) => {
                 settle(app, uuid).await?;
@@ -399,7 +404,7 @@ async fn publish(
     app: &Arc<App>,
     inside: &Inside,
     repository: &str,
-    uuid: &str,
+    (uuid, attempts): (&str, &Attempts),
     digest: &Digest,
     size: u64,
 ) -> Result<bool> {
@@ -413,7 +418,8 @@ async fn publish(
     if !repository.attributes.write {
         return Err(ContentError::Locked.into());
     }
-    let (blob, new) = store::content::add_blob(&mut cx.tx, registry, digest.as_str(), size, uuid, cx.now).await?;
+    let file = (uuid, attempts);
+    let (blob, new) = store::content::add_blob(&mut cx.tx, registry, digest.as_str(), size, file, cx.now).await?;
     store::content::show_blob(&mut cx.tx, repository.id, blob, cx.now).await?;
     writing.commit().await?;
     Ok(new)
