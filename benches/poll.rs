@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use acrite::app::change::Admission;
 use acrite::app::timeline::{self, Change};
 use acrite::app::vaults::Asked;
 use acrite::app::{App, Options, groups, identities, keys, registries, vaults};
@@ -27,10 +28,10 @@ async fn run(count: usize) {
     let options =
         Options { data_dir: dir.path().to_owned(), ephemeral: true, revocation_delay: 0, clock: None, audit_log: None };
     let app = App::open(options).await.unwrap();
-    let me = Caller::system();
+    let me = Admission::of(&Caller::system());
     timeline::change(&app, Change::Freeze).await.unwrap();
 
-    let mut cx = app.write(me.clone()).await.unwrap();
+    let mut cx = app.write(me.caller.clone()).await.unwrap();
     groups::put(&mut cx, GROUP, Some("eastus"), None).await.unwrap();
     let (identity, _) = identities::put(&mut cx, GROUP, "id1", "eastus", json!({}), json!({})).await.unwrap();
     let policy = |object: &str| json!({"tenantId": TENANT_ID, "objectId": object, "permissions": {"keys": ["all"]}});
@@ -52,7 +53,8 @@ async fn run(count: usize) {
     let kinds = 20.min(count);
     let rotate = async || {
         for n in 0..kinds {
-            keys::create(&app, &me, VAULT, &format!("key{n}"), rsa()).await.unwrap();
+            let asked = (format!("key{n}"), rsa());
+            app.change(&me, &asked, |cx, (key, wanted)| Box::pin(keys::create(cx, VAULT, key, wanted))).await.unwrap();
         }
     };
     rotate().await;
@@ -70,7 +72,7 @@ async fn run(count: usize) {
             identity: Some(json!({"type": "UserAssigned", "userAssignedIdentities": {id: {}}})),
             properties: properties.as_object().unwrap().clone(),
         };
-        registries::put(&app, me.clone(), wanted).await.unwrap();
+        app.change(&me, &wanted, |cx, wanted| Box::pin(registries::put(cx, wanted))).await.unwrap();
     }
     println!("{count} registries on {kinds} keys made in {:.2?}", begun.elapsed());
 

@@ -73,30 +73,49 @@ pub async fn blocked(cx: &mut Cx, registry: &Registry) -> Option<Error> {
 }
 
 async fn unwrap(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
-    let app = cx.app.clone();
-    let memo = app.unwrapped.get(registry);
-    let Some(cmk) = &registry.cmk else {
-        if let Some(memo) = memo {
-            return Ok(memo.dek);
+    let dek = match leave_to_open(cx, registry).await? {
+        Leave::Kept(dek) => return Ok(dek),
+        Leave::Memo(dek) => dek,
+        Leave::Platform => {
+            Dek::from_unwrapped(&crypto::open(&cx.app.master, PLATFORM_CONTEXT, &registry.wrapped_dek)?)?
         }
-        let dek = Dek::from_unwrapped(&crypto::open(&app.master, PLATFORM_CONTEXT, &registry.wrapped_dek)?)?;
-        app.unwrapped.put(registry, &dek, cx.now);
-        return Ok(dek);
+        Leave::Key(handle) => opened(&handle, &registry.wrapped_dek)?,
+    };
+    cx.app.unwrapped.put(registry, &dek, cx.now);
+    Ok(dek)
+}
+
+/// Leave to open a registry's data key, and with what.
+enum Leave {
+    /// Unwrapped before, and not to be asked about again yet.
+    Kept(Dek),
+    /// Unwrapped before; the vault was asked just now.
+    Memo(Dek),
+    /// The platform key opens it.
+    Platform,
+    /// A vault's key opens it.
+    Key(Box<keys::Handle>),
+}
+
+async fn leave_to_open(cx: &mut Cx, registry: &Registry) -> Result<Leave> {
+    let memo = cx.app.unwrapped.get(registry);
+    let Some(cmk) = &registry.cmk else {
+        return Ok(memo.map_or(Leave::Platform, |memo| Leave::Kept(memo.dek)));
     };
     if let Some(memo) = &memo
-        && cx.now.0 - memo.checked_at.0 < app.revocation_delay
+        && cx.now.0 - memo.checked_at.0 < cx.app.revocation_delay
     {
-        cx.holds_until(memo.checked_at.plus(app.revocation_delay));
-        return Ok(memo.dek.clone());
+        let kept = Leave::Kept(memo.dek.clone());
+        cx.holds_until(memo.checked_at.plus(cx.app.revocation_delay));
+        return Ok(kept);
     }
     let identity = principal(cx, registry, &cmk.identity).await?;
     let handle = authorize(cx, &identity, &cmk.versioned(), Operation::UnwrapKey).await?;
-    let dek = match memo {
-        Some(memo) => memo.dek,
-        None => Dek::from_unwrapped(&Zeroizing::new(handle.run(WRAP_ALGORITHM, &registry.wrapped_dek)?))?,
-    };
-    app.unwrapped.put(registry, &dek, cx.now);
-    Ok(dek)
+    Ok(memo.map_or_else(|| Leave::Key(Box::new(handle)), |memo| Leave::Memo(memo.dek)))
+}
+
+fn opened(handle: &keys::Handle, wrapped: &[u8]) -> Result<Dek> {
+    Dek::from_unwrapped(&Zeroizing::new(handle.run(WRAP_ALGORITHM, wrapped)?))
 }
 
 /// What the platform key's envelope is bound to.
@@ -107,15 +126,16 @@ pub fn wrap_with_platform_key(cx: &Cx, dek: &Dek) -> Result<Vec<u8>> {
     crypto::seal(&cx.app.master, PLATFORM_CONTEXT, dek.to_wrap().as_slice(), &mut cx.rng())
 }
 
-/// Takes a data key under `key`, as the registry's `identity`: gets the key, wraps, and unwraps once to be
-/// sure that the data can be had back. Refusals are those of acr.md B.1 rows 6, 7 and 22.
-pub async fn protect(
-    cx: &mut Cx,
-    registry: &Registry,
-    key: &KeyId,
-    identity: &KeyIdentity,
-    dek: &Dek,
-) -> Result<(Cmk, Vec<u8>)> {
+/// A key version that may wrap a registry's data key.
+struct Target {
+    cmk: Cmk,
+    wrap: keys::Handle,
+    unwrap: keys::Handle,
+}
+
+/// Gets `key` as the registry's `identity`, with leave to wrap and to unwrap. Refusals are those of acr.md B.1 rows 6,
+/// 7 and 22.
+async fn target(cx: &mut Cx, registry: &Registry, key: &KeyId, identity: &KeyIdentity) -> Result<Target> {
     let refused = |why: Error| match why {
         failure if failure.is_failure() => failure,
         _ => {
@@ -136,25 +156,64 @@ pub async fn protect(
     let exact = key.at(&version.version);
     let wrap = authorize(cx, &principal, &exact, Operation::WrapKey).await.map_err(refused)?;
     let unwrap = authorize(cx, &principal, &exact, Operation::UnwrapKey).await.map_err(refused)?;
-    let wrapped = wrap.run(WRAP_ALGORITHM, dek.to_wrap().as_slice())?;
-    let back = Dek::from_unwrapped(&Zeroizing::new(unwrap.run(WRAP_ALGORITHM, &wrapped)?))?;
-    if !crypto::same_secret(back.to_wrap().as_slice(), dek.to_wrap().as_slice()) {
-        return Err(Error::Internal(format!("{exact} did not give back what it wrapped")));
-    }
     let cmk = Cmk { key: key.clone(), version: version.version, identity: identity.clone(), rotated_at: None };
+    Ok(Target { cmk, wrap, unwrap })
+}
+
+impl Target {
+    /// Wraps, and unwraps once to be sure that the data can be had back.
+    fn protect(&self, dek: &Dek) -> Result<Vec<u8>> {
+        let wrapped = self.wrap.run(WRAP_ALGORITHM, dek.to_wrap().as_slice())?;
+        let back = opened(&self.unwrap, &wrapped)?;
+        if crypto::same_secret(back.to_wrap().as_slice(), dek.to_wrap().as_slice()) {
+            return Ok(wrapped);
+        }
+        Err(Error::Internal(format!("{} did not give back what it wrapped", self.cmk.versioned())))
+    }
+}
+
+/// Makes a data key and takes it under `key`, as the registry's `identity`. Within a change.
+pub async fn protect(cx: &mut Cx, registry: &Registry, key: &KeyId, identity: &KeyIdentity) -> Result<(Cmk, Vec<u8>)> {
+    let target = target(cx, registry, key, identity).await?;
+    let cmk = target.cmk.clone();
+    let question = format!("a data key wrapped by {}", cmk.versioned());
+    let wrapped = cx.aside(&registry.arm_id(), &question, move || target.protect(&Dek::generate(&mut super::rng())))?;
     Ok((cmk, wrapped))
 }
 
-/// The data key for a rotation, by the identity so far or, where that one is refused, by the new one: so
-/// an identity that was lost can be replaced as long as the key itself is there.
-pub async fn open_for_rotation(cx: &mut Cx, registry: &Registry, new_identity: &KeyIdentity) -> Result<Dek> {
-    let refusal = match unwrap(cx, registry).await {
-        Ok(dek) => return Ok(dek),
+/// Moves a registry's data key to `key`, as its `identity`. `None`: it is there already. Within a change.
+pub async fn rewrap(
+    cx: &mut Cx,
+    registry: &Registry,
+    key: &KeyId,
+    identity: &KeyIdentity,
+) -> Result<Option<(Cmk, Vec<u8>)>> {
+    let leave = leave_to_rotate(cx, registry, identity).await?;
+    let target = target(cx, registry, key, identity).await?;
+    let cmk = target.cmk.clone();
+    if registry.cmk.as_ref().is_some_and(|old| Cmk { rotated_at: None, ..old.clone() } == cmk) {
+        return Ok(None);
+    }
+    let before = registry.wrapped_dek.clone();
+    let question = format!("{} wrapped by {}", crypto::hex(&crypto::sha256(&before)), cmk.versioned());
+    let wrapped = cx.aside(&registry.arm_id(), &question, move || match leave {
+        Leave::Kept(dek) | Leave::Memo(dek) => target.protect(&dek),
+        Leave::Key(handle) => target.protect(&opened(&handle, &before)?),
+        Leave::Platform => Err(Error::Internal("the platform key protects no registry that can rotate".to_owned())),
+    })?;
+    Ok(Some((cmk, wrapped)))
+}
+
+/// Leave to open the data key for a rotation, by the identity so far or, where that one is refused, by the new one:
+/// so an identity that was lost can be replaced as long as the key itself is there.
+async fn leave_to_rotate(cx: &mut Cx, registry: &Registry, new_identity: &KeyIdentity) -> Result<Leave> {
+    let refusal = match leave_to_open(cx, registry).await {
+        Ok(leave) => return Ok(leave),
         Err(refusal) => refusal,
     };
     let Some(cmk) = &registry.cmk else { return Err(refusal) };
     let other = Registry { cmk: Some(Cmk { identity: new_identity.clone(), ..cmk.clone() }), ..registry.clone() };
-    unwrap(cx, &other).await.map_err(|_| match refusal {
+    leave_to_open(cx, &other).await.map_err(|_| match refusal {
         failure if failure.is_failure() => failure,
         _ => RegistryError::KeyAccess { key: cmk.versioned().to_string(), identity: cmk.identity.as_str().to_owned() }
             .into(),
@@ -378,7 +437,7 @@ fn rewrap_all(mut jobs: Vec<Rotation>) -> Vec<Rotation> {
         for part in jobs.chunks_mut(share) {
             scope.spawn(move || {
                 for job in part {
-                    job.done = Some(rewrap(&job.old, &job.wrap, &job.unwrap, &job.registry.wrapped_dek));
+                    job.done = Some(rotated(&job.old, &job.wrap, &job.unwrap, &job.registry.wrapped_dek));
                 }
             });
         }
@@ -387,7 +446,7 @@ fn rewrap_all(mut jobs: Vec<Rotation>) -> Vec<Rotation> {
 }
 
 /// Unwraps with the old version, wraps with the new one, and unwraps once more to be sure.
-fn rewrap(old: &keys::Handle, wrap: &keys::Handle, unwrap: &keys::Handle, wrapped: &[u8]) -> Result<Vec<u8>> {
+fn rotated(old: &keys::Handle, wrap: &keys::Handle, unwrap: &keys::Handle, wrapped: &[u8]) -> Result<Vec<u8>> {
     let dek = Zeroizing::new(old.run(WRAP_ALGORITHM, wrapped)?);
     let new = wrap.run(WRAP_ALGORITHM, &dek)?;
     let back = Zeroizing::new(unwrap.run(WRAP_ALGORITHM, &new)?);

@@ -112,7 +112,12 @@ async fn copy(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wante
         return Err(RegistryError::Invalid(why).into());
     }
     let mut cx = app.read(caller.clone()).await?;
-    let inside = entry::enter_to_import(&mut cx, target.clone()).await?;
+    // The source took its time: the registry may have another key by now, or be another one.
+    let registry = registries::get(&mut cx, &target.group, &target.name).await?;
+    if registry.id != target.id {
+        return Err(RegistryError::Unknown(registry.name).into());
+    }
+    let inside = entry::enter_to_import(&mut cx, registry).await?;
     for (repository, reference) in &wanted.targets {
         let Some(Reference::Tag(tag)) = reference else { continue };
         let there = match repositories::tag(&mut cx, &inside, repository, tag).await {

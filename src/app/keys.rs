@@ -300,7 +300,7 @@ pub async fn heard_refusal(
         return Ok(());
     };
     let call = used(&cx.app, caller, &vault, key, version, operation);
-    cx.app.audit.call(refused(call, &vault, error));
+    cx.heard(refused(call, &vault, error));
     Ok(())
 }
 
@@ -420,21 +420,34 @@ fn seal_context(version: &str) -> String {
     format!("key-version {version}")
 }
 
-/// Makes a key of the wanted material: PKCS#8 and the public JWK members.
-pub(super) async fn generate(material: Material) -> Result<(Zeroizing<Vec<u8>>, Value)> {
-    work::run(move || match material {
-        Material::Rsa(bits) => crypto::generate_rsa(bits, &mut rand::rng()),
+/// PKCS#8 and the public JWK members of a new key.
+pub(super) type Pair = (Zeroizing<Vec<u8>>, Value);
+
+/// Makes a key of the wanted material. RSA takes its time: not within a transaction, and not on a request's thread.
+pub(super) fn generate(material: Material) -> Result<Pair> {
+    match material {
+        Material::Rsa(bits) => crypto::generate_rsa(bits, &mut super::rng()),
         Material::Ec(curve) => crypto::generate_ec(curve),
-    })
-    .await?
+    }
 }
 
-/// The same from a JWK of that material; `None` where it does not make a key.
-fn read_jwk(material: Material, jwk: &Value) -> Option<(Zeroizing<Vec<u8>>, Value)> {
-    match material {
+/// The same from a JWK of that material.
+fn read_jwk(material: Material, jwk: &Value) -> Result<Pair> {
+    let read = match material {
         Material::Rsa(_) => crypto::import_rsa(jwk),
         Material::Ec(_) => crypto::import_ec(jwk),
-    }
+    };
+    read.ok_or_else(|| RequestError::InvalidValue { property: "key".to_owned(), message: String::new() }.into())
+}
+
+/// What a change of a key is called where changes take turns.
+fn thing(vault: &Vault, name: &str) -> String {
+    format!("{}/keys/{}", vault.uri(), name.to_ascii_lowercase())
+}
+
+/// A new key for the key that a change is about.
+pub(super) fn generated(cx: &mut Cx, vault: &Vault, name: &str, material: Material) -> Result<Pair> {
+    cx.aside(&thing(vault, name), &format!("a key of {material:?}"), move || generate(material))
 }
 
 /// Whether the name can get a new version: it is well-formed and not a deleted key's.
@@ -506,82 +519,46 @@ async fn insert(cx: &mut Cx, vault: &Vault, name: &str) -> Result<Key> {
     })
 }
 
-/// Creates a key, or a new version of one that exists. What makes the private key takes long, so the rights
-/// are asked before, and again when the version is written. The context is the caller's to commit.
-pub async fn create(app: &Arc<App>, caller: &Caller, vault: &str, name: &str, wanted: Wanted) -> Result<(Cx, Found)> {
-    let mut cx = app.read(caller.clone()).await?;
-    let place = admit(&mut cx, vault, Permission::KEY_CREATE, Some(name)).await?;
-    nameable(&mut cx, &place, name).await?;
-    wanted.check(place.premium())?;
-    drop(cx);
-    let made = generate(wanted.material).await?;
-    let mut cx = app.write(caller.clone()).await?;
-    let place = admit(&mut cx, vault, Permission::KEY_CREATE, Some(name)).await?;
-    let (key, version) = write(&mut cx, &place, name, wanted, made).await?;
-    Ok((cx, (place, key, version)))
+/// Creates a key, or a new version of one that exists. Within a change: making it takes long.
+pub async fn create(cx: &mut Cx, vault: &str, name: &str, wanted: &Wanted) -> Result<Found> {
+    let vault = admit(cx, vault, Permission::KEY_CREATE, Some(name)).await?;
+    nameable(cx, &vault, name).await?;
+    wanted.check(vault.premium())?;
+    let made = generated(cx, &vault, name, wanted.material)?;
+    let (key, version) = write(cx, &vault, name, wanted, made).await?;
+    Ok((vault, key, version))
 }
 
-/// Imports the key that a JWK of the material in `wanted` describes. Reading its numbers takes long, so the rights
-/// are asked before, and again when the version is written.
-/// The context is the caller's to commit.
-pub async fn import(
-    app: &Arc<App>,
-    caller: &Caller,
-    vault: &str,
-    name: &str,
-    wanted: Wanted,
-    jwk: Value,
-) -> Result<(Cx, Found)> {
-    let mut cx = app.read(caller.clone()).await?;
-    let place = admit(&mut cx, vault, Permission::KEY_IMPORT, Some(name)).await?;
-    nameable(&mut cx, &place, name).await?;
-    wanted.check(place.premium())?;
-    drop(cx);
-    let material = wanted.material;
-    let made = work::run(move || read_jwk(material, &jwk)).await?;
-    let made = made.ok_or_else(|| RequestError::InvalidValue { property: "key".to_owned(), message: String::new() })?;
-    let mut cx = app.write(caller.clone()).await?;
-    let place = admit(&mut cx, vault, Permission::KEY_IMPORT, Some(name)).await?;
-    wanted.check(place.premium())?;
-    let (key, version) = write(&mut cx, &place, name, wanted, made).await?;
-    Ok((cx, (place, key, version)))
+/// Imports the key that a JWK of the material in `wanted` describes. Within a change: reading its numbers takes long.
+pub async fn import(cx: &mut Cx, vault: &str, name: &str, wanted: &Wanted, jwk: &Value) -> Result<Found> {
+    let vault = admit(cx, vault, Permission::KEY_IMPORT, Some(name)).await?;
+    nameable(cx, &vault, name).await?;
+    wanted.check(vault.premium())?;
+    let (material, jwk) = (wanted.material, jwk.clone());
+    let made = cx.aside(&thing(&vault, name), "the key of the JWK", move || read_jwk(material, &jwk))?;
+    let (key, version) = write(cx, &vault, name, wanted, made).await?;
+    Ok((vault, key, version))
 }
 
 /// Creates a key unless one of that name exists; then it is given back as it is, unchanged. Without a gate:
-/// resource management asks its own, and passes the vault's firewall (keyvault.md C.5).
-pub async fn create_if_missing(
-    app: &Arc<App>,
-    caller: &Caller,
-    vault: &str,
-    name: &str,
-    wanted: Wanted,
-) -> Result<Found> {
-    let mut cx = app.read(caller.clone()).await?;
-    let place = vaults::living(&mut cx, vault).await?;
-    if let Some(key) = nameable(&mut cx, &place, name).await? {
-        let version = newest(&mut cx, &key).await?;
-        return Ok((place, key, version));
+/// resource management asks its own, and passes the vault's firewall (keyvault.md C.5). Within a change.
+pub async fn create_if_missing(cx: &mut Cx, vault: Vault, name: &str, wanted: &Wanted) -> Result<Found> {
+    if let Some(key) = nameable(cx, &vault, name).await? {
+        let version = newest(cx, &key).await?;
+        return Ok((vault, key, version));
     }
-    wanted.check(place.premium())?;
-    drop(cx);
-    let made = generate(wanted.material).await?;
-    let mut cx = app.write(caller.clone()).await?;
-    let place = vaults::living(&mut cx, vault).await?;
-    if let Some(key) = nameable(&mut cx, &place, name).await? {
-        let version = newest(&mut cx, &key).await?;
-        return Ok((place, key, version));
-    }
-    let (key, version) = write(&mut cx, &place, name, wanted, made).await?;
-    cx.commit().await?;
-    Ok((place, key, version))
+    wanted.check(vault.premium())?;
+    let made = generated(cx, &vault, name, wanted.material)?;
+    let (key, version) = write(cx, &vault, name, wanted, made).await?;
+    Ok((vault, key, version))
 }
 
 async fn write(
     cx: &mut Cx,
     vault: &Vault,
     name: &str,
-    wanted: Wanted,
-    (private, public): (Zeroizing<Vec<u8>>, Value),
+    wanted: &Wanted,
+    (private, public): Pair,
 ) -> Result<(Key, Version)> {
     let mut key = match nameable(cx, vault, name).await? {
         Some(key) => key,
@@ -593,9 +570,9 @@ async fn write(
         public,
         key_ops: wanted.settled_ops(),
         change: Change {
-            attributes: wanted.attributes,
-            tags: wanted.tags,
-            release_policy: wanted.release_policy,
+            attributes: wanted.attributes.clone(),
+            tags: wanted.tags.clone(),
+            release_policy: wanted.release_policy.clone(),
             ..Change::default()
         },
     };

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cache_rules;
 pub mod carry;
 pub mod cascade;
+pub mod change;
 pub mod clock;
 pub mod cmk;
 pub mod content;
@@ -33,6 +34,7 @@ pub mod status;
 pub(crate) mod testbed;
 pub mod timeline;
 pub mod tokens;
+pub mod turns;
 pub mod upstream;
 pub mod vaults;
 pub mod webhooks;
@@ -90,7 +92,7 @@ pub struct App {
     entrances: content::Entrances,
     /// Not there in unit tests.
     way_out: OnceLock<Arc<dyn outgoing::Outgoing>>,
-    fetches: pull_through::Fetches,
+    turns: turns::Turns,
     running: operations::Running,
 }
 
@@ -121,7 +123,7 @@ impl App {
             webhooks: webhooks::Sender::default(),
             entrances: content::Entrances::default(),
             way_out: OnceLock::new(),
-            fetches: pull_through::Fetches::default(),
+            turns: turns::Turns::default(),
             running: operations::Running::default(),
         });
         seal_world(&app).await?;
@@ -246,6 +248,8 @@ pub struct Cx {
     events: Vec<(Registry, webhooks::Event)>,
     /// Until when all that was decided here would be decided alike, if nothing is written.
     until: Timestamp,
+    /// There while [`App::change`] makes a change in it.
+    aside: Option<change::Aside>,
 }
 
 impl Cx {
@@ -260,6 +264,7 @@ impl Cx {
             unheard: false,
             events: Vec::new(),
             until: Timestamp(i64::MAX),
+            aside: None,
         }
     }
 

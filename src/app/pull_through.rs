@@ -2,10 +2,7 @@
 //! the source is asked each time what the tag is now; where it does not answer, what is here is served.
 //! Must not know: HTTP, how a source is reached (see sources).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::sync::OwnedMutexGuard;
+use std::sync::Arc;
 
 use super::content::blobs::{self, Blob};
 use super::content::manifests::{self, Found};
@@ -16,22 +13,6 @@ use crate::domain::access::Caller;
 use crate::domain::content::{Digest, MANIFEST_LIMIT, Reference};
 use crate::domain::error::{ContentError, SourceError};
 use crate::domain::{Error, Result};
-
-/// Blobs and manifests on their way here: who wants the same one waits for it.
-#[derive(Debug, Default)]
-pub struct Fetches(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
-
-impl Fetches {
-    async fn lease(&self, what: String) -> OwnedMutexGuard<()> {
-        let place = {
-            let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // Whoever holds or awaits a place has a second reference to it.
-            places.retain(|_, place| Arc::strong_count(place) > 1);
-            places.entry(what).or_default().clone()
-        };
-        place.lock_owned().await
-    }
-}
 
 /// A manifest by tag or digest. `true`: it came from the source just now.
 pub async fn manifest(
@@ -86,7 +67,7 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
     drop(cx);
     let lacking = matches!(&here, Err(Error::Content(ContentError::BlobUnknown(_))));
     let Some(from) = inside.cached_from(repository).filter(|_| lacking) else { return here };
-    let lease = app.fetches.lease(format!("{} {repository} {digest}", inside.registry.id)).await;
+    let lease = app.turns.take(format!("pull {} {repository} {digest}", inside.registry.id)).await;
     let (mut cx, now) = inside.read(app).await?;
     if let Ok(blob) = blobs::find(&mut cx, &now, repository, digest).await {
         return Ok(blob);
@@ -154,7 +135,7 @@ async fn fetch(
         Reference::Tag(tag) => tag.as_str(),
         Reference::Digest(digest) => digest.as_str(),
     };
-    let lease = app.fetches.lease(format!("{} {repository} manifest {name}", inside.registry.id)).await;
+    let lease = app.turns.take(format!("pull {} {repository} manifest {name}", inside.registry.id)).await;
     // Somebody else may have got it meanwhile.
     let mut cx = app.read(Caller::system()).await?;
     let got = match reference {

@@ -763,6 +763,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::app::change::Admission;
     use crate::app::testbed::Bed;
     use crate::app::{content, groups};
     use crate::domain::time::DAY;
@@ -788,7 +789,8 @@ mod tests {
             identity: None,
             properties: Map::new(),
         };
-        registries::put(&bed.app, Caller::system(), wanted).await.unwrap();
+        let me = Admission::of(&Caller::system());
+        bed.app.change(&me, &wanted, |cx, wanted| Box::pin(registries::put(cx, wanted))).await.unwrap();
         let mut cx = bed.app.write(Caller::system()).await.unwrap();
         let registry = registries::by_name(&mut cx, "reg01").await.unwrap();
         let map = format!("{}/scopeMaps/robots", registry.arm_id());

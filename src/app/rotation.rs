@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::keys::{Found, Made};
-use super::{App, Cx, keys, secrets};
+use super::{App, Cx, keys, secrets, work};
 use crate::domain::access::{Caller, Permission};
 use crate::domain::audit::Happening;
 use crate::domain::key::{Attributes, Change, Key, Version};
@@ -30,35 +30,22 @@ pub async fn set_policy(cx: &mut Cx, vault: &str, name: &str, asked: &Value) -> 
     Ok((vault, key, settled))
 }
 
-/// Makes a new version of a key now. The private key is made outside of any transaction; the one in which the version
-/// is written is the caller's to commit.
-pub async fn rotate(app: &Arc<App>, caller: &Caller, vault: &str, name: &str) -> Result<(Cx, Found)> {
-    let mut cx = app.read(caller.clone()).await?;
-    let (_, _, before) = keys::find(&mut cx, vault, name, None, Permission::KEY_ROTATE).await?;
-    drop(cx);
-    let (private, public) = keys::generate(before.material()).await?;
-    let mut cx = app.write(caller.clone()).await?;
-    let (vault, mut key, newest) = keys::find(&mut cx, vault, name, None, Permission::KEY_ROTATE).await?;
-    // Between the two looks the key may have got a version of another type: what was made is what counts.
-    let version = add_like(&mut cx, &mut key, &before, &newest, &private, public).await?;
-    Ok((cx, (vault, key, version)))
+/// Makes a new version of a key now. Within a change: making it takes long.
+pub async fn rotate(cx: &mut Cx, vault: &str, name: &str) -> Result<Found> {
+    let (vault, mut key, newest) = keys::find(cx, vault, name, None, Permission::KEY_ROTATE).await?;
+    let (private, public) = keys::generated(cx, &vault, name, newest.material())?;
+    let version = add_like(cx, &mut key, &newest, &private, public).await?;
+    Ok((vault, key, version))
 }
 
-/// Adds a version made as `model` was, with the newest one's operations and tags, and the expiry that the
-/// policy gives [recorded for type, size and `exp`; inferred for tags].
-async fn add_like(
-    cx: &mut Cx,
-    key: &mut Key,
-    model: &Version,
-    newest: &Version,
-    private: &[u8],
-    public: Value,
-) -> Result<Version> {
+/// Adds a version like the newest one, with its operations and tags, and the expiry that the policy gives [recorded
+/// for type, size and `exp`; inferred for tags].
+async fn add_like(cx: &mut Cx, key: &mut Key, newest: &Version, private: &[u8], public: Value) -> Result<Version> {
     let expires = key.rotation_policy.as_ref().and_then(|p| rotation::expiry(p, cx.now));
     let release_policy = newest.doc.get("release_policy").cloned();
     let exportable = newest.doc["exportable"].as_bool();
     let made = Made {
-        kty: &model.kty,
+        kty: &newest.kty,
         private,
         public,
         key_ops: newest.key_ops.clone(),
@@ -130,7 +117,8 @@ async fn tell_near_expiry(app: &Arc<App>, due: Timestamp, key: &Key) -> Result<(
 
 /// Makes the version that `key`'s policy is due to make at `due`, as of that instant.
 async fn rotate_due(app: &Arc<App>, due: Timestamp, key: &Key, before: &Version) -> Result<()> {
-    let (private, public) = keys::generate(before.material()).await?;
+    let material = before.material();
+    let (private, public) = work::run(move || keys::generate(material)).await??;
     let mut cx = app.write_now(Caller::system()).await?;
     cx.now = due;
     // Somebody may have been here meanwhile: deleted the key, changed its policy, rotated it.
@@ -138,7 +126,8 @@ async fn rotate_due(app: &Arc<App>, due: Timestamp, key: &Key, before: &Version)
     if key.deleted.is_some() || key.rotate_at != Some(due) {
         return Ok(());
     }
-    let Some(newest) = store::keys::find_version(&mut cx.tx, key.id, None).await? else { return Ok(()) };
-    add_like(&mut cx, &mut key, before, &newest, &private, public).await?;
+    let newest = store::keys::find_version(&mut cx.tx, key.id, None).await?;
+    let Some(newest) = newest.filter(|newest| newest.version == before.version) else { return Ok(()) };
+    add_like(&mut cx, &mut key, &newest, &private, public).await?;
     cx.commit().await
 }

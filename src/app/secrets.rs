@@ -74,7 +74,7 @@ pub async fn get_heard(
             Ok(_) => call,
             Err(error) => refused(call, &vault, error),
         };
-        cx.app.audit.call(call);
+        cx.heard(call);
     }
     got
 }

@@ -180,6 +180,49 @@ fn content_is_written_only_where_leave_is_asked() {
     assert!(seen > 15, "the files were found: {seen}");
 }
 
+/// What is read in one transaction and written back in another undoes what was written between them. So a request
+/// changes things in the one context that `App::write_for` or `App::change` gives it, after the gate was asked in it;
+/// verbs take that context and open none.
+#[test]
+fn requests_change_things_in_one_transaction() {
+    let others: &[(&str, &[&str])] = &[
+        // What became of a deployment.
+        ("http/", &["http/arm/deployments.rs"]),
+        // What happens by itself, at the start, because time passed, or beside requests; and content (see above).
+        (
+            "app/",
+            &[
+                "app/mod.rs",
+                "app/change.rs",
+                "app/clock.rs",
+                "app/cmk.rs",
+                "app/content/",
+                "app/identities.rs",
+                "app/operations.rs",
+                "app/rotation.rs",
+                "app/testbed.rs",
+                "app/timeline.rs",
+                "app/tokens.rs",
+                "app/vaults.rs",
+                "app/webhooks.rs",
+            ],
+        ),
+    ];
+    let mut seen = 0;
+    for (file, text) in sources() {
+        let code = code(&text);
+        let words = ["app.write(", "self.write(", "write_now(", "app.begin(", "self.begin(", "store.write("];
+        let opens = words.iter().any(|word| code.contains(word));
+        if !opens {
+            continue;
+        }
+        seen += 1;
+        let Some((_, may)) = others.iter().find(|(room, _)| file.starts_with(room)) else { continue };
+        assert!(may.iter().any(|m| file.starts_with(m)), "{file} opens a transaction that writes");
+    }
+    assert!(seen > 10, "such files were found: {seen}");
+}
+
 #[test]
 fn each_dangerous_crate_has_one_owner() {
     let owners: &[(&str, &[&str])] = &[

@@ -185,7 +185,7 @@ async fn assignment(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
                 principal_type,
                 doc,
             };
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let what = (asked.role.as_str(), asked.principal_id.as_str(), asked.principal_type.as_deref());
             require_for(&mut cx, ("write", Source::Request), scope, what).await?;
             let (made, new) = roles::assign(&mut cx, asked).await?;
@@ -193,7 +193,7 @@ async fn assignment(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
             Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown_assignment(&made, new)))
         }
         Method::DELETE => {
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             match roles::find(&mut cx, scope, &name).await? {
                 Some(a) => {
                     let what = (a.role_id.as_str(), a.principal_id.as_str(), Some(a.principal_type.as_str()));
@@ -259,14 +259,14 @@ async fn definition(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
                 data_actions: all("dataActions"),
                 not_data_actions: all("notDataActions"),
             };
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let made = roles::define(&mut cx, role, list(&properties["assignableScopes"])).await?;
             cx.commit().await?;
             Ok(Answer::new(StatusCode::CREATED, shown_custom(&made)))
         }
         Method::DELETE => {
             arm.require(&format!("{DEFINITIONS}/delete"), scope).await?;
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let gone = roles::undefine(&mut cx, &id).await?;
             cx.commit().await?;
             Ok(gone.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), |r| Answer::ok(shown_custom(&r))))

@@ -78,7 +78,7 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
         }
         (["deployments", _], "DELETE") => {
             arm.require(&action("delete"), &own).await?;
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             if !deployments::delete(&mut cx, &scope, &name).await? {
                 return Ok(Answer::empty(StatusCode::NO_CONTENT));
             }
@@ -510,7 +510,7 @@ async fn what_would_change(arm: &mut Arm, asked: Asked) -> Result<Answer> {
         }
         Err(error) => json!({"status": "Failed", "error": super::dialect::code_and_message(&error)}),
     };
-    let mut cx = arm.app.write(arm.caller.clone()).await?;
+    let mut cx = arm.write().await?;
     let operation = operations::ended(&mut cx, "whatif", &outcome).await?;
     cx.commit().await?;
     Ok(Answer::empty(StatusCode::ACCEPTED).with("location", outcome_url(arm, &operation)))

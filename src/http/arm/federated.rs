@@ -58,7 +58,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
         return Ok(Answer::ok(shown(&identity, one.ok_or_else(missing)?)));
     }
     let body = if arm.method == Method::PUT { arm.object().await? } else { Value::Null };
-    let mut cx = arm.app.write(arm.caller.clone()).await?;
+    let mut cx = arm.write().await?;
     let identity = identities::get(&mut cx, group, &identity).await?;
     if arm.method == Method::DELETE {
         let gone = directory::delete_federated_credential(&mut cx, &identity.client_id, &name).await?;

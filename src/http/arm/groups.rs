@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::wire::{Answer, tags};
 use super::{Arm, subscriptions};
 use crate::app::groups::{self, Group};
-use crate::app::{cascade, operations};
+use crate::app::{cascade, content, operations};
 use crate::domain::error::RequestError;
 use crate::domain::{Result, name, region};
 
@@ -50,7 +50,7 @@ pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
                     arm.require(&format!("{TYPE}/write"), &scope).await?;
                     let body = arm.object().await?;
                     arm.require_region(&body, region::GROUPS)?;
-                    let mut cx = arm.app.write(caller).await?;
+                    let mut cx = arm.write().await?;
                     if arm.method == Method::PATCH {
                         groups::get(&mut cx, &group).await?;
                     }
@@ -60,10 +60,11 @@ pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
                 }
                 Method::DELETE => {
                     arm.require(&format!("{TYPE}/delete"), &scope).await?;
-                    cascade::delete_group(&arm.app, caller.clone(), &group).await?;
-                    let mut cx = arm.app.write(caller).await?;
+                    let mut cx = arm.write().await?;
+                    cascade::delete_group(&mut cx, &group).await?;
                     let operation = operations::succeeded(&mut cx, "group").await?;
                     cx.commit().await?;
+                    content::sweep(&arm.app).await?;
                     let location = format!(
                         "https://{}{}/operationresults/{operation}?api-version={}",
                         arm.call.authority,

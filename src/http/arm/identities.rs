@@ -85,7 +85,7 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
             }
             let body = arm.object().await?;
             arm.require_region(&body, IDENTITIES)?;
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let in_group = groups::get(&mut cx, group).await?;
             let existing = identities::find(&mut cx, group, &identity).await?;
             if arm.method == Method::PATCH {
@@ -117,7 +117,7 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
         }
         Method::DELETE => {
             arm.require(&format!("{IDENTITIES}/delete"), &scope).await?;
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let gone = identities::delete(&mut cx, group, &identity).await?;
             cx.commit().await?;
             Ok(Answer::empty(if gone { StatusCode::OK } else { StatusCode::NO_CONTENT }))

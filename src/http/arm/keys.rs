@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::{keys, vaults};
+use crate::app::{Cx, keys, vaults};
 use crate::domain::crypto::Curve;
 use crate::domain::error::RequestError;
 use crate::domain::key::{Attributes, Key, Material, Version, Wanted};
@@ -79,6 +79,11 @@ fn wanted(body: &Value) -> Result<Wanted> {
     })
 }
 
+async fn create(cx: &mut Cx, (group, vault, key, wanted): &(String, String, String, Wanted)) -> Result<keys::Found> {
+    let vault = vaults::get(cx, group, vault).await?;
+    keys::create_if_missing(cx, vault, key, wanted).await
+}
+
 /// `at` is the index of the segment `vaults`.
 pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
     let vault = arm.segments[at + 1].clone();
@@ -92,10 +97,8 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
         if body["properties"]["rotationPolicy"].is_object() {
             return Err(RequestError::NotEmulated("A rotation policy in a key's template".to_owned()).into());
         }
-        let mut cx = arm.app.read(caller.clone()).await?;
-        vaults::get(&mut cx, group, &vault).await?;
-        drop(cx);
-        let (vault, key, version) = keys::create_if_missing(&arm.app, &caller, &vault, &key, wanted).await?;
+        let asked = (group.to_owned(), vault, key, wanted);
+        let (vault, key, version) = arm.change(&asked, |cx, asked| Box::pin(create(cx, asked))).await?;
         return Ok(Answer::ok(shown(&vault, &key, &version, false)));
     }
     if arm.method != Method::GET {

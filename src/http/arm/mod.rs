@@ -26,7 +26,8 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::call::Call;
-use crate::app::{App, access as gate, operations, tokens};
+use crate::app::change::{Admission, Attempt};
+use crate::app::{App, Cx, access as gate, operations, tokens};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::name::is_api_version;
@@ -64,6 +65,8 @@ fn provider_of(path: &str) -> dialect::Provider {
 struct Arm {
     app: Arc<App>,
     caller: Caller,
+    /// What was required so far: actions and scopes.
+    required: Vec<(String, String)>,
     method: Method,
     /// Segments of the path, decoded, as sent.
     segments: Vec<String>,
@@ -74,15 +77,54 @@ struct Arm {
 }
 
 impl Arm {
+    fn new(
+        app: Arc<App>,
+        caller: Caller,
+        segments: Vec<String>,
+        lower: Vec<String>,
+        api_version: String,
+        call: Call,
+    ) -> Self {
+        let (required, method) = (Vec::new(), call.method.clone());
+        Self { app, caller, required, method, segments, lower, api_version, call }
+    }
+
     /// `/subscriptions/…` up to and without segment `end`.
     fn scope(&self, end: usize) -> String {
         format!("/{}", self.segments[..end].join("/"))
     }
 
-    /// Requires the action at the scope: ARM asks this before any provider sees the call.
+    /// Requires the action at the scope: ARM asks this before any provider sees the call, and contexts that write ask
+    /// it again.
     async fn require(&mut self, action: &str, scope: &str) -> Result<()> {
+        self.required.push((action.to_owned(), scope.to_owned()));
         let mut cx = self.app.read(self.caller.clone()).await?;
         gate::require(&mut cx, action, scope).await
+    }
+
+    /// A context that reads.
+    async fn read(&mut self) -> Result<Cx> {
+        self.app.read(self.caller.clone()).await
+    }
+
+    /// A context that writes, if all that was required is still allowed.
+    async fn write(&mut self) -> Result<Cx> {
+        let admission = self.admission();
+        self.app.write_for(&admission).await
+    }
+
+    /// Makes a change of which a part may take long.
+    async fn change<I: Sync, T>(
+        &mut self,
+        asked: &I,
+        verb: impl for<'a> Fn(&'a mut Cx, &'a I) -> Attempt<'a, T> + Send + Sync,
+    ) -> Result<T> {
+        let (app, admission) = (self.app.clone(), self.admission());
+        app.change(&admission, asked, verb).await
+    }
+
+    fn admission(&self) -> Admission {
+        Admission { caller: self.caller.clone(), rights: self.required.clone() }
     }
 
     /// The body, which must be an object.
@@ -126,8 +168,7 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
     if !is_api_version(&api_version) {
         return Err(RequestError::ApiVersionInvalid(api_version).into());
     }
-    let mut arm = Arm { app: app.clone(), caller, method: call.method.clone(), segments, lower, api_version, call };
-    route(&mut arm).await
+    route(&mut Arm::new(app.clone(), caller, segments, lower, api_version, call)).await
 }
 
 /// A call within a call, as a deployment makes it: the same caller, the same gate, the same handlers.
@@ -141,7 +182,7 @@ fn within(app: &Arc<App>, caller: &Caller, call: Call) -> Pin<Box<dyn Future<Out
         if !is_api_version(&api_version) {
             return Err(RequestError::ApiVersionInvalid(api_version).into());
         }
-        route(&mut Arm { app, caller, method: call.method.clone(), segments, lower, api_version, call }).await
+        route(&mut Arm::new(app, caller, segments, lower, api_version, call)).await
     })
 }
 

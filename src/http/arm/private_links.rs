@@ -58,14 +58,14 @@ pub(super) async fn connections(arm: &mut Arm, group: &str, at: usize, rest: &[&
         Method::PUT => {
             arm.require(&action("write"), &scope).await?;
             let body = arm.object().await?;
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let vault = vaults::put_private_link(&mut cx, group, &vault, &link, &body).await?;
             cx.commit().await?;
             Ok(one(&vault)?)
         }
         Method::DELETE => {
             arm.require(&action("delete"), &scope).await?;
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let gone = vaults::delete_private_link(&mut cx, group, &vault, &link).await?;
             cx.commit().await?;
             Ok(Answer::empty(if gone { StatusCode::OK } else { StatusCode::NO_CONTENT }))

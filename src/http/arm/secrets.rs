@@ -60,7 +60,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
                 expires: attributes["exp"].as_i64(),
                 tags: body.get("tags").filter(|t| t.is_object()).cloned(),
             };
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let vault = vaults::get(&mut cx, group, &vault).await?;
             let (vault, secret, version) = secrets::put(&mut cx, vault, &name, value, change).await?;
             cx.commit().await?;

@@ -81,7 +81,7 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
             arm.require(&format!("{VAULTS}/accessPolicies/write"), &arm.scope(at + 2)).await?;
             let body = arm.object().await?;
             let entries = body["properties"]["accessPolicies"].as_array().cloned().unwrap_or_default();
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let changed = vaults::change_policies(&mut cx, group, &vault, how, &entries).await?;
             cx.commit().await?;
             Ok(Answer::ok(json!({
@@ -151,7 +151,7 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
                 // keyvault.md C.6: from this version on, null means roles.
                 roles_by_default: arm.api_version.as_str() >= "2026-02-01",
             };
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let (saved, new) = match arm.method {
                 Method::PATCH => (vaults::patch(&mut cx, asked).await?, false),
                 _ => vaults::put(&mut cx, asked).await?,
@@ -162,7 +162,7 @@ async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
         }
         Method::DELETE => {
             arm.require(&format!("{VAULTS}/delete"), &scope).await?;
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             let gone = vaults::delete(&mut cx, group, &vault).await?;
             cx.commit().await?;
             Ok(Answer::empty(if gone { StatusCode::OK } else { StatusCode::NO_CONTENT }))
@@ -182,7 +182,7 @@ async fn deleted(arm: &mut Arm, at: usize, end: &[&str]) -> Result<Answer> {
         }
         (["purge"], &Method::POST) => {
             arm.require("Microsoft.KeyVault/locations/deletedVaults/purge/action", &name::subscription_id()).await?;
-            let mut cx = arm.app.write(caller).await?;
+            let mut cx = arm.write().await?;
             vaults::purge(&mut cx, &location, &vault).await?;
             let operation = operations::succeeded(&mut cx, "purge").await?;
             cx.commit().await?;

@@ -18,6 +18,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::call::Call;
+use crate::app::change::Admission;
 use crate::app::{App, tokens};
 use crate::domain::access::Caller;
 use crate::domain::error::{DirectoryError, RequestError};
@@ -100,7 +101,7 @@ impl Request<'_> {
     }
 
     async fn write(&mut self) -> Result<crate::app::Cx> {
-        self.app.write(self.caller.clone()).await
+        self.app.write_for(&Admission::of(&self.caller)).await
     }
 }
 

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::heard::About;
 use super::route::KeyRoute;
 use super::{Asked, Reply, paging, wire};
-use crate::app::{keys, rotation};
+use crate::app::{Cx, keys, rotation};
 use crate::domain::access::Permission;
 use crate::domain::crypto::base64url;
 use crate::domain::error::RequestError;
-use crate::domain::key::Operation;
+use crate::domain::key::{Operation, Wanted};
 use crate::domain::{Result, key::Key, key::Version, vault::Vault};
 
 type Found = (Vault, Key, Version);
@@ -24,14 +24,14 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
         KeyRoute::Create(name) => {
             let wanted = asked.read(wire::create);
             let wanted = after_gate(&asked, wanted, Permission::KEY_CREATE, Some(&name)).await?;
-            let (cx, found) = keys::create(&asked.app, &asked.caller, &asked.vault, &name, wanted).await?;
-            asked.commit(cx, written(&asked, found)?).await
+            let change = (&asked, name, wanted);
+            asked.change(&change, |cx, (asked, name, wanted)| Box::pin(create(asked, cx, name, wanted))).await
         }
         KeyRoute::Import(name) => {
             let imported = asked.read(wire::import);
-            let (wanted, jwk) = after_gate(&asked, imported, Permission::KEY_IMPORT, Some(&name)).await?;
-            let (cx, found) = keys::import(&asked.app, &asked.caller, &asked.vault, &name, wanted, jwk).await?;
-            asked.commit(cx, written(&asked, found)?).await
+            let imported = after_gate(&asked, imported, Permission::KEY_IMPORT, Some(&name)).await?;
+            let change = (&asked, name, imported);
+            asked.change(&change, |cx, (asked, name, imported)| Box::pin(import(asked, cx, name, imported))).await
         }
         KeyRoute::Get(name, version) | KeyRoute::Attestation(name, version) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -40,12 +40,12 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
         KeyRoute::Update(name, version) => {
             let change = asked.read(wire::update);
             let change = after_gate(&asked, change, Permission::KEY_UPDATE, Some(&name)).await?;
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = keys::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
             asked.commit(cx, written(&asked, found)?).await
         }
         KeyRoute::Delete(name) => {
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = keys::delete(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, Reply::new(&found.0, wire::deleted_bundle(&asked.api, &asked.base(), &found))).await
         }
@@ -55,12 +55,12 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
             Ok(Reply::new(&found.0, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
         }
         KeyRoute::Recover(name) => {
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = keys::recover(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, bundle(&asked, found)?).await
         }
         KeyRoute::Purge(name) => {
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let vault = keys::purge(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, Reply::empty(&vault)).await
         }
@@ -72,13 +72,12 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
         KeyRoute::Restore => {
             let value = asked.read(|b| wire::required(b, "value"));
             let value = after_gate(&asked, value, Permission::KEY_RESTORE, None).await?;
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = keys::restore(&mut cx, &asked.vault, &value).await?;
             asked.commit(cx, bundle(&asked, found)?).await
         }
         KeyRoute::Rotate(name) => {
-            let (cx, found) = rotation::rotate(&asked.app, &asked.caller, &asked.vault, &name).await?;
-            asked.commit(cx, written(&asked, found)?).await
+            asked.change(&(&asked, name), |cx, (asked, name)| Box::pin(rotate(asked, cx, name))).await
         }
         KeyRoute::Policy(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
@@ -87,7 +86,7 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
         }
         KeyRoute::SetPolicy(name) => {
             let body = after_gate(&asked, asked.body.clone(), Permission::ROTATION_POLICY_SET, Some(&name)).await?;
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let (vault, key, policy) = rotation::set_policy(&mut cx, &asked.vault, &name, &body).await?;
             asked.commit(cx, Reply::new(&vault, wire::policy(&asked.base(), &key, &policy))).await
         }
@@ -98,6 +97,21 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
             Err(RequestError::NotEmulated("Secure key release".to_owned()).into())
         }
     }
+}
+
+async fn create(asked: &Asked<'_>, cx: &mut Cx, name: &str, wanted: &Wanted) -> Result<Reply> {
+    let made = keys::create(cx, &asked.vault, name, wanted).await?;
+    Ok(asked.recorded(cx, written(asked, made)?))
+}
+
+async fn import(asked: &Asked<'_>, cx: &mut Cx, name: &str, (wanted, jwk): &(Wanted, Value)) -> Result<Reply> {
+    let made = keys::import(cx, &asked.vault, name, wanted, jwk).await?;
+    Ok(asked.recorded(cx, written(asked, made)?))
+}
+
+async fn rotate(asked: &Asked<'_>, cx: &mut Cx, name: &str) -> Result<Reply> {
+    let made = rotation::rotate(cx, &asked.vault, name).await?;
+    Ok(asked.recorded(cx, written(asked, made)?))
 }
 
 /// Lets a wrong body be told only to those who may send a good one (keyvault.md D.1 step 8).

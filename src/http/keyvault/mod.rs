@@ -21,6 +21,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::call::{Call, Code};
+use crate::app::change::{Admission, Attempt};
 use crate::app::{App, Cx, tokens, vaults};
 use crate::domain::Result;
 use crate::domain::access::Caller;
@@ -230,12 +231,31 @@ impl Frame {
 }
 
 impl Asked<'_> {
+    /// A context that writes.
+    async fn write(&self) -> Result<Cx> {
+        self.app.write_for(&Admission::of(&self.caller)).await
+    }
+
+    /// Makes a change of which a part takes long, and commits it together with its audit record.
+    async fn change<I: Sync>(
+        &self,
+        asked: &I,
+        verb: impl for<'a> Fn(&'a mut Cx, &'a I) -> Attempt<'a, Reply> + Send + Sync,
+    ) -> Result<Reply> {
+        self.app.change(&Admission::of(&self.caller), asked, verb).await
+    }
+
     /// Commits what a call changed together with its audit record.
-    async fn commit(&self, mut cx: Cx, mut reply: Reply) -> Result<Reply> {
-        cx.record(&self.heard.done(&reply));
+    async fn commit(&self, mut cx: Cx, reply: Reply) -> Result<Reply> {
+        let reply = self.recorded(&mut cx, reply);
         cx.commit().await?;
-        reply.recorded = true;
         Ok(reply)
+    }
+
+    /// Has the audit record of a call left with what it changed.
+    fn recorded(&self, cx: &mut Cx, reply: Reply) -> Reply {
+        cx.record(&self.heard.done(&reply));
+        Reply { recorded: true, ..reply }
     }
 
     /// Reads the body.

@@ -22,7 +22,7 @@ pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
         SecretRoute::Set(name) => {
             let read = asked.read(|b| Ok((wire::required(b, "value")?, wire::secret_change(b)?)));
             let (value, change) = after_gate(&asked, read, Permission::SECRET_SET, Some(&name)).await?;
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = secrets::set(&mut cx, &asked.vault, &name, &value, change).await?;
             asked.commit(cx, bundle(&asked, &found, Some(&value))).await
         }
@@ -34,12 +34,12 @@ pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
         SecretRoute::Update(name, version) => {
             let change = asked.read(wire::secret_change);
             let change = after_gate(&asked, change, Permission::SECRET_UPDATE, Some(&name)).await?;
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = secrets::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
             asked.commit(cx, bundle(&asked, &found, None)).await
         }
         SecretRoute::Delete(name) => {
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = secrets::delete(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, deleted(&asked, &found)).await
         }
@@ -49,12 +49,12 @@ pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
             Ok(deleted(&asked, &found))
         }
         SecretRoute::Recover(name) => {
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = secrets::recover(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, bundle(&asked, &found, None)).await
         }
         SecretRoute::Purge(name) => {
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let vault = secrets::purge(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, Reply::empty(&vault)).await
         }
@@ -66,7 +66,7 @@ pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
         SecretRoute::Restore => {
             let value = asked.read(|b| wire::required(b, "value"));
             let value = after_gate(&asked, value, Permission::SECRET_RESTORE, None).await?;
-            let mut cx = asked.app.write(asked.caller.clone()).await?;
+            let mut cx = asked.write().await?;
             let found = secrets::restore(&mut cx, &asked.vault, &value).await?;
             asked.commit(cx, bundle(&asked, &found, None)).await
         }

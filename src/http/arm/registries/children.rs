@@ -4,9 +4,9 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::long::{begun, deleting};
-use super::registry_of;
+use super::long::{Polling, begun, deleting};
 use super::shown::shown;
+use super::{admit, reading, writing};
 use crate::app::{Cx, cache_rules, registry_children, replications, webhooks};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
@@ -21,8 +21,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
     let action = |verb: &str| format!("{}/{verb}", kind.segment());
     match rest {
         [] if arm.method == Method::GET => {
-            let registry = registry_of(arm, group, at, &action("read")).await?;
-            let mut cx = arm.app.read(arm.caller.clone()).await?;
+            let (mut cx, registry) = reading(arm, group, at, &action("read")).await?;
             let children = match kind {
                 Kind::Replication => replications::list(&mut cx, &registry).await?,
                 _ => registry_children::list(&mut cx, &registry, kind).await?,
@@ -33,17 +32,26 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
             }
             Ok(Answer::list(items))
         }
-        [_] => {
-            let verb = match arm.method {
-                Method::GET => "read",
-                Method::PUT | Method::PATCH => "write",
-                Method::DELETE => "delete",
-                _ => return Err(arm.wrong_method()),
-            };
-            let registry = registry_of(arm, group, at, &action(verb)).await?;
-            let name = arm.segments[at + 3].clone();
-            one(arm, &registry, kind, &name).await
-        }
+        [_] => match arm.method {
+            Method::GET => {
+                let (mut cx, registry) = reading(arm, group, at, &action("read")).await?;
+                let name = &arm.segments[at + 3];
+                let child = match kind {
+                    Kind::Replication => replications::get(&mut cx, &registry, name).await?,
+                    _ => registry_children::get(&mut cx, &registry, kind, name).await?,
+                };
+                shown(&mut cx, &registry, &child, "Succeeded").await.map(Answer::ok)
+            }
+            Method::PUT | Method::PATCH => {
+                admit(arm, at, &action("write")).await?;
+                write(arm, group, at, kind).await
+            }
+            Method::DELETE => {
+                admit(arm, at, &action("delete")).await?;
+                delete(arm, group, at, kind).await
+            }
+            _ => Err(arm.wrong_method()),
+        },
         [_, verb] if kind == Kind::Webhook && arm.method == Method::POST => {
             let right = match *verb {
                 "ping" => "ping/action",
@@ -51,17 +59,17 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
                 "listevents" => "listEvents/action",
                 _ => return Err(arm.unknown_route()),
             };
-            let registry = registry_of(arm, group, at, &action(right)).await?;
-            let name = arm.segments[at + 3].clone();
             if *verb == "ping" {
-                let mut cx = arm.app.write(arm.caller.clone()).await?;
+                admit(arm, at, &action(right)).await?;
+                let name = arm.segments[at + 3].clone();
+                let (mut cx, registry) = writing(arm, group, at).await?;
                 let webhook = registry_children::get(&mut cx, &registry, kind, &name).await?;
                 let id = webhooks::ping(&mut cx, &webhook).await?;
                 cx.commit().await?;
                 return Ok(Answer::ok(json!({"id": id})));
             }
-            let mut cx = arm.app.read(arm.caller.clone()).await?;
-            let webhook = registry_children::get(&mut cx, &registry, kind, &name).await?;
+            let (mut cx, registry) = reading(arm, group, at, &action(right)).await?;
+            let webhook = registry_children::get(&mut cx, &registry, kind, &arm.segments[at + 3]).await?;
             Ok(match *verb {
                 "listevents" => Answer::list(webhooks::events(&mut cx, &webhook).await?),
                 _ => Answer::ok(webhooks::config_of(&arm.app, &webhook)?),
@@ -71,65 +79,56 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
     }
 }
 
-async fn one(arm: &mut Arm, registry: &Registry, kind: Kind, name: &str) -> Result<Answer> {
-    let caller = arm.caller.clone();
-    match arm.method {
-        Method::GET => {
-            let mut cx = arm.app.read(caller).await?;
-            let child = match kind {
-                Kind::Replication => replications::get(&mut cx, registry, name).await?,
-                _ => registry_children::get(&mut cx, registry, kind, name).await?,
-            };
-            shown(&mut cx, registry, &child, "Succeeded").await.map(Answer::ok)
+async fn delete(arm: &mut Arm, group: &str, at: usize, kind: Kind) -> Result<Answer> {
+    let (name, polling) = (arm.segments[at + 3].clone(), Polling::of(arm));
+    let (mut cx, registry) = writing(arm, group, at).await?;
+    let gone = match kind {
+        Kind::Replication => replications::remove(&mut cx, &registry, &name).await?,
+        _ => registry_children::remove(&mut cx, &registry, kind, &name).await?,
+    };
+    let Some(gone) = gone else { return Ok(Answer::empty(StatusCode::NO_CONTENT)) };
+    let answer = match kind {
+        Kind::Replication => {
+            let location = gone.location.as_deref().unwrap_or(&registry.location);
+            deleting(&mut cx, &polling, kind.operation(), location).await?
         }
-        Method::DELETE => {
-            let mut cx = arm.app.write(caller).await?;
-            let gone = match kind {
-                Kind::Replication => replications::remove(&mut cx, registry, name).await?,
-                _ => registry_children::remove(&mut cx, registry, kind, name).await?,
-            };
-            cx.commit().await?;
-            let Some(gone) = gone else { return Ok(Answer::empty(StatusCode::NO_CONTENT)) };
-            match kind {
-                Kind::Replication => {
-                    deleting(arm, kind.operation(), gone.location.as_deref().unwrap_or(&registry.location)).await
-                }
-                // In capitals [recorded].
-                Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
-                    deleting(arm, kind.operation(), &registry.location.to_ascii_uppercase()).await
-                }
-                _ => Ok(Answer::empty(StatusCode::OK)),
-            }
+        // In capitals [recorded].
+        Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
+            deleting(&mut cx, &polling, kind.operation(), &registry.location.to_ascii_uppercase()).await?
         }
-        _ => {
-            let body = arm.object().await?;
-            arm.require_region(&body, &format!("{REGISTRIES}/{}", kind.segment()))?;
-            let mut cx = arm.app.write(caller).await?;
-            if arm.method == Method::PATCH {
-                registry_children::get(&mut cx, registry, kind, name).await?;
-            }
-            let (child, new) = put(&mut cx, registry, kind, name, &body).await?;
-            let long = match kind {
-                Kind::ScopeMap | Kind::Webhook => false,
-                Kind::Token
-                | Kind::Replication
-                | Kind::CacheRule
-                | Kind::CredentialSet
-                | Kind::PrivateEndpointConnection => true,
-            };
-            let state = match (long, new) {
-                (false, _) => "Succeeded",
-                (true, true) => "Creating",
-                (true, false) => "Updating",
-            };
-            let body = shown(&mut cx, registry, &child, state).await?;
-            cx.commit().await?;
-            if !long {
-                return Ok(Answer::ok(body));
-            }
-            begun(arm, &child.arm_id(registry), kind.operation(), body).await
-        }
+        _ => Answer::empty(StatusCode::OK),
+    };
+    cx.commit().await?;
+    Ok(answer)
+}
+
+async fn write(arm: &mut Arm, group: &str, at: usize, kind: Kind) -> Result<Answer> {
+    let body = arm.object().await?;
+    arm.require_region(&body, &format!("{REGISTRIES}/{}", kind.segment()))?;
+    let (name, polling) = (arm.segments[at + 3].clone(), Polling::of(arm));
+    let (mut cx, registry) = writing(arm, group, at).await?;
+    if arm.method == Method::PATCH {
+        registry_children::get(&mut cx, &registry, kind, &name).await?;
     }
+    let (child, new) = put(&mut cx, &registry, kind, &name, &body).await?;
+    let long = match kind {
+        Kind::ScopeMap | Kind::Webhook => false,
+        Kind::Token | Kind::Replication | Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
+            true
+        }
+    };
+    let state = match (long, new) {
+        (false, _) => "Succeeded",
+        (true, true) => "Creating",
+        (true, false) => "Updating",
+    };
+    let body = shown(&mut cx, &registry, &child, state).await?;
+    let answer = match long {
+        true => begun(&mut cx, &polling, &child.arm_id(&registry), kind.operation(), body).await?,
+        false => Answer::ok(body),
+    };
+    cx.commit().await?;
+    Ok(answer)
 }
 
 async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Value) -> Result<(Child, bool)> {

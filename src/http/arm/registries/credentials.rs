@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{registry_of, text};
+use super::{admit, text, writing};
 use crate::app::{registry_children, registry_tokens};
 use crate::domain::error::{RegistryError, RequestError};
 use crate::domain::registry::Registry;
@@ -14,22 +14,21 @@ use crate::http::arm::wire::Answer;
 /// `listCredentials`, `regenerateCredential`, `generateCredentials`.
 pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, verb: &str) -> Result<Answer> {
     match verb {
-        "generatecredentials" => {
-            let registry = registry_of(arm, group, at, "generateCredentials/action").await?;
-            generate(arm, &registry).await
-        }
+        "generatecredentials" => generate(arm, group, at).await,
         "regeneratecredential" => {
-            let registry = with_admin(registry_of(arm, group, at, "regenerateCredential/action").await?)?;
+            admit(arm, at, "regenerateCredential/action").await?;
             let body = arm.object().await?;
-            let name = text(&body, "name").unwrap_or_default().to_owned();
-            let mut cx = arm.app.write(arm.caller.clone()).await?;
-            let passwords = registry_tokens::regenerate(&mut cx, &registry, &name).await?;
+            let name = text(&body, "name").unwrap_or_default();
+            let (mut cx, registry) = writing(arm, group, at).await?;
+            let registry = with_admin(registry)?;
+            let passwords = registry_tokens::regenerate(&mut cx, &registry, name).await?;
             cx.commit().await?;
             Ok(admin(&registry, &passwords))
         }
         _ => {
-            let registry = with_admin(registry_of(arm, group, at, "listCredentials/action").await?)?;
-            let mut cx = arm.app.write(arm.caller.clone()).await?;
+            admit(arm, at, "listCredentials/action").await?;
+            let (mut cx, registry) = writing(arm, group, at).await?;
+            let registry = with_admin(registry)?;
             let passwords = registry_tokens::admin_credentials(&mut cx, &registry).await?;
             cx.commit().await?;
             Ok(admin(&registry, &passwords))
@@ -49,7 +48,8 @@ fn admin(registry: &Registry, passwords: &[(&str, String)]) -> Answer {
     Answer::ok(json!({"username": registry.name, "passwords": passwords}))
 }
 
-async fn generate(arm: &mut Arm, registry: &Registry) -> Result<Answer> {
+async fn generate(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
+    admit(arm, at, "generateCredentials/action").await?;
     let body = arm.object().await?;
     let token = text(&body, "tokenId").unwrap_or_default();
     let expiry = match text(&body, "expiry") {
@@ -59,8 +59,8 @@ async fn generate(arm: &mut Arm, registry: &Registry) -> Result<Answer> {
             message: format!("'{expiry}' is not a time"),
         })?),
     };
-    let mut cx = arm.app.write(arm.caller.clone()).await?;
-    let made = registry_children::generate_credentials(&mut cx, registry, token, text(&body, "name"), expiry).await?;
+    let (mut cx, registry) = writing(arm, group, at).await?;
+    let made = registry_children::generate_credentials(&mut cx, &registry, token, text(&body, "name"), expiry).await?;
     cx.commit().await?;
     let (token, made) = made;
     let passwords: Vec<Value> = made

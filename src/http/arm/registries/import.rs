@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::long::accepted;
-use super::registry_of;
+use super::long::{Polling, accepted};
+use super::reading;
 use crate::app::{imports, operations};
 use crate::domain::Result;
 use crate::http::arm::Arm;
@@ -14,7 +14,7 @@ use crate::http::arm::wire::Answer;
 /// `POST …/importImage`: what the import itself meets is the operation's outcome; a body that asks for
 /// nothing that could be done is refused at once.
 pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
-    let registry = registry_of(arm, group, at, "importImage/action").await?;
+    let (_, registry) = reading(arm, group, at, "importImage/action").await?;
     let wanted = imports::Wanted::read(&arm.object().await?)?;
     let operation = format!("registries-{}", uuid::Uuid::new_v4());
     let (app, caller, target, own) = (arm.app.clone(), arm.caller.clone(), registry.clone(), operation.clone());
@@ -31,5 +31,5 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answ
         }
     };
     operations::carry_out(&arm.app, &operation, work).await;
-    Ok(accepted(arm, &registry.location.to_ascii_uppercase(), &operation))
+    Ok(accepted(&Polling::of(arm), &registry.location.to_ascii_uppercase(), &operation))
 }

@@ -4,38 +4,44 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::app::operations;
+use crate::app::{Cx, operations};
 use crate::domain::Result;
 use crate::domain::name;
 use crate::http::arm::Arm;
 use crate::http::arm::wire::Answer;
 
+/// Where clients are told to ask how an operation goes: the host they called, in the version they want.
+pub(super) struct Polling {
+    host: String,
+    version: String,
+}
+
+impl Polling {
+    pub(super) fn of(arm: &Arm) -> Self {
+        Self { host: arm.call.authority.clone(), version: arm.api_version.clone() }
+    }
+}
+
 /// 201 with the resource and where to ask how it goes.
-pub(super) async fn begun(arm: &mut Arm, id: &str, kind: &str, body: Value) -> Result<Answer> {
-    let mut cx = arm.app.write(arm.caller.clone()).await?;
-    let operation = operations::succeeded(&mut cx, kind).await?;
-    cx.commit().await?;
-    let (host, version) = (&arm.call.authority, &arm.api_version);
+pub(super) async fn begun(cx: &mut Cx, polling: &Polling, id: &str, kind: &str, body: Value) -> Result<Answer> {
+    let operation = operations::succeeded(cx, kind).await?;
+    let Polling { host, version } = polling;
     let poll = format!("https://{host}{id}/operationStatuses/{operation}?api-version={version}");
     Ok(Answer::new(StatusCode::CREATED, body).with("azure-asyncoperation", poll))
 }
 
 /// 202 with where to ask for the result, for a deletion that is done already: there will be nothing to say.
-pub(super) async fn deleting(arm: &mut Arm, kind: &str, location: &str) -> Result<Answer> {
-    let mut cx = arm.app.write(arm.caller.clone()).await?;
-    let operation = operations::ended(&mut cx, kind, &Value::Null).await?;
-    cx.commit().await?;
-    Ok(accepted(arm, location, &operation))
+pub(super) async fn deleting(cx: &mut Cx, polling: &Polling, kind: &str, location: &str) -> Result<Answer> {
+    let operation = operations::ended(cx, kind, &Value::Null).await?;
+    Ok(accepted(polling, location, &operation))
 }
 
 /// 202 with where to ask for the result of an operation.
-pub(super) fn accepted(arm: &Arm, location: &str, operation: &str) -> Answer {
+pub(super) fn accepted(polling: &Polling, location: &str, operation: &str) -> Answer {
+    let Polling { host, version } = polling;
     let poll = format!(
-        "https://{}{}/providers/Microsoft.ContainerRegistry/locations/{}/operationResults/{operation}?api-version={}",
-        arm.call.authority,
+        "https://{host}{}/providers/Microsoft.ContainerRegistry/locations/{location}/operationResults/{operation}?api-version={version}",
         name::subscription_id(),
-        location,
-        arm.api_version
     );
     Answer::empty(StatusCode::ACCEPTED).with("location", poll)
 }

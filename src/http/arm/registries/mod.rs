@@ -19,7 +19,7 @@ pub(super) use versions::told as versions_told;
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::registries;
+use crate::app::{Cx, registries};
 use crate::domain::error::ResourceError;
 use crate::domain::name::REGISTRIES;
 use crate::domain::registry_child::Kind;
@@ -57,11 +57,27 @@ pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: 
     }
 }
 
-/// Requires an action (its part below `registries/`) and finds the registry of the path.
-async fn registry_of(arm: &mut Arm, group: &str, at: usize, action: &str) -> Result<Registry> {
-    arm.require(&format!("{REGISTRIES}/{action}"), &arm.scope(at + 2)).await?;
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    registries::get(&mut cx, group, &arm.segments[at + 1]).await
+// A registry comes with the context that it was found in: nothing is done to it in another one.
+
+/// Requires an action (its part below `registries/`) on the registry of the path.
+async fn admit(arm: &mut Arm, at: usize, action: &str) -> Result<()> {
+    let scope = arm.scope(at + 2);
+    arm.require(&format!("{REGISTRIES}/{action}"), &scope).await
+}
+
+/// Requires an action and finds the registry of the path.
+async fn reading(arm: &mut Arm, group: &str, at: usize, action: &str) -> Result<(Cx, Registry)> {
+    admit(arm, at, action).await?;
+    let mut cx = arm.read().await?;
+    let registry = registries::get(&mut cx, group, &arm.segments[at + 1]).await?;
+    Ok((cx, registry))
+}
+
+/// Finds the registry of the path in a context that writes.
+async fn writing(arm: &mut Arm, group: &str, at: usize) -> Result<(Cx, Registry)> {
+    let mut cx = arm.write().await?;
+    let registry = registries::get(&mut cx, group, &arm.segments[at + 1]).await?;
+    Ok((cx, registry))
 }
 
 /// A text of a body; `None` where it is missing or null.

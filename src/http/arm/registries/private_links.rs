@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::registry_of;
+use super::reading;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
 use crate::domain::name::REGISTRIES;
@@ -12,7 +12,7 @@ use crate::http::arm::wire::Answer;
 
 /// `GET …/privateLinkResources[/registry]` [docs: group and zone names].
 pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
-    let registry = registry_of(arm, group, at, "privateLinkResources/read").await?;
+    let (_, registry) = reading(arm, group, at, "privateLinkResources/read").await?;
     let resource = json!({
         "type": format!("{REGISTRIES}/privateLinkResources"),
         "id": format!("{}/privateLinkResources/registry", registry.arm_id()),

@@ -4,15 +4,16 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::long::{begun, deleting};
+use super::long::{Polling, begun, deleting};
 use crate::app::registries::{self, Done, Wanted};
-use crate::app::{Cx, cascade, groups, identities, registry_children, replications};
+use crate::app::{Cx, content, groups, identities, registry_children, replications};
 use crate::domain::cmk;
+use crate::domain::error::ResourceError;
 use crate::domain::name::{self, REGISTRIES, ResourceId};
 use crate::domain::registry::{Registry, as_of, canonical};
 use crate::domain::registry_child::Kind;
 use crate::domain::well_known::TENANT_ID;
-use crate::domain::{Result, Timestamp};
+use crate::domain::{Error, Result, Timestamp};
 use crate::http::arm::Arm;
 use crate::http::arm::wire::{Answer, system_data, tags};
 
@@ -152,55 +153,87 @@ pub(super) async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer>
         }
         Method::PUT | Method::PATCH => {
             arm.require(&format!("{REGISTRIES}/write"), &scope).await?;
-            let body = canonical_body(arm.object().await?);
-            arm.require_region(&body, REGISTRIES)?;
-            let properties = body["properties"].as_object().cloned().unwrap_or_default();
-            let long = arm.method == Method::PUT || is_long(&properties, &body);
-            let wanted = Wanted {
-                group: group.to_owned(),
-                name: registry,
-                location: body["location"].as_str().map(str::to_owned),
-                sku: body["sku"]["name"].as_str().map(str::to_owned),
-                tags: tags(&body),
-                identity: body.get("identity").cloned(),
-                properties,
-            };
-            let (saved, done) = match arm.method {
-                Method::PATCH => (registries::patch(&arm.app, caller.clone(), wanted).await?, Done::Updated),
-                _ => registries::put(&arm.app, caller.clone(), wanted).await?,
-            };
-            if !long {
-                let mut cx = arm.app.read(caller).await?;
-                return shown(&mut cx, &saved, &arm.api_version, "Succeeded").await.map(Answer::ok);
-            }
-            let mut cx = arm.app.read(caller).await?;
-            let state = if done == Done::Created { "Creating" } else { "Updating" };
-            let body = shown(&mut cx, &saved, &arm.api_version, state).await?;
-            drop(cx);
-            begun(arm, &saved.arm_id(), "registries", body).await
+            write(arm, group, registry).await
         }
         Method::DELETE => {
             arm.require(&format!("{REGISTRIES}/delete"), &scope).await?;
-            let mut cx = arm.app.read(caller.clone()).await?;
-            // A registry that ever had a replica goes as a long operation, and says what is going [recorded].
-            let replicated = match registries::get(&mut cx, group, &registry).await {
-                Ok(found) if registry_children::count(&mut cx, &found, Kind::Replication).await? > 0 => {
-                    let body = shown(&mut cx, &found, &arm.api_version, "Deleting").await?;
-                    Some((found.location, body))
-                }
-                _ => None,
-            };
-            drop(cx);
-            if !cascade::delete_registry(&arm.app, caller, group, &registry).await? {
-                return Ok(Answer::empty(StatusCode::NO_CONTENT));
-            }
-            match replicated {
-                Some((location, body)) => Ok(deleting(arm, "registries", &location).await?.saying(body)),
-                None => Ok(Answer::empty(StatusCode::OK)),
-            }
+            delete(arm, group, &registry).await
         }
         _ => Err(arm.wrong_method()),
     }
+}
+
+/// What a write is done with, attempt by attempt.
+struct Write {
+    wanted: Wanted,
+    patch: bool,
+    long: bool,
+    api_version: String,
+    polling: Polling,
+}
+
+async fn write(arm: &mut Arm, group: &str, registry: String) -> Result<Answer> {
+    let body = canonical_body(arm.object().await?);
+    arm.require_region(&body, REGISTRIES)?;
+    let properties = body["properties"].as_object().cloned().unwrap_or_default();
+    let patch = arm.method == Method::PATCH;
+    let write = Write {
+        patch,
+        long: !patch || is_long(&properties, &body),
+        wanted: Wanted {
+            group: group.to_owned(),
+            name: registry,
+            location: body["location"].as_str().map(str::to_owned),
+            sku: body["sku"]["name"].as_str().map(str::to_owned),
+            tags: tags(&body),
+            identity: body.get("identity").cloned(),
+            properties,
+        },
+        api_version: arm.api_version.clone(),
+        polling: Polling::of(arm),
+    };
+    arm.change(&write, |cx, write| Box::pin(write.carry_out(cx))).await
+}
+
+impl Write {
+    async fn carry_out(&self, cx: &mut Cx) -> Result<Answer> {
+        let (saved, done) = match self.patch {
+            true => (registries::patch(cx, &self.wanted).await?, Done::Updated),
+            false => registries::put(cx, &self.wanted).await?,
+        };
+        let state = match (self.long, done) {
+            (false, _) => "Succeeded",
+            (true, Done::Created) => "Creating",
+            (true, Done::Updated) => "Updating",
+        };
+        let body = shown(cx, &saved, &self.api_version, state).await?;
+        match self.long {
+            true => begun(cx, &self.polling, &saved.arm_id(), "registries", body).await,
+            false => Ok(Answer::ok(body)),
+        }
+    }
+}
+
+async fn delete(arm: &mut Arm, group: &str, registry: &str) -> Result<Answer> {
+    let (polling, api_version) = (Polling::of(arm), arm.api_version.clone());
+    let mut cx = arm.write().await?;
+    let found = match registries::get(&mut cx, group, registry).await {
+        Ok(found) => found,
+        Err(Error::Resource(ResourceError::NotFound { .. })) => return Ok(Answer::empty(StatusCode::NO_CONTENT)),
+        Err(error) => return Err(error),
+    };
+    // A registry that ever had a replica goes as a long operation, and says what is going [recorded].
+    let answer = match registry_children::count(&mut cx, &found, Kind::Replication).await? {
+        0 => Answer::empty(StatusCode::OK),
+        _ => {
+            let body = shown(&mut cx, &found, &api_version, "Deleting").await?;
+            deleting(&mut cx, &polling, "registries", &found.location).await?.saying(body)
+        }
+    };
+    registries::remove(&mut cx, &found).await?;
+    cx.commit().await?;
+    content::sweep(&arm.app).await?;
+    Ok(answer)
 }
 
 /// Names at the top and in `properties` in canonical case; the keys of `identity` are ids and stay.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::registry_of;
+use super::reading;
 use crate::app::{content, registry_children, replications};
 use crate::domain::Result;
 use crate::domain::registry_child::{Kind, limit};
@@ -12,8 +12,7 @@ use crate::http::arm::wire::Answer;
 
 /// `GET …/listUsages`.
 pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
-    let registry = registry_of(arm, group, at, "listUsages/read").await?;
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
+    let (mut cx, registry) = reading(arm, group, at, "listUsages/read").await?;
     let size = match registry.sku.as_str() {
         "Premium" => 536_870_912_000_i64,
         "Standard" => 107_374_182_400,
