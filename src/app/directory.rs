@@ -1,11 +1,10 @@
-//! The directory as it is administered: applications, service principals, groups, users, their secrets,
-//! owners and federated credentials.
+//! The directory as it is administered: applications, service principals, groups, users, their secrets and owners.
 //! Must not know: Graph's JSON, tokens, roles.
 
 use serde_json::{Map, Value, json};
 
 use super::Cx;
-use crate::domain::directory::{self, Application, FEDERATED_LIMIT, FederatedCredential, Password};
+use crate::domain::directory::{self, Application, Password};
 use crate::domain::error::{AccessError, DirectoryError, RequestError};
 use crate::domain::identity::{Principal, PrincipalKind};
 use crate::domain::time::DAY;
@@ -260,38 +259,72 @@ pub async fn passwords(cx: &mut Cx, app_id: &str, holder: &str) -> Result<Vec<Pa
     Ok(all)
 }
 
-/// Adds a secret, and tells it this once. Without an end it is good for two years [docs].
-pub async fn add_password(
-    cx: &mut Cx,
-    app_id: &str,
-    holder: &str,
-    display_name: Option<String>,
-    starts_at: Option<Timestamp>,
-    ends_at: Option<Timestamp>,
-) -> Result<(Password, String)> {
-    administer(cx, "applications/credentials/update")?;
+/// What has owners and, but for groups, secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// An application.
+    Application,
+    /// A service principal.
+    ServicePrincipal,
+    /// A group.
+    Group,
+}
+
+impl Holder {
+    /// The object id and the application id of the one with this object id.
+    async fn find(self, cx: &mut Cx, id: &str) -> Result<(String, String)> {
+        Ok(match self {
+            Self::Application => {
+                let found = application(cx, id).await?;
+                (found.object_id, found.app_id)
+            }
+            Self::ServicePrincipal => {
+                let found = service_principal(cx, id).await?.principal;
+                (found.object_id, found.app_id.unwrap_or_default())
+            }
+            Self::Group => (object(cx, PrincipalKind::Group, id).await?.object_id, String::new()),
+        })
+    }
+}
+
+/// What a new secret is to be.
+#[derive(Debug, Default)]
+pub struct NewPassword {
+    /// What it is called.
+    pub display_name: Option<String>,
+    /// From when it is good: now, where it is not said.
+    pub starts_at: Option<Timestamp>,
+    /// Until when it is good: two years, where it is not said [docs].
+    pub ends_at: Option<Timestamp>,
+}
+
+/// Adds a secret, and tells it this once.
+pub async fn add_password(cx: &mut Cx, holder: Holder, id: &str, new: NewPassword) -> Result<(Password, String)> {
+    let (holder, app_id) = holder.find(cx, id).await?;
+    may_change_credentials(cx)?;
     let mut random = [0; 37];
     rand::Rng::fill_bytes(&mut cx.rng(), &mut random);
     let secret = directory::secret_text(&random);
-    let starts_at = starts_at.unwrap_or(cx.now);
+    let starts_at = new.starts_at.unwrap_or(cx.now);
     let password = Password {
         key_id: cx.guid(),
-        app_id: app_id.to_owned(),
-        holder: holder.to_owned(),
-        display_name,
+        app_id,
+        holder,
+        display_name: new.display_name,
         hint: secret[..3].to_owned(),
         hash: crypto::sha256(secret.as_bytes()).to_vec(),
         starts_at,
-        ends_at: ends_at.unwrap_or_else(|| starts_at.plus(731 * DAY)),
+        ends_at: new.ends_at.unwrap_or_else(|| starts_at.plus(731 * DAY)),
     };
     store::directory::add_password(&mut cx.tx, &password).await?;
     Ok((password, secret))
 }
 
 /// Removes a secret.
-pub async fn remove_password(cx: &mut Cx, holder: &str, key_id: &str) -> Result<()> {
-    administer(cx, "applications/credentials/update")?;
-    if store::directory::remove_password(&mut cx.tx, holder, key_id).await? {
+pub async fn remove_password(cx: &mut Cx, holder: Holder, id: &str, key_id: &str) -> Result<()> {
+    let (holder, _) = holder.find(cx, id).await?;
+    may_change_credentials(cx)?;
+    if store::directory::remove_password(&mut cx.tx, &holder, key_id).await? {
         return Ok(());
     }
     Err(DirectoryError::PasswordNotFound(key_id.to_owned()).into())
@@ -400,73 +433,33 @@ pub async fn groups_of(cx: &mut Cx, id: &str) -> Result<Vec<String>> {
 // --- owners ----------------------------------------------------------------------------------------------
 
 /// The owners of an application, service principal or group.
-pub async fn owners(cx: &mut Cx, owned: &str) -> Result<Vec<Principal>> {
-    store::directory::owners(&mut cx.tx, owned).await
+pub async fn owners(cx: &mut Cx, owned: Holder, id: &str) -> Result<Vec<Principal>> {
+    let (owned, _) = owned.find(cx, id).await?;
+    store::directory::owners(&mut cx.tx, &owned).await
 }
 
 /// Adds an owner. Owning gives no right here: only the developer writes.
-pub async fn add_owner(cx: &mut Cx, owned: &str, owner: &str) -> Result<()> {
+pub async fn add_owner(cx: &mut Cx, owned: Holder, id: &str, owner: &str) -> Result<()> {
+    let (owned, _) = owned.find(cx, id).await?;
     administer(cx, "applications/owners/update")?;
     let owner = any_object(cx, owner).await?.ok_or_else(|| not_found(owner))?;
-    if store::directory::add_owner(&mut cx.tx, owned, &owner.object_id).await? {
+    if store::directory::add_owner(&mut cx.tx, &owned, &owner.object_id).await? {
         return Ok(());
     }
     Err(DirectoryError::ReferenceExists("owners").into())
 }
 
 /// Removes an owner.
-pub async fn remove_owner(cx: &mut Cx, owned: &str, owner: &str) -> Result<()> {
+pub async fn remove_owner(cx: &mut Cx, owned: Holder, id: &str, owner: &str) -> Result<()> {
+    let (owned, _) = owned.find(cx, id).await?;
     administer(cx, "applications/owners/update")?;
-    if store::directory::remove_owner(&mut cx.tx, owned, owner).await? {
+    if store::directory::remove_owner(&mut cx.tx, &owned, owner).await? {
         return Ok(());
     }
     Err(not_found(owner))
 }
 
-// --- federated credentials -------------------------------------------------------------------------------
-// Who may change them is asked where they are reached: here for applications, by ARM for managed identities.
-
-/// The federated credentials of an application, or of a user-assigned identity by its client id.
-pub async fn federated_credentials(cx: &mut Cx, app_id: &str) -> Result<Vec<FederatedCredential>> {
-    store::directory::federated_credentials(&mut cx.tx, app_id).await
-}
-
-/// Adds or replaces a federated credential. Its id is kept where the name is there already; `true`: it is new.
-pub async fn put_federated_credential(
-    cx: &mut Cx,
-    mut credential: FederatedCredential,
-) -> Result<(FederatedCredential, bool)> {
-    let existing = federated_credentials(cx, &credential.app_id).await?;
-    let same_name = existing.iter().find(|c| c.name.eq_ignore_ascii_case(&credential.name));
-    let invalid = |property: &str, message: &str| {
-        Error::from(RequestError::InvalidValue { property: property.to_owned(), message: message.to_owned() })
-    };
-    if credential.audiences.len() != 1 {
-        return Err(invalid("audiences", "Exactly one audience is required."));
-    }
-    if credential.issuer.is_empty() || credential.subject.is_empty() {
-        return Err(invalid("issuer", "Issuer and subject are required."));
-    }
-    let same_token = |c: &&FederatedCredential| c.issuer == credential.issuer && c.subject == credential.subject;
-    if existing.iter().filter(|c| !c.name.eq_ignore_ascii_case(&credential.name)).any(|c| same_token(&c)) {
-        return Err(DirectoryError::ValueTaken { property: "issuer and subject" }.into());
-    }
-    let new = same_name.is_none();
-    match same_name {
-        Some(kept) => credential.id.clone_from(&kept.id),
-        None if existing.len() >= FEDERATED_LIMIT => return Err(DirectoryError::TooManyCredentials.into()),
-        None => credential.id = cx.guid(),
-    }
-    store::directory::save_federated_credential(&mut cx.tx, &credential).await?;
-    Ok((credential, new))
-}
-
-/// Removes a federated credential by name. `false`: there was none.
-pub async fn delete_federated_credential(cx: &mut Cx, app_id: &str, name: &str) -> Result<bool> {
-    store::directory::delete_federated_credential(&mut cx.tx, app_id, name).await
-}
-
-/// Requires the right to change an application's federated credentials.
+/// Requires the right to change what an application signs in with.
 pub fn may_change_credentials(cx: &Cx) -> Result<()> {
     administer(cx, "applications/credentials/update")
 }

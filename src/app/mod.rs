@@ -12,6 +12,7 @@ pub mod cmk;
 pub mod content;
 pub mod deployments;
 pub mod directory;
+pub mod federated_credentials;
 pub mod groups;
 pub mod identities;
 pub mod imports;

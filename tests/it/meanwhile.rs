@@ -54,6 +54,7 @@ impl Held {
 }
 
 const ARM: &str = "management.azure.com";
+const GRAPH: &str = "graph.microsoft.com";
 
 fn at(path: &str) -> String {
     format!("{path}?api-version=2025-11-01")
@@ -167,6 +168,27 @@ async fn what_is_deleted_meanwhile_is_not_there_and_what_is_made_anew_is() {
             .await;
     good(me.arm(Method::PATCH, &registry, json!({"properties": {"adminUserEnabled": false}})).await).await;
     assert_eq!(held.go_on().await, 400);
+}
+
+#[tokio::test]
+async fn nothing_is_added_to_an_application_that_is_deleted_meanwhile() {
+    let world = World::new();
+    let me = world.developer().await;
+    let credential =
+        json!({"name": "f", "issuer": "https://i", "subject": "s", "audiences": ["api://AzureADTokenExchange"]});
+    let owner = json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/directoryObjects/{}", me.object_id)});
+    let changes = [
+        ("addPassword", json!({"passwordCredential": {}})),
+        ("federatedIdentityCredentials", credential),
+        ("owners/$ref", owner),
+    ];
+    for (rest, body) in changes {
+        let app = good(me.graph(Method::POST, "applications", json!({"displayName": "a"})).await).await;
+        let app = format!("applications/{}", app["id"].as_str().unwrap());
+        let held = hold(&me, Method::POST, GRAPH, &format!("/v1.0/{app}/{rest}"), body).await;
+        good(me.graph(Method::DELETE, &app, Value::Null).await).await;
+        assert_eq!(held.go_on().await, 404, "{rest}");
+    }
 }
 
 #[tokio::test]

@@ -228,6 +228,53 @@ async fn changes_of_vaults_keys_and_secrets_are_all_made() {
 }
 
 #[tokio::test]
+async fn changes_of_the_directory_are_all_made() {
+    let world = World::new();
+    let me = &world.developer().await;
+    let graph = |method: Method, path: String, body: Value| async move { me.graph(method, &path, body).await };
+    let get = async |path: &str| good(me.graph(Method::GET, path, Value::Null).await).await;
+    let (one, other) = (world.somebody("one").await, world.somebody("other").await);
+    for round in 0..ROUNDS {
+        let app = good(graph(Method::POST, "applications".into(), json!({"displayName": "a"})).await).await;
+        let app = format!("applications/{}", app["id"].as_str().unwrap());
+        let named = json!({"displayName": format!("a{round}")});
+        let noted = json!({"notes": "n"});
+        both(graph(Method::PATCH, app.clone(), named), graph(Method::PATCH, app.clone(), noted)).await;
+        let secret = || json!({"passwordCredential": {"displayName": "s"}});
+        let add = format!("{app}/addPassword");
+        both(graph(Method::POST, add.clone(), secret()), graph(Method::POST, add, secret())).await;
+        let now = get(&app).await;
+        assert_eq!((&now["displayName"], &now["notes"]), (&json!(format!("a{round}")), &json!("n")));
+        assert_eq!(now["passwordCredentials"].as_array().unwrap().len(), 2, "round {round}");
+
+        let credential = json!({
+            "name": "f", "issuer": "https://i", "subject": "s", "audiences": ["api://AzureADTokenExchange"],
+        });
+        good(graph(Method::POST, format!("{app}/federatedIdentityCredentials"), credential).await).await;
+        let credential = format!("{app}/federatedIdentityCredentials/f");
+        let subject = json!({"subject": format!("s{round}")});
+        let described = json!({"description": format!("d{round}")});
+        both(graph(Method::PATCH, credential.clone(), subject), graph(Method::PATCH, credential.clone(), described))
+            .await;
+        let now = get(&credential).await;
+        assert_eq!((&now["subject"], &now["description"]), (&json!(format!("s{round}")), &json!(format!("d{round}"))));
+
+        let body = json!({"displayName": "g", "mailNickname": "g", "mailEnabled": false, "securityEnabled": true});
+        let group = good(graph(Method::POST, "groups".into(), body).await).await;
+        let group = format!("groups/{}", group["id"].as_str().unwrap());
+        let (named, described) = (json!({"displayName": "h"}), json!({"description": "d"}));
+        both(graph(Method::PATCH, group.clone(), named), graph(Method::PATCH, group.clone(), described)).await;
+        let reference = |person: &Person<'_>| json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/directoryObjects/{}", person.object_id)});
+        let add = format!("{group}/members/$ref");
+        both(graph(Method::POST, add.clone(), reference(&one)), graph(Method::POST, add, reference(&other))).await;
+        let now = get(&group).await;
+        assert_eq!((&now["displayName"], &now["description"]), (&json!("h"), &json!("d")), "round {round}");
+        let members = get(&format!("{group}/members")).await;
+        assert_eq!(members["value"].as_array().unwrap().len(), 2, "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn changes_of_attributes_are_all_made() {
     let world = World::new();
     let me = world.developer().await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::{directory, identities};
+use crate::app::{federated_credentials, identities};
 use crate::domain::Result;
 use crate::domain::directory::FederatedCredential;
 use crate::domain::error::ResourceError;
@@ -46,7 +46,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
     if arm.method == Method::GET {
         let mut cx = arm.app.read(arm.caller.clone()).await?;
         let identity = identities::get(&mut cx, group, &identity).await?;
-        let all = directory::federated_credentials(&mut cx, &identity.client_id).await?;
+        let all = federated_credentials::list(&mut cx, &identity.client_id).await?;
         if rest.is_empty() {
             return Ok(Answer::list(all.iter().map(|c| shown(&identity, c)).collect()));
         }
@@ -61,7 +61,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
     let mut cx = arm.write().await?;
     let identity = identities::get(&mut cx, group, &identity).await?;
     if arm.method == Method::DELETE {
-        let gone = directory::delete_federated_credential(&mut cx, &identity.client_id, &name).await?;
+        let gone = federated_credentials::delete(&mut cx, &identity.client_id, &name).await?;
         cx.commit().await?;
         return Ok(Answer::empty(if gone { StatusCode::OK } else { StatusCode::NO_CONTENT }));
     }
@@ -76,7 +76,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
         audiences: audiences.filter_map(Value::as_str).map(str::to_owned).collect(),
         description: None,
     };
-    let (kept, new) = directory::put_federated_credential(&mut cx, credential).await?;
+    let (kept, new) = federated_credentials::put(&mut cx, credential).await?;
     cx.commit().await?;
     Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown(&identity, &kept)))
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::wire::{self, Query};
 use super::{Request, credentials};
-use crate::app::{Cx, directory};
+use crate::app::Cx;
+use crate::app::directory::{self, Holder};
 use crate::domain::Result;
 use crate::domain::directory::Application;
 use crate::domain::error::DirectoryError;
@@ -44,17 +45,10 @@ pub(super) async fn answer(request: &mut Request<'_>, app_id: Option<&str>, rest
         },
         [id, action @ ("addPassword" | "removePassword")] => {
             request.only(&Method::POST)?;
-            let found = directory::application(&mut request.read().await?, id).await?;
-            credentials::password(request, action, &found.app_id, &found.object_id).await
+            credentials::password(request, action, Holder::Application, id).await
         }
-        [id, "owners", owners @ ..] => {
-            let found = directory::application(&mut request.read().await?, id).await?;
-            credentials::owners(request, &found.object_id, owners).await
-        }
-        [id, "federatedIdentityCredentials", credential @ ..] => {
-            let found = directory::application(&mut request.read().await?, id).await?;
-            credentials::federated(request, &found, credential).await
-        }
+        [id, "owners", owners @ ..] => credentials::owners(request, Holder::Application, id, owners).await,
+        [id, "federatedIdentityCredentials", rest @ ..] => credentials::federated(request, id, rest).await,
         _ => Err(request.unknown()),
     }
 }
@@ -94,7 +88,7 @@ async fn create(request: &mut Request<'_>) -> Result<Response> {
     let mut cx = request.write().await?;
     let made = directory::create_application(&mut cx, change).await?;
     for owner in owners {
-        directory::add_owner(&mut cx, &made.object_id, &owner).await?;
+        directory::add_owner(&mut cx, Holder::Application, &made.object_id, &owner).await?;
     }
     let object = shown(&mut cx, &made).await?;
     cx.commit().await?;

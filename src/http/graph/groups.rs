@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::wire::{self, Query};
 use super::{Request, credentials, directory_objects};
-use crate::app::directory;
+use crate::app::directory::{self, Holder};
 use crate::domain::Result;
 use crate::domain::identity::PrincipalKind;
 
@@ -52,10 +52,7 @@ pub(super) async fn answer(request: &mut Request<'_>, rest: &[&str]) -> Result<R
             }
             _ => Err(request.wrong_method()),
         },
-        [id, "owners", owners @ ..] => {
-            let found = directory::object(&mut request.read().await?, PrincipalKind::Group, id).await?;
-            credentials::owners(request, &found.object_id, owners).await
-        }
+        [id, "owners", owners @ ..] => credentials::owners(request, Holder::Group, id, owners).await,
         [id, "members", members @ ..] => self::members(request, id, members).await,
         [id, action @ ("getMemberGroups" | "checkMemberGroups")] => {
             directory_objects::member_groups(request, id, action).await
@@ -74,7 +71,7 @@ async fn create(request: &mut Request<'_>) -> Result<Response> {
     let mut cx = request.write().await?;
     let made = directory::create_object(&mut cx, PrincipalKind::Group, change).await?;
     for owner in owners {
-        directory::add_owner(&mut cx, &made.object_id, &owner).await?;
+        directory::add_owner(&mut cx, Holder::Group, &made.object_id, &owner).await?;
     }
     for member in members {
         directory::add_member(&mut cx, &made.object_id, &member).await?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::wire::{self, Query};
 use super::{Request, credentials, directory_objects};
 use crate::app::Cx;
-use crate::app::directory::{self, ServicePrincipal};
+use crate::app::directory::{self, Holder, ServicePrincipal};
 use crate::domain::Result;
 use crate::domain::error::{DirectoryError, RequestError};
 
@@ -53,14 +53,9 @@ pub(super) async fn answer(request: &mut Request<'_>, app_id: Option<&str>, rest
         },
         [id, action @ ("addPassword" | "removePassword")] => {
             request.only(&Method::POST)?;
-            let found = directory::service_principal(&mut request.read().await?, id).await?.principal;
-            let app_id = found.app_id.unwrap_or_default();
-            credentials::password(request, action, &app_id, &found.object_id).await
+            credentials::password(request, action, Holder::ServicePrincipal, id).await
         }
-        [id, "owners", owners @ ..] => {
-            let found = directory::service_principal(&mut request.read().await?, id).await?.principal;
-            credentials::owners(request, &found.object_id, owners).await
-        }
+        [id, "owners", owners @ ..] => credentials::owners(request, Holder::ServicePrincipal, id, owners).await,
         [id, action @ ("getMemberGroups" | "checkMemberGroups")] => {
             directory_objects::member_groups(request, id, action).await
         }
@@ -112,7 +107,7 @@ async fn create(request: &mut Request<'_>) -> Result<Response> {
     let mut cx = request.write().await?;
     let made = directory::create_service_principal(&mut cx, &app_id, change).await?;
     for owner in owners {
-        directory::add_owner(&mut cx, &made.principal.object_id, &owner).await?;
+        directory::add_owner(&mut cx, Holder::ServicePrincipal, &made.principal.object_id, &owner).await?;
     }
     let object = shown(&mut cx, &made).await?;
     cx.commit().await?;
