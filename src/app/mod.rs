@@ -95,6 +95,7 @@ pub struct App {
     way_out: OnceLock<Arc<dyn outgoing::Outgoing>>,
     turns: turns::Turns,
     running: operations::Running,
+    deployments: deployments::Active,
 }
 
 impl App {
@@ -126,6 +127,7 @@ impl App {
             way_out: OnceLock::new(),
             turns: turns::Turns::default(),
             running: operations::Running::default(),
+            deployments: deployments::Active::default(),
         });
         seal_world(&app).await?;
         content::settle_in(&app).await?;

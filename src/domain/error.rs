@@ -3,6 +3,7 @@
 
 use super::access::Caller;
 use super::identity::Disabled;
+use super::time::Timestamp;
 
 /// The result of a rule or a verb.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -417,6 +418,13 @@ pub enum ResourceError {
     OperationNotFound(String),
     /// No such deployment.
     DeploymentNotFound(String),
+    /// A deployment of that name is under way.
+    DeploymentActive {
+        /// Its name.
+        name: String,
+        /// When it began.
+        began: Timestamp,
+    },
     /// A deployment that has ended cannot be cancelled.
     DeploymentEnded {
         /// Its name.

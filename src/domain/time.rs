@@ -75,6 +75,12 @@ impl Timestamp {
     pub fn zulu3(self) -> String {
         format!("{}Z", self.civil("%Y-%m-%dT%H:%M:%S.%3f"))
     }
+
+    /// `7/2/2018 12:08:13 PM`: as texts about deployments say it [issue].
+    #[must_use]
+    pub fn american(self) -> String {
+        self.civil("%-m/%-d/%Y %-I:%M:%S %p")
+    }
 }
 
 /// How simulated time follows machine time.
@@ -127,6 +133,8 @@ mod tests {
         assert_eq!(t.offset7(), "2023-12-21T23:57:13.3199680+00:00");
         assert_eq!(t.zulu(), "2023-12-21T23:57:13Z");
         assert_eq!(t.zulu3(), "2023-12-21T23:57:13.319Z");
+        assert_eq!(t.american(), "12/21/2023 11:57:13 PM");
+        assert_eq!(Timestamp::parse("2018-07-02T00:08:03Z").unwrap().american(), "7/2/2018 12:08:03 AM");
     }
 
     #[test]

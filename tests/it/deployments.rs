@@ -366,6 +366,27 @@ async fn templates_within_templates_and_what_bicep_writes() {
 }
 
 #[tokio::test]
+async fn a_deployment_under_way_is_not_replaced() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let inner = json!({"$schema": "x", "contentVersion": "1.0.0.0", "resources": []});
+    let nested = json!({
+        "type": "Microsoft.Resources/deployments", "apiVersion": API, "name": "outer",
+        "properties": {"mode": "Incremental", "template": inner},
+    });
+    let template = json!({"$schema": "x", "contentVersion": "1.0.0.0", "resources": [nested]});
+    let (outcome, shown) = deploy(&me, "outer", pasted(&template.to_string(), &json!({}))).await;
+    assert_eq!(outcome["status"], "Failed");
+    let why = &shown["properties"]["error"]["details"][0];
+    assert_eq!(why["code"], "DeploymentActive");
+    let said = why["message"].as_str().unwrap();
+    assert!(said.starts_with("Unable to edit or replace deployment 'outer': previous deployment from '"), "{said}");
+    // It has ended.
+    deployed(&me, "outer", &inner, &json!({})).await;
+}
+
+#[tokio::test]
 async fn deployments_to_the_subscription() {
     let world = World::new();
     let me = world.developer().await;

@@ -11,7 +11,7 @@ use super::Arm;
 use super::deploy::{self, Deployer, Done, Outcome};
 use super::what_if;
 use super::wire::Answer;
-use crate::app::deployments::{self, Deployment};
+use crate::app::deployments::{self, Deployment, UnderWay};
 use crate::app::{Cx, groups, operations};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::template::{self, DEPLOYMENTS, Document, Facts, Invalid, Places, Program, Source, get, split_id};
@@ -374,8 +374,9 @@ async fn create(arm: &mut Arm, asked: Asked) -> Result<Answer> {
     }
     let accepted = shown(&asked, planned(&asked, &program, &correlation, now));
     let id = asked.id();
+    let under_way = deployments::begin(&arm.app, &asked.scope, &asked.name)?;
     // On its own: a client that goes away does not leave half a deployment.
-    let run = tokio::spawn(run(deployer, asked, program, accepted.clone()));
+    let run = tokio::spawn(run(deployer, asked, program, accepted.clone(), under_way));
     let operation = run.await.map_err(Error::internal)??;
     let poll =
         format!("https://{}{id}/operationStatuses/{operation}?api-version={}", arm.call.authority, arm.api_version);
@@ -383,7 +384,13 @@ async fn create(arm: &mut Arm, asked: Asked) -> Result<Answer> {
 }
 
 /// Deploys, and keeps what came of it. Returns the name of the operation.
-async fn run(deployer: Deployer, asked: Asked, program: Program, accepted: Value) -> Result<String> {
+async fn run(
+    deployer: Deployer,
+    asked: Asked,
+    program: Program,
+    accepted: Value,
+    _under_way: UnderWay,
+) -> Result<String> {
     let began = deployer.app.now();
     let mut outcome = deploy::deploy(&deployer, &program).await;
     if asked.complete && outcome.outputs.is_ok() {
@@ -421,7 +428,7 @@ async fn run(deployer: Deployer, asked: Asked, program: Program, accepted: Value
         operations: Value::Array(operations),
         ended_at: ended,
     };
-    deployments::save(&mut cx, &deployment).await?;
+    deployments::save(&mut cx, &deployment, asked.group.as_deref()).await?;
     let operation = operations::ended(&mut cx, "deployment", &status).await?;
     cx.commit().await?;
     Ok(operation)

@@ -12,6 +12,7 @@ use crate::domain::error::{
 };
 use crate::domain::region;
 use crate::domain::template::DEPLOYMENTS;
+use crate::domain::time::DAY;
 use crate::domain::well_known::TENANT_ID;
 
 /// Whose errors they are.
@@ -343,6 +344,16 @@ fn resource(error: &ResourceError) -> Said {
         ResourceError::DeploymentNotFound(name) => {
             gateway(S::NOT_FOUND, "DeploymentNotFound", format!("Deployment '{name}' could not be found."))
         }
+        // [issue: code and text]
+        ResourceError::DeploymentActive { name, began } => gateway(
+            S::CONFLICT,
+            "DeploymentActive",
+            format!(
+                "Unable to edit or replace deployment '{name}': previous deployment from '{}' is still active (expiration time is '{}'). Please see https://aka.ms/arm-deploy for usage details.",
+                began.american(),
+                began.plus(7 * DAY).american(),
+            ),
+        ),
         ResourceError::DeploymentEnded { name, state } => gateway(
             S::CONFLICT,
             "DeploymentCannotBeCancelled",
