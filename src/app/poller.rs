@@ -39,14 +39,14 @@ impl Due {
 pub async fn catch_up(app: &Arc<App>) -> Result<()> {
     let idle = || {
         app.clock.now().0 < app.poll.next.load(Ordering::Acquire)
-            && app.poll.generation.load(Ordering::Acquire) == app.store.generation()
+            && app.poll.generation.load(Ordering::Acquire) == app.store.settled_generation()
     };
     if idle() {
         return Ok(());
     }
     let _turn = app.poll.turn.lock().await;
     while !idle() {
-        let generation = app.store.generation();
+        let generation = app.store.settled_generation();
         let mut cx = app.read_now(Caller::system()).await?;
         let jobs = [
             vaults::next_due(&mut cx).await?,

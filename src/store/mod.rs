@@ -10,6 +10,7 @@ pub mod directory;
 #[cfg(test)]
 pub mod faults;
 pub mod folder;
+mod generation;
 pub mod groups;
 pub mod identities;
 pub mod journal;
@@ -27,7 +28,6 @@ pub mod world;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -37,6 +37,7 @@ use sqlx::{SqlSafeStr as _, Sqlite, SqliteConnection};
 use sqlx_core::transaction::TransactionManager as _;
 
 use crate::domain::{Error, Result};
+use generation::Generation;
 
 /// How transactions begin and end on a connection that stays ours: sqlx's own `Transaction` gives a connection back to
 /// the pool whatever became of its commit.
@@ -48,7 +49,7 @@ type Transactions = <Sqlite as sqlx::Database>::TransactionManager;
 pub struct Store {
     readers: SqlitePool,
     writer: SqlitePool,
-    generation: Arc<AtomicU64>,
+    generation: Arc<Generation>,
     dir: PathBuf,
     #[cfg(test)]
     faults: Arc<faults::Faults>,
@@ -81,7 +82,7 @@ impl Store {
         Ok(Self {
             readers,
             writer,
-            generation: Arc::new(AtomicU64::new(1)),
+            generation: Arc::default(),
             dir: dir.to_owned(),
             #[cfg(test)]
             faults: Arc::default(),
@@ -102,12 +103,12 @@ impl Store {
     }
 
     #[cfg(not(test))]
-    async fn tx(&self, open: Open, raises: Option<Arc<AtomicU64>>) -> Result<Tx> {
+    async fn tx(&self, open: Open, raises: Option<Arc<Generation>>) -> Result<Tx> {
         Ok(Tx { open, raises, then: Vec::new() })
     }
 
     #[cfg(test)]
-    async fn tx(&self, mut open: Open, raises: Option<Arc<AtomicU64>>) -> Result<Tx> {
+    async fn tx(&self, mut open: Open, raises: Option<Arc<Generation>>) -> Result<Tx> {
         self.faults.watch(&mut open.connection).await?;
         Ok(Tx { open, raises, then: Vec::new(), faults: self.faults.clone() })
     }
@@ -118,10 +119,16 @@ impl Store {
         &self.faults
     }
 
-    /// Raised by every write when it ends. What was computed from reads under an older number is stale.
+    /// Raised by every write. What was computed from reads under another number is stale.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.generation.now()
+    }
+
+    /// Raised by every write too, and not before it has ended: for what only wants to know that there was one.
+    #[must_use]
+    pub fn settled_generation(&self) -> u64 {
+        self.generation.settled()
     }
 
     /// The data folder.
@@ -185,7 +192,7 @@ type Then = Box<dyn FnOnce() + Send>;
 /// One transaction. Dropped without [`Tx::commit`], it never was.
 pub struct Tx {
     open: Open,
-    raises: Option<Arc<AtomicU64>>,
+    raises: Option<Arc<Generation>>,
     then: Vec<Then>,
     #[cfg(test)]
     faults: Arc<faults::Faults>,
@@ -216,11 +223,13 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         let Self { mut open, raises, then, .. } = self;
         let ending = tokio::spawn(async move {
+            if let Some(generation) = &raises {
+                generation.begun();
+            }
             let committed = Transactions::commit(&mut open.connection).await;
             open.ended = committed.is_ok();
-            // Also when the commit failed: after some failures nobody can tell whether it took place.
             if let Some(generation) = raises {
-                generation.fetch_add(1, Ordering::AcqRel);
+                generation.ended();
             }
             match committed {
                 Ok(()) => then.into_iter().for_each(|act| act()),

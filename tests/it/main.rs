@@ -20,6 +20,7 @@ mod disabled;
 mod entra;
 mod framing;
 mod graph;
+mod hangups;
 mod harness;
 mod keyvault;
 mod keyvault_access;
