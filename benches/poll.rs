@@ -4,15 +4,27 @@
 
 use std::time::{Duration, Instant};
 
+use acrite::app::App;
+use acrite::app::Options;
 use acrite::app::change::Admission;
-use acrite::app::timeline::{self, Change};
+use acrite::app::groups;
+use acrite::app::identities;
+use acrite::app::keys;
+use acrite::app::registries;
+use acrite::app::timeline;
+use acrite::app::timeline::Change;
+use acrite::app::vaults;
 use acrite::app::vaults::Asked;
-use acrite::app::{App, Options, groups, identities, keys, registries, vaults};
 use acrite::domain::access::Caller;
-use acrite::domain::crypto::{self, RsaAlgorithm, RsaPrivate};
-use acrite::domain::key::{Attributes, Material, Wanted as KeyWanted};
-use acrite::domain::time::HOUR;
-use acrite::domain::well_known::{DEVELOPER_OBJECT_ID, TENANT_ID};
+use acrite::domain::vault::key::Attributes;
+use acrite::domain::vault::key::Material;
+use acrite::domain::vault::key::Wanted as KeyWanted;
+use acrite::domain::world::crypto;
+use acrite::domain::world::crypto::RsaAlgorithm;
+use acrite::domain::world::crypto::RsaPrivate;
+use acrite::domain::world::time::HOUR;
+use acrite::domain::world::well_known::DEVELOPER_OBJECT_ID;
+use acrite::domain::world::well_known::TENANT_ID;
 use serde_json::json;
 
 const GROUP: &str = "rg";
@@ -62,7 +74,7 @@ async fn run(count: usize) {
     for n in 0..count {
         let key = format!("https://{VAULT}.vault.azure.net/keys/key{}", n % kinds);
         let properties = json!({"encryption": {"status": "enabled", "keyVaultProperties": {"keyIdentifier": key, "identity": identity.client_id}}});
-        let id = acrite::domain::name::identity_id(GROUP, "id1");
+        let id = acrite::domain::world::name::identity_id(GROUP, "id1");
         let wanted = registries::Wanted {
             group: GROUP.into(),
             name: format!("registry{n:05}"),

@@ -5,7 +5,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use acrite::domain::crypto::{Bulk, Hasher, NONCE, seal};
+use acrite::domain::world::crypto::Bulk;
+use acrite::domain::world::crypto::Hasher;
+use acrite::domain::world::crypto::NONCE;
+use acrite::domain::world::crypto::seal;
 
 const CHUNK: usize = 64 * 1024;
 const ROUNDS: u32 = 4096;

@@ -17,7 +17,7 @@ use tower::ServiceExt as _;
 use crate::app::{App, Options, clock};
 use crate::domain::Timestamp;
 use crate::domain::access::Caller;
-use crate::domain::well_known::{
+use crate::domain::world::well_known::{
     DEVELOPER_CLIENT_ID, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID,
 };
 use crate::http::{inside, service_for};

@@ -2,13 +2,14 @@
 //! passes through it.
 //! Must not know: what is done once the gate opens.
 
-use super::Cx;
+use crate::app::Cx;
+use crate::domain::Result;
+use crate::domain::access::condition::{Attributes, Condition, Source, UTC_NOW, Value};
+use crate::domain::access::role::{self, Role};
 use crate::domain::access::{Grant, Permission, Plane, allowed, policy_permits};
-use crate::domain::condition::{Attributes, Condition, Source, UTC_NOW, Value};
 use crate::domain::error::AccessError;
-use crate::domain::role::{self, Role};
 use crate::domain::vault::Vault;
-use crate::domain::{Result, name};
+use crate::domain::world::name;
 use crate::store;
 
 /// All roles the caller holds, by itself or by its groups.

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::Cx;
+use crate::app::Cx;
 use crate::domain::audit::{Call, Event, Happening};
-use crate::domain::key::{Key, Version};
+use crate::domain::vault::key::{Key, Version};
 use crate::domain::{Error, Result};
 use crate::store;
 use crate::store::journal::{Journal, tail};

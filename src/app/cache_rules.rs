@@ -4,13 +4,13 @@
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::registry_children::{self, begin, missing, save};
-use super::{Cx, cmk, identities, secrets};
+use crate::app::registry_children::{self, begin, missing, save};
+use crate::app::{Cx, cmk, identities, secrets};
 use crate::domain::access::Caller;
 use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError, SignInError, VaultError};
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name, login_server};
-use crate::domain::well_known::TENANT_ID;
+use crate::domain::registry::child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name, login_server};
+use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Error, Result};
 use crate::store;
 use crate::store::directory::Who;

@@ -1,8 +1,9 @@
 //! Deleting what holds other things: a resource group with its resources.
 //! Must not know: how each kind of resource is deleted.
 
-use super::{Cx, groups, identities, registries, vaults};
-use crate::domain::{Result, name};
+use crate::app::{Cx, groups, identities, registries, vaults};
+use crate::domain::Result;
+use crate::domain::world::name;
 use crate::store;
 
 /// Deletes a group with all that lies in it: registries for good, vaults softly, identities. The files of registries

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::{App, Cx, access, tokens, work};
+use crate::app::{App, Cx, access, tokens, work};
 use crate::domain::access::Caller;
 use crate::domain::audit::Call;
 use crate::domain::{Error, Result};
@@ -145,11 +145,13 @@ mod tests {
     use tokio::runtime::Handle;
 
     use super::*;
-    use crate::app::groups::{self, Group};
+    use crate::app::groups;
+    use crate::app::groups::Group;
     use crate::app::testbed::Bed;
+    use crate::domain::directory::identity::PrincipalKind;
     use crate::domain::error::AccessError;
-    use crate::domain::identity::PrincipalKind;
-    use crate::domain::{name, well_known};
+    use crate::domain::world::name;
+    use crate::domain::world::well_known;
 
     fn me() -> Admission {
         Admission::of(&Caller::system())

@@ -4,9 +4,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::domain::time::ClockSetting;
+use crate::domain::world::time::ClockSetting;
 use crate::domain::{Error, Result, Timestamp};
-use crate::store::{self, Store, Tx};
+use crate::store;
+use crate::store::{Store, Tx};
 
 /// What the clock is to show from the start.
 #[derive(Debug, Clone, Copy, PartialEq)]

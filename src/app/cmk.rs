@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::{App, Cx, keys};
+use crate::app::{App, Cx, keys};
 use crate::domain::access::Caller;
-use crate::domain::cmk::{Cmk, KeyId, KeyIdentity, WRAP_ALGORITHM};
-use crate::domain::envelope::Dek;
+use crate::domain::directory::identity::Identity;
 use crate::domain::error::{ContentError, RegistryError};
-use crate::domain::identity::Identity;
-use crate::domain::key::Operation;
-use crate::domain::name::{IDENTITIES, ResourceId};
 use crate::domain::registry::Registry;
-use crate::domain::{Error, Result, Timestamp, crypto};
+use crate::domain::registry::cmk::{Cmk, KeyId, KeyIdentity, WRAP_ALGORITHM};
+use crate::domain::registry::envelope::Dek;
+use crate::domain::vault::key::Operation;
+use crate::domain::world::crypto;
+use crate::domain::world::name::{IDENTITIES, ResourceId};
+use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 use crate::store::directory::Who;
 

@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{App, Cx, groups};
+use crate::app::{App, Cx, groups};
 use crate::domain::error::ResourceError;
-use crate::domain::{Result, Timestamp, name};
+use crate::domain::world::name;
+use crate::domain::{Result, Timestamp};
 use crate::store;
 pub use crate::store::deployments::Deployment;
 

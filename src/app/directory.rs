@@ -3,13 +3,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Cx;
-use crate::domain::directory::{self, Application, Password};
+use crate::app::Cx;
+use crate::domain::directory::applications::{self, Application, Password};
+use crate::domain::directory::certificate;
+use crate::domain::directory::identity::{Principal, PrincipalKind};
 use crate::domain::error::{AccessError, DirectoryError, RequestError};
-use crate::domain::identity::{Principal, PrincipalKind};
-use crate::domain::time::DAY;
-use crate::domain::well_known::DEVELOPER_OBJECT_ID;
-use crate::domain::{Error, Result, Timestamp, certificate, crypto};
+use crate::domain::world::crypto;
+use crate::domain::world::time::DAY;
+use crate::domain::world::well_known::DEVELOPER_OBJECT_ID;
+use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 
 /// Requires a right in the directory. Everybody may read; only the developer, who stands for the tenant's
@@ -304,7 +306,7 @@ pub async fn add_password(cx: &mut Cx, holder: Holder, id: &str, new: NewPasswor
     may_change_credentials(cx)?;
     let mut random = [0; 37];
     rand::Rng::fill_bytes(&mut cx.rng(), &mut random);
-    let secret = directory::secret_text(&random);
+    let secret = applications::secret_text(&random);
     let starts_at = new.starts_at.unwrap_or(cx.now);
     let password = Password {
         key_id: cx.guid(),

@@ -2,8 +2,8 @@
 //! secret. Who may change them is asked where they are reached: here for applications, by ARM for managed identities.
 //! Must not know: how such a token is checked (see sign_in).
 
-use super::{Cx, directory};
-use crate::domain::directory::{FEDERATED_LIMIT, FederatedCredential};
+use crate::app::{Cx, directory};
+use crate::domain::directory::applications::{FEDERATED_LIMIT, FederatedCredential};
 use crate::domain::error::{DirectoryError, RequestError};
 use crate::domain::{Error, Result};
 use crate::store;

@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
-use super::Cx;
+use crate::app::Cx;
+use crate::domain::Result;
 use crate::domain::error::ResourceError;
-use crate::domain::{Result, name};
+use crate::domain::world::name;
 use crate::store;
 pub use crate::store::groups::Group;
 

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{App, Cx, groups};
+use crate::app::{App, Cx, groups};
 use crate::domain::access::Caller;
-use crate::domain::directory::{Application, Password};
+use crate::domain::directory::applications::{Application, Password};
+use crate::domain::directory::identity::{Identity, Principal, PrincipalKind};
 use crate::domain::error::ResourceError;
-use crate::domain::identity::{Identity, Principal, PrincipalKind};
-use crate::domain::well_known::{
+use crate::domain::world::well_known::{
     DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, ROLE_OWNER,
 };
-use crate::domain::{Result, Timestamp, crypto, name};
+use crate::domain::world::{crypto, name};
+use crate::domain::{Result, Timestamp};
 use crate::store;
 use crate::store::access::Assignment;
 
@@ -53,7 +54,7 @@ pub(super) async fn settle_in(app: &Arc<App>) -> Result<()> {
         hint: DEVELOPER_SECRET[..3].to_owned(),
         hash: crypto::sha256(DEVELOPER_SECRET.as_bytes()).to_vec(),
         starts_at: Timestamp(0),
-        ends_at: crate::domain::time::END_OF_TIME,
+        ends_at: crate::domain::world::time::END_OF_TIME,
     };
     store::directory::add_password(&mut cx.tx, &password).await?;
     let owner = Assignment {

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::content::{entry, repositories};
-use super::sources::{self, Shown, Source};
-use super::{App, registries};
+use crate::app::content::{entry, repositories};
+use crate::app::sources::{self, Shown, Source};
+use crate::app::{App, registries};
 use crate::domain::access::Caller;
-use crate::domain::content::{Digest, Reference, is_repository};
 use crate::domain::error::{ContentError, RegistryError, RequestError};
-use crate::domain::name::{REGISTRIES, ResourceId};
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::is_registry_host;
+use crate::domain::registry::child::is_registry_host;
+use crate::domain::registry::content::{Digest, Reference, is_repository};
+use crate::domain::world::name::{REGISTRIES, ResourceId};
 use crate::domain::{Error, Result};
 
 /// What an import asks for.

@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{App, Cx, access, vaults, work};
+use crate::app::{App, Cx, access, vaults, work};
 use crate::domain::access::{Caller, Permission};
 use crate::domain::audit::{self, Call, Happening};
-use crate::domain::crypto::{self, PrivateKey, RsaAlgorithm, SignAlgorithm};
 use crate::domain::error::{KeyError, RequestError};
-use crate::domain::key::{Change, Key, Material, Operation, Version, Wanted};
 use crate::domain::vault::Vault;
-use crate::domain::{Error, Result, Timestamp, json, name, rotation};
+use crate::domain::vault::key::{Change, Key, Material, Operation, Version, Wanted};
+use crate::domain::vault::rotation;
+use crate::domain::world::crypto::{self, PrivateKey, RsaAlgorithm, SignAlgorithm};
+use crate::domain::world::{json, name};
+use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 
 /// A key version with all it lies in.

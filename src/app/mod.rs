@@ -49,10 +49,12 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use crate::domain::access::Caller;
+use crate::domain::directory::token::Signer;
 use crate::domain::registry::Registry;
-use crate::domain::token::Signer;
-use crate::domain::{Error, Result, Timestamp, crypto};
-use crate::store::{self, Store, Tx};
+use crate::domain::world::crypto;
+use crate::domain::{Error, Result, Timestamp};
+use crate::store;
+use crate::store::{Store, Tx};
 // The command line makes and holds data folders, and does not see the rest of the store.
 pub use crate::store::{folder, temporary};
 

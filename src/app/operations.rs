@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{App, Cx};
+use crate::app::{App, Cx};
 use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::ResourceError;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use super::{App, cmk, content, rotation, vaults};
+use crate::app::{App, cmk, content, rotation, vaults};
 use crate::domain::access::Caller;
 use crate::domain::{Result, Timestamp};
 

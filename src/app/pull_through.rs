@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use super::content::blobs::{self, Blob};
-use super::content::manifests::{self, Found};
-use super::content::{CachedFrom, Inside};
-use super::sources::{self, Shown, Source};
-use super::{App, Cx, cache_rules, cmk};
+use crate::app::content::blobs::{self, Blob};
+use crate::app::content::manifests::{self, Found};
+use crate::app::content::{CachedFrom, Inside};
+use crate::app::sources::{self, Shown, Source};
+use crate::app::{App, Cx, cache_rules, cmk};
 use crate::domain::access::Caller;
-use crate::domain::content::{Digest, MANIFEST_LIMIT, Reference};
 use crate::domain::error::{ContentError, SourceError};
+use crate::domain::registry::content::{Digest, MANIFEST_LIMIT, Reference};
 use crate::domain::{Error, Result};
 
 /// A manifest by tag or digest. `true`: it came from the source just now.

@@ -3,13 +3,14 @@
 
 use serde_json::{Map, Value};
 
-use super::{Cx, cmk, groups, identities, registry_children};
-use crate::domain::cmk::{Asked, Cmk, KeyId, KeyIdentity};
-use crate::domain::envelope::Dek;
+use crate::app::{Cx, cmk, groups, identities, registry_children};
 use crate::domain::error::{RegistryError, ResourceError};
-use crate::domain::name::{IDENTITIES, REGISTRIES, ResourceId};
+use crate::domain::registry::cmk::{Asked, Cmk, KeyId, KeyIdentity};
+use crate::domain::registry::envelope::Dek;
 use crate::domain::registry::{self, Registry};
-use crate::domain::{Error, Result, name};
+use crate::domain::world::name;
+use crate::domain::world::name::{IDENTITIES, REGISTRIES, ResourceId};
+use crate::domain::{Error, Result};
 use crate::store;
 
 /// The registry of a login server's first label.
@@ -88,7 +89,7 @@ async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
     }
     let location = wanted.location.as_deref().ok_or(ResourceError::LocationMissing)?;
     let sku = registry::sku(wanted.sku.as_deref())?;
-    let asked = crate::domain::cmk::asked(&wanted.name, None, wanted.properties.get("encryption"))?;
+    let asked = crate::domain::registry::cmk::asked(&wanted.name, None, wanted.properties.get("encryption"))?;
     if asked != Asked::Unchanged && sku != "Premium" {
         return Err(RegistryError::lacking(sku, "customer-managed keys").into());
     }
@@ -130,8 +131,11 @@ async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
 }
 
 async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Registry> {
-    let asked =
-        crate::domain::cmk::asked(&before.name, Some(before.cmk.as_ref()), wanted.properties.get("encryption"))?;
+    let asked = crate::domain::registry::cmk::asked(
+        &before.name,
+        Some(before.cmk.as_ref()),
+        wanted.properties.get("encryption"),
+    )?;
     let sku = match wanted.sku.as_deref() {
         Some(sku) => registry::sku(Some(sku))?.to_owned(),
         None => before.sku.clone(),
@@ -302,11 +306,15 @@ mod tests {
     use crate::app::change::Admission;
     use crate::app::keys;
     use crate::app::testbed::Bed;
-    use crate::app::timeline::{self, Change};
+    use crate::app::timeline;
+    use crate::app::timeline::Change;
     use crate::domain::access::Caller;
-    use crate::domain::key::{Attributes, Material, Wanted as WantedKey};
-    use crate::domain::time::HOUR;
-    use crate::domain::well_known::{DEVELOPER_OBJECT_ID, TENANT_ID};
+    use crate::domain::vault::key::Attributes;
+    use crate::domain::vault::key::Material;
+    use crate::domain::vault::key::Wanted as WantedKey;
+    use crate::domain::world::time::HOUR;
+    use crate::domain::world::well_known::DEVELOPER_OBJECT_ID;
+    use crate::domain::world::well_known::TENANT_ID;
 
     fn me() -> Admission {
         Admission::of(&Caller::system())

@@ -4,13 +4,16 @@
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Map, Value, json};
 
-use super::Cx;
+use crate::app::Cx;
 use crate::domain::error::{RegistryError, RequestError, ResourceError};
-use crate::domain::private_link;
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{self as rules, Child, Kind};
-use crate::domain::{Result, Timestamp, crypto};
-use crate::store::{self, registry_children::Password};
+use crate::domain::registry::child as rules;
+use crate::domain::registry::child::{Child, Kind};
+use crate::domain::resources::private_link;
+use crate::domain::world::crypto;
+use crate::domain::{Result, Timestamp};
+use crate::store;
+use crate::store::registry_children::Password;
 
 /// A child by name.
 pub async fn get(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<Child> {
@@ -50,7 +53,7 @@ pub async fn begin(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> 
         return Ok((child, false));
     }
     if !kind.may_be_named(name) {
-        let kind = format!("{}/{}", crate::domain::name::REGISTRIES, kind.segment());
+        let kind = format!("{}/{}", crate::domain::world::name::REGISTRIES, kind.segment());
         return Err(ResourceError::NameInvalid { name: name.to_owned(), kind }.into());
     }
     if let Some(limit) = rules::limit(&registry.sku, kind)

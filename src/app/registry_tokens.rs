@@ -10,16 +10,18 @@ use std::sync::Arc;
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Value, json};
 
-use super::registry_children::{self, RegistryToken};
-use super::{App, Cx, access, clock, registries, tokens};
+use crate::app::registry_children::{self, RegistryToken};
+use crate::app::{App, Cx, access, clock, registries, tokens};
+use crate::domain::access::condition::{Attributes, Source};
 use crate::domain::access::{Caller, Grant, Plane, address_in, allowed, covers};
-use crate::domain::condition::{Attributes, Source};
+use crate::domain::directory::applications;
 use crate::domain::error::{AccessError, ContentError, RequestError, TokenError};
-use crate::domain::name::REGISTRIES;
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::actions_allow;
-use crate::domain::well_known::TENANT_ID;
-use crate::domain::{Error, Result, crypto, directory};
+use crate::domain::registry::child::actions_allow;
+use crate::domain::world::crypto;
+use crate::domain::world::name::REGISTRIES;
+use crate::domain::world::well_known::TENANT_ID;
+use crate::domain::{Error, Result};
 use crate::store;
 use crate::store::directory::Who;
 
@@ -510,7 +512,7 @@ impl Credential {
         }
         let Some(standing) = store::directory::standing(&mut cx.tx, Who::App(user)).await? else { return Ok(None) };
         let secrets = store::directory::passwords(&mut cx.tx, user).await?;
-        if directory::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() {
+        if applications::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() {
             return Ok(None);
         }
         Ok(Caller::of(standing, cx.caller.address).ok().map(Self::Principal))
@@ -764,9 +766,10 @@ mod tests {
 
     use super::*;
     use crate::app::change::Admission;
+    use crate::app::content;
+    use crate::app::groups;
     use crate::app::testbed::Bed;
-    use crate::app::{content, groups};
-    use crate::domain::time::DAY;
+    use crate::domain::world::time::DAY;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 

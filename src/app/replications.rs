@@ -3,12 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::registry_children::{self, begin, save};
-use super::{Cx, registries};
+use crate::app::registry_children::{self, begin, save};
+use crate::app::{Cx, registries};
+use crate::domain::Result;
 use crate::domain::error::{RegistryError, RequestError, ResourceError};
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{Child, Kind};
-use crate::domain::{Result, name};
+use crate::domain::registry::child::{Child, Kind};
+use crate::domain::world::name;
 
 /// The home region, as a replication.
 fn home(registry: &Registry) -> Child {

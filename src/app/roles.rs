@@ -3,11 +3,13 @@
 
 use serde_json::{Map, Value};
 
-use super::{Cx, access};
-use crate::domain::condition::Condition;
+use crate::app::{Cx, access};
+use crate::domain::Result;
+use crate::domain::access::condition::Condition;
+use crate::domain::access::covers;
+use crate::domain::access::role::{self, Role};
 use crate::domain::error::ResourceError;
-use crate::domain::role::{self, Role};
-use crate::domain::{Result, access::covers, name};
+use crate::domain::world::name;
 use crate::store;
 pub use crate::store::access::{Assignment, CustomRole};
 

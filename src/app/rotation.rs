@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::keys::{Found, Made};
-use super::{App, Cx, keys, secrets, work};
+use crate::app::keys::{Found, Made};
+use crate::app::{App, Cx, keys, secrets, work};
 use crate::domain::access::{Caller, Permission};
 use crate::domain::audit::Happening;
-use crate::domain::key::{Attributes, Change, Key, Version};
 use crate::domain::vault::Vault;
-use crate::domain::{Result, Timestamp, rotation};
-use crate::store::{self, Tx};
+use crate::domain::vault::key::{Attributes, Change, Key, Version};
+use crate::domain::vault::rotation;
+use crate::domain::{Result, Timestamp};
+use crate::store;
+use crate::store::Tx;
 
 /// A key's rotation policy; the default one where none was set.
 pub async fn policy(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, Key, Value)> {

@@ -4,16 +4,18 @@
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::Cx;
-use super::keys::{
+use crate::app::Cx;
+use crate::app::keys::{
     BACKUP_VERSIONS, Page, admit, inside, one_more, open_backup, refused, seal_backup, small_enough, split,
 };
 use crate::domain::access::Permission;
 use crate::domain::error::KeyError;
-use crate::domain::secret::{self, Change, Secret, SecretVersion};
 use crate::domain::vault::Vault;
-use crate::domain::{Error, Result, Timestamp, crypto, name};
-use crate::store::{self, Tx};
+use crate::domain::vault::secret::{self, Change, Secret, SecretVersion};
+use crate::domain::world::{crypto, name};
+use crate::domain::{Error, Result, Timestamp};
+use crate::store;
+use crate::store::Tx;
 
 /// A secret's version with all it lies in.
 pub type Found = (Vault, Secret, SecretVersion);

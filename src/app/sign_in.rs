@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{App, clock, poller, tokens};
-use crate::domain::directory::{self, EXCHANGE_AUDIENCE};
+use crate::app::{App, clock, poller, tokens};
+use crate::domain::directory::applications::{self, EXCHANGE_AUDIENCE};
+use crate::domain::directory::certificate;
+use crate::domain::directory::identity::{Principal, PrincipalKind};
+use crate::domain::directory::token::{self, LIFETIME, MANAGED_LIFETIME, Proof, Purpose};
 use crate::domain::error::{SignInError, TokenError};
-use crate::domain::identity::{Principal, PrincipalKind};
-use crate::domain::name::{IDENTITIES, ResourceId};
-use crate::domain::token::{self, LIFETIME, MANAGED_LIFETIME, Proof, Purpose};
-use crate::domain::well_known::{TENANT_DOMAIN, TENANT_ID};
-use crate::domain::{Error, Result, Timestamp, certificate, crypto};
+use crate::domain::world::crypto;
+use crate::domain::world::name::{IDENTITIES, ResourceId};
+use crate::domain::world::well_known::{TENANT_DOMAIN, TENANT_ID};
+use crate::domain::{Error, Result, Timestamp};
+use crate::store;
+use crate::store::Tx;
 use crate::store::directory::Who;
-use crate::store::{self, Tx};
 
 /// How a client says who it is.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +106,7 @@ pub async fn client_credentials(
         Credential::Secret(secret) => {
             // A managed identity has no secrets, so every one is wrong.
             let passwords = store::directory::passwords(&mut tx, client_id).await?;
-            directory::check_secret(client_id, &passwords, secret, app.now(), clock::machine())?;
+            applications::check_secret(client_id, &passwords, secret, app.now(), clock::machine())?;
             Proof::Secret
         }
         Credential::Assertion(assertion) => {
@@ -176,14 +179,14 @@ fn check_self_signed(signed: &SelfSigned<'_>, certificates: &[(Vec<u8>, Timestam
 async fn check_federated(
     app: &Arc<App>,
     tx: &mut Tx,
-    credentials: &[directory::FederatedCredential],
+    credentials: &[applications::FederatedCredential],
     assertion: &str,
     claims: &Value,
 ) -> Result<()> {
     let invalid = |why: &str| SignInError::AssertionInvalid(why.to_owned());
     let issuer = claims["iss"].as_str().unwrap_or_default();
     let subject = claims["sub"].as_str().unwrap_or_default();
-    directory::check_federated(credentials, issuer, subject, &token::texts(&claims["aud"]))?;
+    applications::check_federated(credentials, issuer, subject, &token::texts(&claims["aud"]))?;
     if issuer != token::issuer() && issuer != token::issuer_v2() {
         return Err(SignInError::IssuerUnreachable(issuer.to_owned()).into());
     }

@@ -10,15 +10,15 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::content::{Inside, blobs, entry, manifests, uploads};
-use super::registry_tokens::{self, Need, Presented, TOKEN_USER};
-use super::upstream::{Credential, Upstream};
-use super::{App, registries, replications};
+use crate::app::content::{Inside, blobs, entry, manifests, uploads};
+use crate::app::registry_tokens::{self, Need, Presented, TOKEN_USER};
+use crate::app::upstream::{Credential, Upstream};
+use crate::app::{App, registries, replications};
 use crate::domain::access::Caller;
-use crate::domain::content::{Digest, Manifest, Reference};
 use crate::domain::error::{ContentError, RegistryError, SourceError};
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::login_server;
+use crate::domain::registry::child::login_server;
+use crate::domain::registry::content::{Digest, Manifest, Reference};
 use crate::domain::{Error, Result};
 
 /// The most manifests that an image to import may have [docs; inferred: beside the index that names them all; the

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::timeline::{self, Change};
-use super::{App, Options, clock};
+use crate::app::timeline::{self, Change};
+use crate::app::{App, Options, clock};
 use crate::domain::access::Caller;
-use crate::domain::identity::{Principal, PrincipalKind};
-use crate::domain::time::{DAY, Timestamp};
+use crate::domain::directory::identity::{Principal, PrincipalKind};
+use crate::domain::directory::token;
 use crate::domain::vault::{Vault, settle};
-use crate::domain::{name, token, well_known};
+use crate::domain::world::time::{DAY, Timestamp};
+use crate::domain::world::{name, well_known};
 use crate::store;
 use crate::store::access::Assignment;
 

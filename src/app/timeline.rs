@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{App, clock, poller};
+use crate::app::{App, clock, poller};
 use crate::domain::error::RequestError;
-use crate::domain::time::ClockSetting;
+use crate::domain::world::time::ClockSetting;
 use crate::domain::{Error, Result, Timestamp};
 
 /// A change the user asks for.

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{App, Cx, clock, work};
+use crate::app::{App, Cx, clock, work};
 use crate::domain::access::Caller;
+use crate::domain::directory::identity::Standing;
+use crate::domain::directory::token::{self, Signer};
 use crate::domain::error::TokenError;
-use crate::domain::identity::Standing;
-use crate::domain::token::{self, Signer};
-use crate::domain::{Error, Result, crypto};
+use crate::domain::world::crypto;
+use crate::domain::{Error, Result};
 use crate::store;
 use crate::store::directory::Who;
 

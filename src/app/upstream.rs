@@ -12,14 +12,14 @@ use tokio::sync::Mutex;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::App;
-use super::outgoing::{Message, Outgoing, Reply, is_this_machine};
-use crate::domain::content::{
+use crate::app::App;
+use crate::app::outgoing::{Message, Outgoing, Reply, is_this_machine};
+use crate::domain::error::SourceError;
+use crate::domain::registry::child::login_server;
+use crate::domain::registry::content::{
     DOCKER_LIST, DOCKER_MANIFEST, Digest, MANIFEST_LIMIT, OCI_INDEX, OCI_MANIFEST, Reference,
 };
-use crate::domain::crypto;
-use crate::domain::error::SourceError;
-use crate::domain::registry_child::login_server;
+use crate::domain::world::crypto;
 
 /// Answers that lead elsewhere are followed so often.
 const REDIRECTS: usize = 5;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{App, Cx, groups};
+use crate::app::{App, Cx, groups};
 use crate::domain::access::Caller;
 use crate::domain::error::{ResourceError, VaultError};
-use crate::domain::private_link;
+use crate::domain::resources::private_link;
 use crate::domain::vault::{self, PRIVATE_LINKS, PolicyChange, Vault};
-use crate::domain::{Result, Timestamp, name};
+use crate::domain::world::name;
+use crate::domain::{Result, Timestamp};
 use crate::store;
 
 /// A living vault by name. A deleted one is as unknown as one that never was. [inferred: what the data

@@ -8,14 +8,15 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, Semaphore};
 
-use super::outgoing::{Message, Outgoing};
-use super::registry_children::{begin, missing, save, status_word};
-use super::{App, Cx};
+use crate::app::outgoing::{Message, Outgoing};
+use crate::app::registry_children::{begin, missing, save, status_word};
+use crate::app::{App, Cx};
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{Child, Kind};
-use crate::domain::{Error, Result, crypto, name};
+use crate::domain::registry::child::{Child, Kind};
+use crate::domain::world::{crypto, name};
+use crate::domain::{Error, Result};
 use crate::store;
 
 /// What a webhook may be told about [spec]. `chart_push` and `chart_delete` never happen: they tell of the store that

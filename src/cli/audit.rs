@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::At;
-use super::control::Control;
-use super::failure::Failure;
-use super::output::print;
+use crate::cli::At;
+use crate::cli::control::Control;
+use crate::cli::failure::Failure;
+use crate::cli::output::print;
 
 pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Result<ExitCode, Failure> {
     let control = Control::find(&at).await?;

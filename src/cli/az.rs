@@ -6,9 +6,11 @@ use std::path::Path;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::failure::Failure;
-use super::files::{self, PRIVATE};
-use crate::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID};
+use crate::cli::failure::Failure;
+use crate::cli::files::{self, PRIVATE};
+use crate::domain::world::well_known::{
+    DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID,
+};
 
 /// No telemetry, no surveys, no upgrades, no extension downloads; and the credentials in readable form, so that
 /// no keyring of the desktop is asked.

@@ -8,10 +8,10 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::control::Control;
-use super::failure::Failure;
-use super::output::{print, table};
-use super::{At, moment};
+use crate::cli::control::Control;
+use crate::cli::failure::Failure;
+use crate::cli::output::{print, table};
+use crate::cli::{At, moment};
 
 const PATH: &str = "/acrite/v1/clock";
 

@@ -11,9 +11,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::At;
-use super::failure::{Failure, program, sh_path};
-use super::instance::{DEFAULT_PORT, Notice, Place, default_folder};
+use crate::cli::At;
+use crate::cli::failure::{Failure, program, sh_path};
+use crate::cli::instance::{DEFAULT_PORT, Notice, Place, default_folder};
 
 /// A running instance that answered.
 pub(super) struct Control {

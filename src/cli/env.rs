@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::At;
-use super::control::Control;
-use super::failure::Failure;
-use super::failure::{is_plain, sh_word};
-use super::output::print;
-use super::variables::{REMOVED, variables};
+use crate::cli::At;
+use crate::cli::control::Control;
+use crate::cli::failure::Failure;
+use crate::cli::failure::{is_plain, sh_word};
+use crate::cli::output::print;
+use crate::cli::variables::{REMOVED, variables};
 
 /// Who reads the variables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -12,11 +12,11 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 
-use super::failure::{Failure, program, sh_word};
-use super::files;
-use super::instance::{Instance, Options};
-use super::signals::{self, Running, Signals};
-use super::variables::{REMOVED, variables};
+use crate::cli::failure::{Failure, program, sh_word};
+use crate::cli::files;
+use crate::cli::instance::{Instance, Options};
+use crate::cli::signals::{self, Running, Signals};
+use crate::cli::variables::{REMOVED, variables};
 
 /// How long a command that was told to end may take.
 const GRACE: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::failure::{Failure, sh_path};
+use crate::cli::failure::{Failure, sh_path};
 
 /// For anything that holds a secret.
 pub(super) const PRIVATE: u32 = 0o600;

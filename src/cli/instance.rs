@@ -13,18 +13,20 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::failure::{Failure, again, beside, sh_path};
-use super::moment::{self, ClockStart};
-use super::seed::{self, Seed};
-use super::signals::Signals;
-use super::{az, files, trust};
+use crate::app;
+use crate::app::App;
 use crate::app::clock::Start;
 use crate::app::folder::{Folder, FolderError, is_own};
 use crate::app::temporary::{self, Temporary};
-use crate::app::{self, App};
+use crate::cli::failure::{Failure, again, beside, sh_path};
+use crate::cli::moment::{self, ClockStart};
+use crate::cli::seed::{self, Seed};
+use crate::cli::signals::Signals;
+use crate::cli::{az, files, trust};
 use crate::domain::{Error, Timestamp};
 use crate::http;
-use crate::net::{self, CertificateError, Certificates, Config, Outbound, Services};
+use crate::net;
+use crate::net::{CertificateError, Certificates, Config, Outbound, Services};
 
 /// Where an instance listens unless told otherwise.
 pub(super) const DEFAULT_PORT: u16 = 4443;

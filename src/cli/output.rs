@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::failure::Failure;
+use crate::cli::failure::Failure;
 
 /// Lines that wait for a reader, at most. What comes while so many wait is lost.
 const WAITING: usize = 4096;

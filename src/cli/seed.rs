@@ -7,11 +7,11 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value;
 
-use super::failure::{Failure, again, beside, program};
-use super::files;
-use super::image::Layout;
 use crate::app::App;
-use crate::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
+use crate::cli::failure::{Failure, again, beside, program};
+use crate::cli::files;
+use crate::cli::image::Layout;
+use crate::domain::world::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
 use crate::http::inside::{self, Reply};
 
 const ARM: &str = "https://management.azure.com";
@@ -143,7 +143,7 @@ impl<'a> Client<'a> {
             None => "{}".to_owned(),
         };
         let parsed = |path: &Path, text: &str| {
-            crate::domain::template::json::parse(text).map_err(|error| {
+            crate::domain::resources::template::json::parse(text).map_err(|error| {
                 let what = format!("{} is not JSON: {error}", path.display());
                 Failure::new(what, "correct it (comments are allowed) and start again", &again(&[]))
             })

@@ -3,10 +3,10 @@
 
 use std::process::ExitCode;
 
-use super::failure::{Failure, sh_path};
-use super::instance::{DEFAULT_FOLDER, Instance, Options};
-use super::output::output;
-use super::signals::Signals;
+use crate::cli::failure::{Failure, sh_path};
+use crate::cli::instance::{DEFAULT_FOLDER, Instance, Options};
+use crate::cli::output::output;
+use crate::cli::signals::Signals;
 
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     // Before anything is made, so that no signal can leave it behind.

@@ -15,8 +15,8 @@ use tokio::runtime;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::watch;
 
-use super::failure::Failure;
 use crate::app::temporary::remove;
+use crate::cli::failure::Failure;
 
 /// The most that a clean end may take.
 const PATIENCE: Duration = Duration::from_secs(30);

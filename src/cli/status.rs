@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::control::Control;
-use super::failure::Failure;
-use super::output::{print, table};
-use super::{At, clock};
+use crate::cli::control::Control;
+use crate::cli::failure::Failure;
+use crate::cli::output::{print, table};
+use crate::cli::{At, clock};
 
 pub(super) async fn run(at: At, json: bool) -> Result<ExitCode, Failure> {
     let status = Control::find(&at).await?.get("/acrite/v1/status").await?;

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::CertificateDer;
 use sha1::{Digest, Sha1};
 
-use super::failure::Failure;
-use super::files::{self, PUBLIC};
+use crate::cli::failure::Failure;
+use crate::cli::files::{self, PUBLIC};
 
 /// The bundle's name in the data folder.
 pub(super) const BUNDLE: &str = "ca-bundle.pem";

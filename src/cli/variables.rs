@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use super::instance::Place;
-use super::trust::{BUNDLE, JAVA_PASSWORD, JAVA_STORE};
-use crate::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
+use crate::cli::instance::Place;
+use crate::cli::trust::{BUNDLE, JAVA_PASSWORD, JAVA_STORE};
+use crate::domain::world::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
 use crate::http::IDENTITY_PATH;
 
 /// Variables that would lead a client past what is set here: to another cloud, or to another credential.

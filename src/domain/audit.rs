@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use super::access::Caller;
-use super::error::{AccessError, Error, KeyError};
-use super::identity::PrincipalKind;
-use super::key::{Key, Version};
-use super::time::Timestamp;
-use super::vault::Vault;
+use crate::domain::access::Caller;
+use crate::domain::directory::identity::PrincipalKind;
+use crate::domain::error::{AccessError, Error, KeyError};
+use crate::domain::vault::Vault;
+use crate::domain::vault::key::{Key, Version};
+use crate::domain::world::time::Timestamp;
 
 /// One call of a vault's data plane, as it ended.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! Every way to refuse, as facts without a protocol. Each front end's `dialect` says them in its own words.
 //! Must not know: status codes, JSON, which protocol asked.
 
-use super::access::Caller;
-use super::identity::Disabled;
-use super::time::Timestamp;
+use crate::domain::access::Caller;
+use crate::domain::directory::identity::Disabled;
+use crate::domain::world::time::Timestamp;
 
 /// The result of a rule or a verb.
 pub type Result<T> = std::result::Result<T, Error>;

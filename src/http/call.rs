@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::domain::error::RequestError;
-use crate::domain::json::{self, Unread};
+use crate::domain::world::json::{self, Unread};
 use crate::domain::{Error, Result};
 
 /// Bytes of a JSON body at most, where a front end has no limit of its own: ARM's and Graph's 4 MB [issue] [docs].

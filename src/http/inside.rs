@@ -8,9 +8,9 @@ use axum::extract::Request;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use super::service_for;
 use crate::app::App;
 use crate::domain::{Error, Result};
+use crate::http::service_for;
 
 /// An answer, read whole.
 #[derive(Debug)]

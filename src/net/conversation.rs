@@ -22,10 +22,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tower::Service;
 
-use super::framing::without_forbidden_body;
-use super::outbound::Refusal;
-use super::site::{Site, is_loopback, origin_form, same_certificate};
-use super::{FIRST_WORD, GRACE, Server};
+use crate::net::framing::without_forbidden_body;
+use crate::net::outbound::Refusal;
+use crate::net::site::{Site, is_loopback, origin_form, same_certificate};
+use crate::net::{FIRST_WORD, GRACE, Server};
 
 /// The first byte of every TLS connection: a record of type "handshake".
 const TLS_HANDSHAKE: u8 = 0x16;

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::site::{Site, is_loopback, origin_form};
+use crate::net::site::{Site, is_loopback, origin_form};
 
 /// How long another machine may take to answer a connection attempt.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);

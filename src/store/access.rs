@@ -5,9 +5,9 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
-use crate::domain::role::Role;
+use crate::domain::access::role::Role;
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 /// A role held by a principal at a scope.
 #[derive(Debug, Clone, PartialEq)]

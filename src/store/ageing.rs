@@ -4,10 +4,10 @@
 
 use sqlx::Row as _;
 
-use super::Tx;
-use crate::domain::content::{GRACE, UPLOAD_AGE};
-use crate::domain::time::DAY;
+use crate::domain::registry::content::{GRACE, UPLOAD_AGE};
+use crate::domain::world::time::DAY;
 use crate::domain::{Result, Timestamp};
+use crate::store::Tx;
 
 /// A manifest in the bin.
 #[derive(Debug, Clone, PartialEq, Eq)]

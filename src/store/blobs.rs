@@ -7,9 +7,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::trouble::file as failed;
-use crate::domain::envelope::Sealed;
+use crate::domain::registry::envelope::Sealed;
 use crate::domain::{Error, Result};
+use crate::store::trouble::file as failed;
 
 /// The folder of files under upload.
 pub const UPLOADS: &str = "uploads";

@@ -4,10 +4,10 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, ageing};
-use crate::domain::content::{Attributes, Quarantine};
-use crate::domain::envelope::{Attempts, Sealed};
+use crate::domain::registry::content::{Attributes, Quarantine};
+use crate::domain::registry::envelope::{Attempts, Sealed};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, ageing};
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq)]

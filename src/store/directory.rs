@@ -4,10 +4,10 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
-use crate::domain::directory::{Application, FederatedCredential, Password};
-use crate::domain::identity::{Principal, PrincipalKind, Standing};
+use crate::domain::directory::applications::{Application, FederatedCredential, Password};
+use crate::domain::directory::identity::{Principal, PrincipalKind, Standing};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 fn principal(row: &SqliteRow) -> Principal {
     Principal {

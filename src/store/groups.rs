@@ -5,8 +5,8 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 /// A resource group.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,9 +4,9 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
-use crate::domain::identity::Identity;
+use crate::domain::directory::identity::Identity;
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 fn identity(row: &SqliteRow) -> Identity {
     Identity {

@@ -5,10 +5,10 @@ use serde_json::{Value, json as value};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
-use crate::domain::key::{Key, Version};
 use crate::domain::vault::Deletion;
+use crate::domain::vault::key::{Key, Version};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 fn key(row: &SqliteRow) -> Key {
     let deleted_at: Option<i64> = row.get("deleted_at");

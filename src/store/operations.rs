@@ -4,8 +4,8 @@
 use serde_json::Value;
 use sqlx::Row as _;
 
-use super::{Tx, json};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 /// Keeps an operation.
 pub async fn insert(tx: &mut Tx, name: &str, started_at: Timestamp, outcome: &Value) -> Result<()> {

@@ -3,8 +3,8 @@
 
 use sqlx::Row as _;
 
-use super::Tx;
 use crate::domain::Result;
+use crate::store::Tx;
 
 /// An audit record that a write left.
 #[derive(Debug, Clone)]

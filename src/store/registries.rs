@@ -5,10 +5,10 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
-use crate::domain::cmk::{Cmk, KeyId, KeyIdentity};
 use crate::domain::registry::Registry;
+use crate::domain::registry::cmk::{Cmk, KeyId, KeyIdentity};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 fn registry(row: &SqliteRow) -> Registry {
     let key: Option<String> = row.get("cmk_key");
@@ -108,7 +108,7 @@ pub async fn update(tx: &mut Tx, r: &Registry) -> Result<()> {
 }
 
 fn next_look_after(cmk: Option<&Cmk>, now: Timestamp) -> Option<i64> {
-    cmk.filter(|c| c.follows_new_versions()).map(|_| now.plus(crate::domain::time::HOUR).0)
+    cmk.filter(|c| c.follows_new_versions()).map(|_| now.plus(crate::domain::world::time::HOUR).0)
 }
 
 /// Puts a newly wrapped DEK and the key that wrapped it in place, if the DEK is still wrapped as it was
@@ -167,7 +167,7 @@ pub async fn looking(tx: &mut Tx, now: Timestamp) -> Result<Vec<Registry>> {
 /// Puts off all looks that are due by an hour.
 pub async fn put_off_looks(tx: &mut Tx, now: Timestamp) -> Result<()> {
     sqlx::query("UPDATE registries SET next_look = next_look + ? WHERE next_look <= ?")
-        .bind(crate::domain::time::HOUR)
+        .bind(crate::domain::world::time::HOUR)
         .bind(now.0)
         .execute(tx.conn())
         .await?;

@@ -5,9 +5,9 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
-use crate::domain::registry_child::{Child, Kind};
+use crate::domain::registry::child::{Child, Kind};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 fn child(row: &SqliteRow) -> Option<Child> {
     Some(Child {

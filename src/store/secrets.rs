@@ -5,10 +5,10 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
-use crate::domain::secret::{Secret, SecretVersion};
 use crate::domain::vault::Deletion;
+use crate::domain::vault::secret::{Secret, SecretVersion};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 fn secret(row: &SqliteRow) -> Secret {
     let deleted_at: Option<i64> = row.get("deleted_at");

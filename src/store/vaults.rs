@@ -5,9 +5,9 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Tx, json};
 use crate::domain::vault::{Deletion, Vault};
 use crate::domain::{Result, Timestamp};
+use crate::store::{Tx, json};
 
 fn vault(row: &SqliteRow) -> Vault {
     let deleted_at: Option<i64> = row.get("deleted_at");

@@ -1,8 +1,8 @@
 //! Single values: clock setting, signing key, the master key's seal.
 //! Must not know: what they mean.
 
-use super::Tx;
 use crate::domain::Result;
+use crate::store::Tx;
 
 /// A value by name.
 pub async fn get(tx: &mut Tx, name: &str) -> Result<Option<Vec<u8>>> {

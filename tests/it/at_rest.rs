@@ -77,7 +77,9 @@ async fn good_or_created(response: reqwest::Response) {
 /// of the same blob, and never became part of it.
 #[tokio::test]
 async fn a_chunk_of_an_attempt_that_broke_off_is_not_served() {
-    use acrite::domain::envelope::{CHUNK, HEADER, SEALED_CHUNK};
+    use acrite::domain::registry::envelope::CHUNK;
+    use acrite::domain::registry::envelope::HEADER;
+    use acrite::domain::registry::envelope::SEALED_CHUNK;
     let world = World::new();
     let me = world.developer().await;
     me.make_group().await;

@@ -7,7 +7,7 @@ use crate::harness::{Person, World, good, group_path, refused};
 
 /// The base64url of so many bytes of ones.
 fn number(bytes: usize) -> String {
-    acrite::domain::crypto::base64url(&vec![0xff; bytes])
+    acrite::domain::world::crypto::base64url(&vec![0xff; bytes])
 }
 
 /// A call to ARM with a text as its body.

@@ -1,6 +1,6 @@
 //! Role assignments with conditions: the registry's repositories, delegation with limits, vaults.
 
-use acrite::domain::well_known::SUBSCRIPTION_ID;
+use acrite::domain::world::well_known::SUBSCRIPTION_ID;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -232,7 +232,7 @@ async fn a_group_that_is_left_gives_nothing_in_the_registry_any_more() {
     let refresh = good(exchanged(&world, &access).await).await["refresh_token"].as_str().unwrap().to_owned();
     let scopes = async || {
         let given = good(registry_token(&world, &refresh).await).await["access_token"].as_str().unwrap().to_owned();
-        let claims = acrite::domain::crypto::from_base64url(given.split('.').nth(1).unwrap()).unwrap();
+        let claims = acrite::domain::world::crypto::from_base64url(given.split('.').nth(1).unwrap()).unwrap();
         serde_json::from_slice::<Value>(&claims).unwrap()["access"].clone()
     };
     assert_eq!(scopes().await[0]["actions"], json!(["pull", "push"]));

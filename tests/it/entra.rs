@@ -1,9 +1,11 @@
 //! Entra ID and the managed identity endpoints, as clients meet them on the wire.
 
-use acrite::domain::crypto::from_base64url;
-use acrite::domain::well_known::{
-    DEVELOPER_CLIENT_ID, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, TENANT_DOMAIN, TENANT_ID,
-};
+use acrite::domain::world::crypto::from_base64url;
+use acrite::domain::world::well_known::DEVELOPER_CLIENT_ID;
+use acrite::domain::world::well_known::DEVELOPER_OBJECT_ID;
+use acrite::domain::world::well_known::DEVELOPER_SECRET;
+use acrite::domain::world::well_known::TENANT_DOMAIN;
+use acrite::domain::world::well_known::TENANT_ID;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -346,7 +348,7 @@ async fn a_managed_identitys_token_is_exchanged_where_a_federated_credential_say
 
     // An issuer elsewhere: it fits, but its keys cannot be had, so it is refused.
     good(developer.graph(Method::POST, &path, credential("github", "https://issuer.example", "repo:a")).await).await;
-    let encode = |v: Value| acrite::domain::crypto::base64url(v.to_string().as_bytes());
+    let encode = |v: Value| acrite::domain::world::crypto::base64url(v.to_string().as_bytes());
     let foreign = json!({"iss": "https://issuer.example", "sub": "repo:a", "aud": "api://AzureADTokenExchange"});
     let foreign = format!("{}.{}.c2ln", encode(json!({"alg": "RS256"})), encode(foreign));
     let refusal = exchange(&world, &somebody.client_id, &foreign).await;
@@ -360,20 +362,23 @@ async fn a_managed_identitys_token_is_exchanged_where_a_federated_credential_say
 /// A certificate, and what signs with its key.
 struct Certificate {
     der: Vec<u8>,
-    key: acrite::domain::crypto::PrivateKey,
+    key: acrite::domain::world::crypto::PrivateKey,
 }
 
 impl Certificate {
     fn new() -> Self {
-        let (pkcs8, _) = acrite::domain::crypto::generate_rsa(2048, &mut rand::rng()).unwrap();
+        let (pkcs8, _) = acrite::domain::world::crypto::generate_rsa(2048, &mut rand::rng()).unwrap();
         let pair = rcgen::KeyPair::try_from(pkcs8.as_slice()).unwrap();
         let der = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&pair).unwrap().der().to_vec();
-        Self { der, key: acrite::domain::crypto::PrivateKey::from_pkcs8(&pkcs8, None).unwrap() }
+        Self { der, key: acrite::domain::world::crypto::PrivateKey::from_pkcs8(&pkcs8, None).unwrap() }
     }
 
     /// A client assertion as MSAL makes it.
     fn assertion(&self, algorithm: &str, claims: &Value) -> String {
-        use acrite::domain::crypto::{SignAlgorithm, base64url, sha1_thumbprint, sha256};
+        use acrite::domain::world::crypto::SignAlgorithm;
+        use acrite::domain::world::crypto::base64url;
+        use acrite::domain::world::crypto::sha1_thumbprint;
+        use acrite::domain::world::crypto::sha256;
         let header = match algorithm {
             "RS256" => json!({"alg": "RS256", "typ": "JWT", "x5t": base64url(&sha1_thumbprint(&self.der))}),
             _ => json!({"alg": algorithm, "typ": "JWT", "x5t#S256": base64url(&sha256(&self.der))}),
@@ -424,7 +429,7 @@ async fn a_certificate_signs_in_for_its_application_in_its_time() {
         assert_eq!(refused(refusal).await.2, code);
     }
     // The secret algorithm family is no way in: the public certificate is no secret.
-    let part = |v: Value| acrite::domain::crypto::base64url(v.to_string().as_bytes());
+    let part = |v: Value| acrite::domain::world::crypto::base64url(v.to_string().as_bytes());
     let unsigned = format!("{}.{}.", part(json!({"alg": "none"})), part(good_claims.clone()));
     assert_eq!(refused(exchange(&world, client, &unsigned).await).await.2, 700_027);
 

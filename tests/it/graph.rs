@@ -1,6 +1,8 @@
 //! Microsoft Graph, as az and Terraform meet it on the wire.
 
-use acrite::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_OBJECT_ID};
+use acrite::domain::world::well_known::DEVELOPER_CLIENT_ID;
+use acrite::domain::world::well_known::DEVELOPER_NAME;
+use acrite::domain::world::well_known::DEVELOPER_OBJECT_ID;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 

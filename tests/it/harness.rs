@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-pub const TENANT: &str = acrite::domain::well_known::TENANT_ID;
-pub const SUBSCRIPTION: &str = acrite::domain::well_known::SUBSCRIPTION_ID;
+pub const TENANT: &str = acrite::domain::world::well_known::TENANT_ID;
+pub const SUBSCRIPTION: &str = acrite::domain::world::well_known::SUBSCRIPTION_ID;
 pub const GROUP: &str = "rg";
 pub const REGISTRY_API: &str = "2025-11-01";
 
@@ -129,7 +129,9 @@ impl World {
 
     /// The developer: Owner of the subscription.
     pub async fn developer(&self) -> Person<'_> {
-        use acrite::domain::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET};
+        use acrite::domain::world::well_known::DEVELOPER_CLIENT_ID;
+        use acrite::domain::world::well_known::DEVELOPER_OBJECT_ID;
+        use acrite::domain::world::well_known::DEVELOPER_SECRET;
         Person {
             world: self,
             client_id: DEVELOPER_CLIENT_ID.into(),
@@ -364,7 +366,7 @@ pub struct Docker<'w> {
 }
 
 pub fn digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", acrite::domain::crypto::hex(&acrite::domain::crypto::sha256(bytes)))
+    format!("sha256:{}", acrite::domain::world::crypto::hex(&acrite::domain::world::crypto::sha256(bytes)))
 }
 
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -6,7 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use acrite::net::{self, Certificates, Config, Outbound, Services};
+use acrite::net;
+use acrite::net::Certificates;
+use acrite::net::Config;
+use acrite::net::Outbound;
+use acrite::net::Services;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request};

@@ -93,7 +93,7 @@ impl<'w> Pusher<'w> {
 }
 
 fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", acrite::domain::crypto::base64(format!("{user}:{password}").as_bytes()))
+    format!("Basic {}", acrite::domain::world::crypto::base64(format!("{user}:{password}").as_bytes()))
 }
 
 fn path_of(location: &str) -> String {

@@ -398,7 +398,7 @@ pub async fn token(person: &Person<'_>, scope: &str) -> String {
 /// The claims of a token.
 pub fn claims(token: &str) -> Value {
     let body = token.split('.').nth(1).unwrap();
-    serde_json::from_slice(&acrite::domain::crypto::from_base64url(body).unwrap()).unwrap()
+    serde_json::from_slice(&acrite::domain::world::crypto::from_base64url(body).unwrap()).unwrap()
 }
 
 fn actions(token: &str) -> Value {

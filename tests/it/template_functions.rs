@@ -3,7 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use acrite::domain::template::{Facts, Known, Need, Places, Program, Source, function_names, json as reader};
+use acrite::domain::resources::template::Facts;
+use acrite::domain::resources::template::Known;
+use acrite::domain::resources::template::Need;
+use acrite::domain::resources::template::Places;
+use acrite::domain::resources::template::Program;
+use acrite::domain::resources::template::Source;
+use acrite::domain::resources::template::function_names;
+use acrite::domain::resources::template::json as reader;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -228,7 +228,7 @@ impl Upstream {
 }
 
 fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", acrite::domain::crypto::base64(format!("{user}:{password}").as_bytes()))
+    format!("Basic {}", acrite::domain::world::crypto::base64(format!("{user}:{password}").as_bytes()))
 }
 
 fn unauthorized(challenge: String) -> Response {

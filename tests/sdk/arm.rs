@@ -40,7 +40,7 @@ impl Arm {
         let tenant = variable("AZURE_TENANT_ID");
         let may =
             |who: &str, what: &[&str]| json!({"tenantId": tenant, "objectId": who, "permissions": {"keys": what}});
-        let mut policies = vec![may(acrite::domain::well_known::DEVELOPER_OBJECT_ID, &["all", "purge"])];
+        let mut policies = vec![may(acrite::domain::world::well_known::DEVELOPER_OBJECT_ID, &["all", "purge"])];
         policies.extend(others.iter().map(|who| may(who, &["get", "wrapKey", "unwrapKey"])));
         let sku = json!({"family": "A", "name": "standard"});
         let properties = json!({"tenantId": tenant, "sku": sku, "accessPolicies": policies});

@@ -57,7 +57,7 @@ pub async fn keys_by_the_rust_sdk() {
     let body = CreateKeyParameters { kty: Some(KeyType::Ec), curve: Some(CurveName::P256), ..Default::default() };
     let signer = client.create_key("signer", body.try_into().unwrap(), None).await.unwrap().into_model().unwrap();
     let version = signer.resource_id().unwrap().version.unwrap();
-    let digest = acrite::domain::crypto::sha256(b"a message").to_vec();
+    let digest = acrite::domain::world::crypto::sha256(b"a message").to_vec();
     let body = SignParameters { algorithm: Some(SignatureAlgorithm::Es256), value: Some(digest.clone()) };
     let signed = client.sign("signer", body.try_into().unwrap(), None).await.unwrap().into_model().unwrap();
     let body =

@@ -10,10 +10,10 @@ use futures_util::stream::{self, Stream, StreamExt as _};
 use super::{Inside, Writing, blocking, sweep};
 use crate::app::registry_tokens::Need;
 use crate::app::{App, Cx};
-use crate::domain::content::Digest;
-use crate::domain::envelope::{Attempts, BlobKey, CHUNK, HEADER, chunk_offset, sealed_size};
 use crate::domain::error::ContentError;
-use crate::domain::time::HOUR;
+use crate::domain::registry::content::Digest;
+use crate::domain::registry::envelope::{Attempts, BlobKey, CHUNK, HEADER, chunk_offset, sealed_size};
+use crate::domain::world::time::HOUR;
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 use crate::store::blobs::Stored;
@@ -69,7 +69,7 @@ struct Reading {
 impl Reading {
     fn open(
         blobs: &store::blobs::Blobs,
-        inside_dek: &crate::domain::envelope::Dek,
+        inside_dek: &crate::domain::registry::envelope::Dek,
         blob: &Blob,
         wanted: Range<u64>,
     ) -> Result<Self> {

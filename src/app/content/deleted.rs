@@ -5,8 +5,8 @@
 use super::{Inside, Writing};
 use crate::app::Cx;
 use crate::domain::Result;
-use crate::domain::content::Digest;
 use crate::domain::error::ContentError;
+use crate::domain::registry::content::Digest;
 use crate::store;
 pub use crate::store::ageing::{DeletedManifest, DeletedTag};
 

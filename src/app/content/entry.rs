@@ -12,11 +12,11 @@ use serde_json::Value;
 use crate::app::registry_tokens::{self, Access, Admitted, Claims, Need, Presented, Scope};
 use crate::app::{App, Cx, access, cmk, registries, replications, tokens};
 use crate::domain::access::Caller;
-use crate::domain::envelope::Dek;
 use crate::domain::error::{ContentError, RegistryError};
-use crate::domain::name::REGISTRIES;
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{self, CacheRule, Kind};
+use crate::domain::registry::child::{self, CacheRule, Kind};
+use crate::domain::registry::envelope::Dek;
+use crate::domain::world::name::REGISTRIES;
 use crate::domain::{Result, Timestamp};
 use crate::store;
 
@@ -179,7 +179,7 @@ impl Inside {
 
     /// The cache rule that fills a repository.
     pub(in crate::app) fn cached_from(&self, repository: &str) -> Option<CachedFrom> {
-        let (rule, source) = registry_child::cached_from(&self.rules, repository)?;
+        let (rule, source) = child::cached_from(&self.rules, repository)?;
         Some(CachedFrom { rule: rule.name.clone(), source, credentials: rule.credentials.clone() })
     }
 

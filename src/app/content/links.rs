@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::blobs::{self, Blob};
 use super::entry::{Entry, Inside};
 use crate::app::{App, Cx, clock, registries, replications, rng};
+use crate::domain::Result;
 use crate::domain::access::Caller;
-use crate::domain::content::Digest;
 use crate::domain::error::ContentError;
-use crate::domain::{Result, crypto};
+use crate::domain::registry::content::Digest;
+use crate::domain::world::crypto;
 
 /// Seconds that a link lasts: 20 minutes (acr.md C.4) [docs: 20 to 30].
 const LIFETIME: i64 = 20 * 60;

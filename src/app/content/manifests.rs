@@ -10,8 +10,8 @@ use super::{Inside, Writing, blobs, deleted};
 use crate::app::registry_tokens::{JUDGE_QUARANTINED, SEE_QUARANTINED};
 use crate::app::webhooks::{self, Event};
 use crate::app::{App, Cx};
-use crate::domain::content::{self, Digest, MANIFEST_LIMIT, Quarantine, Reference};
 use crate::domain::error::{ContentError, RequestError};
+use crate::domain::registry::content::{self, Digest, MANIFEST_LIMIT, Quarantine, Reference};
 use crate::domain::{Error, Result};
 use crate::store;
 

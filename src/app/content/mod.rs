@@ -14,7 +14,7 @@ pub mod uploads;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{App, Cx};
+use crate::app::{App, Cx};
 use crate::domain::registry::Registry;
 use crate::domain::{Error, Result};
 use crate::store;

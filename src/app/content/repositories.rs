@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::{Inside, Writing, deleted, manifests, sweep};
 use crate::app::{App, Cx, webhooks};
 use crate::domain::Result;
-use crate::domain::content::{Attributes, Digest};
 use crate::domain::error::ContentError;
+use crate::domain::registry::content::{Attributes, Digest};
 use crate::store;
 pub use crate::store::content::{Order, Repository, Tag};
 

@@ -8,10 +8,11 @@ use super::Arm;
 use super::wire::Answer;
 use crate::app::roles::{self, Asked, Assignment, CustomRole, Definition, Filter};
 use crate::app::{Cx, access as gate};
-use crate::domain::condition::Source;
+use crate::domain::Result;
+use crate::domain::access::condition::Source;
+use crate::domain::access::role::Role;
 use crate::domain::error::{RequestError, ResourceError};
-use crate::domain::role::Role;
-use crate::domain::{Result, name};
+use crate::domain::world::name;
 
 const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
 const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";

@@ -17,7 +17,7 @@ use super::within;
 use crate::app::App;
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
-use crate::domain::template::{Known, Need, Program, Resource, Stop};
+use crate::domain::resources::template::{Known, Need, Program, Resource, Stop};
 use crate::domain::{Error, Result, Timestamp};
 use crate::http::call::Call;
 

@@ -14,9 +14,13 @@ use super::wire::Answer;
 use crate::app::deployments::{self, Deployment, UnderWay};
 use crate::app::{Cx, groups, operations};
 use crate::domain::error::{RequestError, ResourceError};
-use crate::domain::template::{self, DEPLOYMENTS, Document, Facts, Invalid, Places, Program, Source, get, split_id};
-use crate::domain::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID};
-use crate::domain::{Error, Result, Timestamp, name, region};
+use crate::domain::resources::region;
+use crate::domain::resources::template::{
+    self, DEPLOYMENTS, Document, Facts, Invalid, Places, Program, Source, get, split_id,
+};
+use crate::domain::world::name;
+use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID};
+use crate::domain::{Error, Result, Timestamp};
 use crate::http::call::BODY_LIMIT;
 
 /// What a client asks to deploy.
@@ -252,7 +256,7 @@ async fn facts(cx: &mut Cx, asked: &Asked) -> Result<Facts> {
             "countryCode": "US", "displayName": SUBSCRIPTION_NAME, "id": format!("/tenants/{TENANT_ID}"), "tenantId": TENANT_ID,
         }),
         deployment,
-        environment: super::subscriptions::environment(),
+        environment: crate::http::arm::subscriptions::environment(),
         deployer: json!({"objectId": cx.caller.object_id, "tenantId": TENANT_ID, "userPrincipalName": ""}),
         now: cx.now.0,
     })
@@ -515,7 +519,7 @@ async fn what_would_change(arm: &mut Arm, asked: Asked) -> Result<Answer> {
             }
             what_if::shown(changes, &correlation)
         }
-        Err(error) => json!({"status": "Failed", "error": super::dialect::code_and_message(&error)}),
+        Err(error) => json!({"status": "Failed", "error": crate::http::arm::dialect::code_and_message(&error)}),
     };
     let mut cx = arm.write().await?;
     let operation = operations::ended(&mut cx, "whatif", &outcome).await?;

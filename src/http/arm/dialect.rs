@@ -10,10 +10,10 @@ use crate::domain::error::{
     AccessError, ContentError, INTERNAL, KeyError, RegistryError, RequestError, ResourceError, SignInError,
     SourceError, TokenError, VaultError,
 };
-use crate::domain::region;
-use crate::domain::template::DEPLOYMENTS;
-use crate::domain::time::DAY;
-use crate::domain::well_known::TENANT_ID;
+use crate::domain::resources::region;
+use crate::domain::resources::template::DEPLOYMENTS;
+use crate::domain::world::time::DAY;
+use crate::domain::world::well_known::TENANT_ID;
 
 /// Whose errors they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use super::Arm;
 use super::wire::Answer;
 use crate::app::{federated_credentials, identities};
 use crate::domain::Result;
-use crate::domain::directory::FederatedCredential;
+use crate::domain::directory::applications::FederatedCredential;
+use crate::domain::directory::identity::Identity;
 use crate::domain::error::ResourceError;
-use crate::domain::identity::Identity;
-use crate::domain::name::{self, IDENTITIES};
+use crate::domain::world::name::{self, IDENTITIES};
 
 fn shown(identity: &Identity, credential: &FederatedCredential) -> Value {
     let id = name::identity_id(&identity.group, &identity.name);

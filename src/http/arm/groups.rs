@@ -8,8 +8,10 @@ use super::wire::{Answer, tags};
 use super::{Arm, subscriptions};
 use crate::app::groups::{self, Group};
 use crate::app::{cascade, content, operations};
+use crate::domain::Result;
 use crate::domain::error::RequestError;
-use crate::domain::{Result, name, region};
+use crate::domain::resources::region;
+use crate::domain::world::name;
 
 fn shown(group: &Group) -> Value {
     let mut value = json!({

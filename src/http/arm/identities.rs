@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::wire::{Answer, tags};
 use super::{Arm, federated};
 use crate::app::{groups, identities};
+use crate::domain::directory::identity::Identity;
 use crate::domain::error::ResourceError;
-use crate::domain::identity::Identity;
-use crate::domain::name::{self, IDENTITIES};
-use crate::domain::well_known::TENANT_ID;
+use crate::domain::world::name::{self, IDENTITIES};
+use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Result, Timestamp};
 
 fn shown(identity: &Identity, api_version: &str) -> Value {
@@ -27,7 +27,7 @@ fn shown(identity: &Identity, api_version: &str) -> Value {
     });
     if api_version >= "2024-11-30" {
         let (by, at) = (&identity.created_by, identity.created_at);
-        value["systemData"] = super::wire::system_data(by, at, by, at, Timestamp::offset7);
+        value["systemData"] = crate::http::arm::wire::system_data(by, at, by, at, Timestamp::offset7);
     }
     value
 }

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use super::Arm;
 use super::wire::Answer;
 use crate::app::{Cx, keys, vaults};
-use crate::domain::crypto::Curve;
+use crate::domain::Result;
 use crate::domain::error::RequestError;
-use crate::domain::key::{Attributes, Key, Material, Version, Wanted};
 use crate::domain::vault::Vault;
-use crate::domain::{Result, name};
+use crate::domain::vault::key::{Attributes, Key, Material, Version, Wanted};
+use crate::domain::world::crypto::Curve;
+use crate::domain::world::name;
 
 fn shown(vault: &Vault, key: &Key, version: &Version, versioned: bool) -> Value {
     let mut id = format!("{}/keys/{}", vault.arm_id(), key.name);

@@ -25,15 +25,15 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::Value;
 
-use super::call::Call;
 use crate::app::change::{Admission, Attempt};
 use crate::app::{App, Cx, access as gate, operations, tokens};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
-use crate::domain::name::is_api_version;
-use crate::domain::region;
-use crate::domain::well_known::SUBSCRIPTION_ID;
+use crate::domain::resources::region;
+use crate::domain::world::name::is_api_version;
+use crate::domain::world::well_known::SUBSCRIPTION_ID;
 use crate::domain::{Error, Result};
+use crate::http::call::Call;
 use wire::Answer;
 
 /// Answers a call.

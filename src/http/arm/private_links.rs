@@ -10,8 +10,8 @@ use super::wire::Answer;
 use crate::app::vaults;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
-use crate::domain::name::VAULTS;
 use crate::domain::vault::Vault;
+use crate::domain::world::name::VAULTS;
 
 /// A connection of a vault [spec].
 pub(super) fn shown(vault: &Vault, link: &Value) -> Value {

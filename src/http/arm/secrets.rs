@@ -9,9 +9,9 @@ use super::wire::Answer;
 use crate::app::{secrets, vaults};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
-use crate::domain::name::VAULTS;
-use crate::domain::secret::{Change, Secret, SecretVersion};
 use crate::domain::vault::Vault;
+use crate::domain::vault::secret::{Change, Secret, SecretVersion};
+use crate::domain::world::name::VAULTS;
 
 fn shown(vault: &Vault, secret: &Secret, version: &SecretVersion) -> Value {
     let mut attributes = json!({

@@ -9,8 +9,10 @@ use super::wire::{Answer, system_data};
 use crate::app::{access, groups, identities, registries, vaults};
 use crate::domain::access::{Plane, allowed};
 use crate::domain::error::{RequestError, ResourceError};
-use crate::domain::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
-use crate::domain::{Result, Timestamp, name, region};
+use crate::domain::resources::region;
+use crate::domain::world::name;
+use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
+use crate::domain::{Result, Timestamp};
 
 const PROVIDERS: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
@@ -119,7 +121,7 @@ pub(super) async fn resources(arm: &mut Arm, group: Option<&str>) -> Result<Answ
             "id": r.arm_id(), "name": r.name, "type": name::REGISTRIES, "sku": {"name": r.sku, "tier": r.sku},
             "location": r.location,
         });
-        if let Some(mut identity) = super::registries::shown_identity(&mut cx, &r).await? {
+        if let Some(mut identity) = crate::http::arm::registries::shown_identity(&mut cx, &r).await? {
             // ARM's own words for the types, where the provider's are lower camel [recorded].
             let kinds = identity["type"].as_str().unwrap_or_default().replace("system", "System");
             identity["type"] = json!(kinds.replace("user", "User"));

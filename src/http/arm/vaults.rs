@@ -10,8 +10,8 @@ use super::{Arm, keys, private_links, secrets};
 use crate::app::vaults::{self, Asked};
 use crate::app::{groups, operations};
 use crate::domain::error::{ResourceError, VaultError};
-use crate::domain::name::{self, VAULTS};
 use crate::domain::vault::{PolicyChange, Vault};
+use crate::domain::world::name::{self, VAULTS};
 use crate::domain::{Result, Timestamp};
 
 /// A vault as ARM shows it. The first answer of a new vault says that its name is still being registered,

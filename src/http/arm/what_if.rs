@@ -7,8 +7,9 @@ use std::pin::Pin;
 use serde_json::{Map, Value, json};
 
 use super::deploy::{Deployer, is_access_policies};
-use crate::domain::template::{Known, Program, Resource, Stop, get};
-use crate::domain::{Error, Result, name};
+use crate::domain::resources::template::{Known, Program, Resource, Stop, get};
+use crate::domain::world::name;
+use crate::domain::{Error, Result};
 
 /// A template within a template, as the caller plans it: its scope, and its properties.
 pub(super) type Replan<'a> =

@@ -9,13 +9,13 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::call::Call;
 use crate::app::audit::Entry;
 use crate::app::timeline::{self, Change, Shown};
 use crate::app::{App, sign_in, status};
 use crate::domain::access::Caller;
 use crate::domain::error::{INTERNAL, RequestError};
 use crate::domain::{Error, Result, Timestamp};
+use crate::http::call::Call;
 
 /// How long a client may wait for audit records before it is told that there are none.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::app::clock;
 use crate::domain::Result;
 use crate::domain::error::{Error, INTERNAL, RequestError, SignInError};
-use crate::domain::well_known::TENANT_ID;
+use crate::domain::world::well_known::TENANT_ID;
 use crate::http::call::Call;
 
 /// What ties an answer to its request.

@@ -9,9 +9,10 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use crate::app::{App, sign_in};
+use crate::domain::Result;
+use crate::domain::directory::token;
 use crate::domain::error::{Error, SignInError};
-use crate::domain::well_known::TENANT_ID;
-use crate::domain::{Result, token};
+use crate::domain::world::well_known::TENANT_ID;
 use crate::http::call::Call;
 
 /// The hosts of the public cloud, which are one instance [recorded].

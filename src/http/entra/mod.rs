@@ -11,11 +11,11 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::response::Response;
 
-use super::call::Call;
 use crate::app::App;
 use crate::app::sign_in::{self, Granted};
 use crate::domain::Result;
 use crate::domain::error::{RequestError, SignInError};
+use crate::http::call::Call;
 use managed_identity::Asked;
 
 /// Answers a call to the sign-in hosts.

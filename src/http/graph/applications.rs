@@ -10,7 +10,7 @@ use super::{Request, credentials};
 use crate::app::Cx;
 use crate::app::directory::{self, Holder};
 use crate::domain::Result;
-use crate::domain::directory::Application;
+use crate::domain::directory::applications::Application;
 use crate::domain::error::DirectoryError;
 
 /// What can be filtered by.

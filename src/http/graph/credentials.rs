@@ -10,7 +10,7 @@ use super::{Request, directory_objects, plain, time};
 use crate::app::directory::{self, Holder, NewPassword};
 use crate::app::federated_credentials::{self, Change};
 use crate::domain::Result;
-use crate::domain::directory::FederatedCredential;
+use crate::domain::directory::applications::FederatedCredential;
 
 /// `addPassword` and `removePassword`.
 pub(super) async fn password(request: &mut Request<'_>, action: &str, holder: Holder, id: &str) -> Result<Response> {

@@ -10,8 +10,8 @@ use super::wire::{self, Query};
 use crate::app::Cx;
 use crate::app::directory::{self, ServicePrincipal};
 use crate::domain::Result;
+use crate::domain::directory::identity::{Principal, PrincipalKind};
 use crate::domain::error::{DirectoryError, RequestError};
-use crate::domain::identity::{Principal, PrincipalKind};
 
 pub(super) async fn answer(request: &mut Request<'_>, rest: &[&str]) -> Result<Response> {
     match rest {

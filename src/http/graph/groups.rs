@@ -8,7 +8,7 @@ use super::wire::{self, Query};
 use super::{Request, credentials, directory_objects};
 use crate::app::directory::{self, Holder};
 use crate::domain::Result;
-use crate::domain::identity::PrincipalKind;
+use crate::domain::directory::identity::PrincipalKind;
 
 /// What can be filtered by.
 const PROPERTIES: &[&str] =

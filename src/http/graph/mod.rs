@@ -17,13 +17,13 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use super::call::Call;
 use crate::app::change::Admission;
 use crate::app::{App, tokens};
 use crate::domain::access::Caller;
 use crate::domain::error::{DirectoryError, RequestError};
-use crate::domain::well_known::{TENANT_DOMAIN, TENANT_ID};
+use crate::domain::world::well_known::{TENANT_DOMAIN, TENANT_ID};
 use crate::domain::{Result, Timestamp};
+use crate::http::call::Call;
 
 /// Answers a call.
 pub async fn answer(app: Arc<App>, mut call: Call) -> Response {

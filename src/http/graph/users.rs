@@ -9,7 +9,7 @@ use super::wire::{self, Query};
 use super::{Request, directory_objects};
 use crate::app::directory;
 use crate::domain::Result;
-use crate::domain::identity::PrincipalKind;
+use crate::domain::directory::identity::PrincipalKind;
 
 /// What can be filtered by.
 const PROPERTIES: &[&str] = &[

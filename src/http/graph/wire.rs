@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::filter::Filter;
 use crate::app::directory::{Change, ServicePrincipal, identifier_uris};
-use crate::domain::directory::{Application, FederatedCredential, Password};
+use crate::domain::Result;
+use crate::domain::directory::applications::{Application, FederatedCredential, Password};
+use crate::domain::directory::identity::{Principal, PrincipalKind};
 use crate::domain::error::{DirectoryError, RequestError};
-use crate::domain::identity::{Principal, PrincipalKind};
-use crate::domain::well_known::{TENANT_DOMAIN, TENANT_ID};
-use crate::domain::{Result, crypto};
+use crate::domain::world::crypto;
+use crate::domain::world::well_known::{TENANT_DOMAIN, TENANT_ID};
 use crate::http::call::Call;
 
 /// Where `@odata.context` points.

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::domain::Error;
 use crate::domain::access::Caller;
+use crate::domain::directory::identity::PrincipalKind;
 use crate::domain::error::{AccessError, INTERNAL, KeyError, RequestError, TokenError, VaultError, VaultPlace};
-use crate::domain::identity::PrincipalKind;
-use crate::domain::well_known::TENANT_ID;
+use crate::domain::world::well_known::TENANT_ID;
 
 /// A refusal, said.
 pub struct Said {

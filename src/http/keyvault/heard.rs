@@ -12,7 +12,7 @@ use crate::app::{App, clock, vaults};
 use crate::domain::Error;
 use crate::domain::access::Caller;
 use crate::domain::audit;
-use crate::domain::key::Version;
+use crate::domain::vault::key::Version;
 use crate::http::call::Call;
 
 /// What a reply tells of itself besides its body.
@@ -117,7 +117,7 @@ fn reason(status: StatusCode) -> &'static str {
 fn addressed(authority: &str, path: &str) -> Option<String> {
     let mut parts = path.split('/').filter(|p| !p.is_empty());
     let (collection, name) = (parts.next()?, parts.next()?);
-    let version = parts.next().filter(|v| crate::domain::name::is_key_version(v));
+    let version = parts.next().filter(|v| crate::domain::world::name::is_key_version(v));
     let version = version.map(|v| format!("/{v}")).unwrap_or_default();
     let is_object = !name.eq_ignore_ascii_case("restore");
     is_object.then(|| format!("https://{authority}/{collection}/{name}{version}"))

@@ -7,11 +7,13 @@ use super::heard::About;
 use super::route::KeyRoute;
 use super::{Asked, Reply, paging, wire};
 use crate::app::{Cx, keys, rotation};
+use crate::domain::Result;
 use crate::domain::access::Permission;
-use crate::domain::crypto::base64url;
 use crate::domain::error::RequestError;
-use crate::domain::key::{Operation, Wanted};
-use crate::domain::{Result, key::Key, key::Version, vault::Vault};
+use crate::domain::vault::Vault;
+use crate::domain::vault::key::{Key, Version};
+use crate::domain::vault::key::{Operation, Wanted};
+use crate::domain::world::crypto::base64url;
 
 type Found = (Vault, Key, Version);
 

@@ -20,13 +20,13 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::Value;
 
-use super::call::{Call, Code};
 use crate::app::change::{Admission, Attempt};
 use crate::app::{App, Cx, tokens, vaults};
 use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
+use crate::http::call::{Call, Code};
 use heard::{About, Heard};
 use route::Route;
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::Asked;
 use crate::domain::Result;
-use crate::domain::crypto::{base64url, from_base64url};
 use crate::domain::error::RequestError;
+use crate::domain::world::crypto::{base64url, from_base64url};
 
 /// Items on a page at most, and where nothing is said [spec].
 const MOST: usize = 25;

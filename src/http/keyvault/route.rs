@@ -6,7 +6,7 @@ use axum::http::Method;
 
 use crate::domain::Result;
 use crate::domain::error::RequestError;
-use crate::domain::key::Operation;
+use crate::domain::vault::key::Operation;
 use crate::http::call::{Call, decode};
 
 /// What is asked for.

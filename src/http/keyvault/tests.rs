@@ -9,9 +9,9 @@ use tower::ServiceExt as _;
 
 use super::dialect;
 use crate::app::testbed::{Bed, Person};
-use crate::domain::crypto::{base64url, from_base64url};
-use crate::domain::time::MINUTE;
-use crate::domain::well_known::TENANT_ID;
+use crate::domain::world::crypto::{base64url, from_base64url};
+use crate::domain::world::time::MINUTE;
+use crate::domain::world::well_known::TENANT_ID;
 
 const API: &str = "7.6-preview.2";
 const ADMINISTRATOR: &str = "00482a5a-887f-4fb3-b363-3b7fe8e74483";

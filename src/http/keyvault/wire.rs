@@ -4,11 +4,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::domain::Result;
-use crate::domain::crypto::{self, Curve};
 use crate::domain::error::RequestError;
-use crate::domain::key::{Attributes, Change, Key, Material, Version, Wanted, operations};
-use crate::domain::secret::{self, Secret, SecretVersion};
+use crate::domain::vault::key::{Attributes, Change, Key, Material, Version, Wanted, operations};
+use crate::domain::vault::secret::{self, Secret, SecretVersion};
 use crate::domain::vault::{Deletion, Vault};
+use crate::domain::world::crypto::{self, Curve};
 
 /// The api-version of a request. Any is accepted; what it changes are a few attributes.
 #[derive(Debug, Clone)]
@@ -266,7 +266,7 @@ fn deleted(base: &str, collection: &str, name: &str, deletion: Option<Deletion>,
         shown["deletedDate"] = json!(deletion.at.seconds());
         // Exactly the retention later [recorded]: from the whole second, not rounded by itself.
         shown["scheduledPurgeDate"] =
-            json!(deletion.at.seconds() + (deletion.purge_at.0 - deletion.at.0) / crate::domain::time::SECOND);
+            json!(deletion.at.seconds() + (deletion.purge_at.0 - deletion.at.0) / crate::domain::world::time::SECOND);
     }
     for (name, value) in rest.as_object().into_iter().flatten() {
         shown[name] = value.clone();

@@ -8,12 +8,13 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::{enter, enter_to_write, in_repository, not_allowed, wire};
-use crate::app::content::repositories::{self as verbs, Described, Lockable, Order, Tag};
+use crate::app::content::repositories as verbs;
+use crate::app::content::repositories::{Described, Lockable, Order, Tag};
 use crate::app::content::{Inside, Writing};
 use crate::app::registry_tokens::Need;
 use crate::app::{App, Cx};
-use crate::domain::content::{Digest, is_tag};
 use crate::domain::error::ContentError;
+use crate::domain::registry::content::{Digest, is_tag};
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
 

@@ -14,8 +14,8 @@ use crate::app::content::blobs::{self, Blob};
 use crate::app::content::{Inside, links};
 use crate::app::{App, pull_through};
 use crate::domain::Result;
-use crate::domain::content::Digest;
 use crate::domain::error::{ContentError, RequestError};
+use crate::domain::registry::content::Digest;
 use crate::http::call::Call;
 
 /// Answers.

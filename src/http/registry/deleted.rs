@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::app::content::Inside;
 use crate::app::content::deleted as verbs;
 use crate::app::registry_tokens::Need;
-use crate::domain::content::{Digest, is_tag};
 use crate::domain::error::ContentError;
+use crate::domain::registry::content::{Digest, is_tag};
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
 

@@ -13,7 +13,7 @@ use crate::app::content::manifests;
 use crate::app::content::repositories::{self, Order};
 use crate::app::registry_tokens::Need;
 use crate::domain::Result;
-use crate::domain::content::{Digest, OCI_INDEX};
+use crate::domain::registry::content::{Digest, OCI_INDEX};
 use crate::http::call::Call;
 
 /// `/v2/_catalog` and `/acr/v1/_catalog`.

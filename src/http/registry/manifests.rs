@@ -9,8 +9,8 @@ use axum::response::Response;
 use super::{enter, enter_to_write, in_repository, not_allowed, reads, wire};
 use crate::app::content::{manifests, repositories};
 use crate::app::{App, pull_through};
-use crate::domain::content::{MANIFEST_LIMIT, Reference};
 use crate::domain::error::{ContentError, RequestError};
+use crate::domain::registry::content::{MANIFEST_LIMIT, Reference};
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
 

@@ -18,13 +18,13 @@ use std::sync::Arc;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
-use super::call::Call;
 use crate::app::content::{self, Inside, Writing};
 use crate::app::registry_tokens::{self, Need};
 use crate::app::{App, Cx, replications};
 use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
+use crate::http::call::Call;
 use routes::{Of, Route};
 
 /// Answers a call.

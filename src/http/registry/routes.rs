@@ -4,8 +4,8 @@
 use percent_encoding::percent_decode_str;
 
 use crate::domain::Result;
-use crate::domain::content::is_repository;
 use crate::domain::error::{ContentError, RequestError};
+use crate::domain::registry::content::is_repository;
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use super::{enter, in_repository, not_allowed, wire};
 use crate::app::App;
 use crate::app::content::uploads::{self, Part};
 use crate::app::content::{Inside, blobs};
-use crate::domain::content::{Digest, is_repository};
 use crate::domain::error::{ContentError, RequestError};
+use crate::domain::registry::content::{Digest, is_repository};
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
 

@@ -8,8 +8,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::app::content::repositories::Page;
+use crate::domain::Result;
 use crate::domain::error::RequestError;
-use crate::domain::{Result, crypto};
+use crate::domain::world::crypto;
 use crate::http::call::Call;
 
 /// What stays as it is inside a query's value.

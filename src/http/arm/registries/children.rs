@@ -10,9 +10,9 @@ use super::{admit, reading, writing};
 use crate::app::{Cx, cache_rules, registry_children, replications, webhooks};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
-use crate::domain::name::REGISTRIES;
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{Child, Kind};
+use crate::domain::registry::child::{Child, Kind};
+use crate::domain::world::name::REGISTRIES;
 use crate::http::arm::Arm;
 use crate::http::arm::wire::Answer;
 

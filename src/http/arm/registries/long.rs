@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Cx, operations};
 use crate::domain::Result;
-use crate::domain::name;
+use crate::domain::world::name;
 use crate::http::arm::Arm;
 use crate::http::arm::wire::Answer;
 

@@ -20,10 +20,11 @@ pub(super) use versions::told as versions_told;
 use super::Arm;
 use super::wire::Answer;
 use crate::app::{Cx, registries};
+use crate::domain::Result;
 use crate::domain::error::ResourceError;
-use crate::domain::name::REGISTRIES;
-use crate::domain::registry_child::Kind;
-use crate::domain::{Result, registry::Registry};
+use crate::domain::registry::Registry;
+use crate::domain::registry::child::Kind;
+use crate::domain::world::name::REGISTRIES;
 
 /// Calls below `…/providers/Microsoft.ContainerRegistry/`.
 pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: &[&str]) -> Result<Answer> {

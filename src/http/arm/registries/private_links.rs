@@ -6,7 +6,7 @@ use serde_json::json;
 use super::reading;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
-use crate::domain::name::REGISTRIES;
+use crate::domain::world::name::REGISTRIES;
 use crate::http::arm::Arm;
 use crate::http::arm::wire::Answer;
 

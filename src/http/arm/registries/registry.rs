@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 use super::long::{Polling, begun, deleting};
 use crate::app::registries::{self, Done, Wanted};
 use crate::app::{Cx, content, groups, identities, registry_children, replications};
-use crate::domain::cmk;
 use crate::domain::error::ResourceError;
-use crate::domain::name::{self, REGISTRIES, ResourceId};
+use crate::domain::registry::child::Kind;
+use crate::domain::registry::cmk;
 use crate::domain::registry::{Registry, as_of, canonical};
-use crate::domain::registry_child::Kind;
-use crate::domain::well_known::TENANT_ID;
+use crate::domain::world::name::{self, REGISTRIES, ResourceId};
+use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Error, Result, Timestamp};
 use crate::http::arm::Arm;
 use crate::http::arm::wire::{Answer, system_data, tags};
@@ -37,7 +37,7 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
     let regions = replications::regions(cx, registry).await?;
     let mut links = Vec::new();
     for link in registry_children::list(cx, registry, Kind::PrivateEndpointConnection).await? {
-        links.push(super::shown::shown(cx, registry, &link, "Succeeded").await?);
+        links.push(crate::http::arm::registries::shown::shown(cx, registry, &link, "Succeeded").await?);
     }
     let mut properties = Map::new();
     properties.insert("loginServer".into(), json!(registry.login_server()));

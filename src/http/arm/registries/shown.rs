@@ -4,10 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::app::{Cx, cache_rules, registry_children};
-use crate::domain::name::REGISTRIES;
 use crate::domain::registry::Registry;
-use crate::domain::registry_child::{Child, Kind};
-use crate::domain::well_known::TENANT_ID;
+use crate::domain::registry::child::{Child, Kind};
+use crate::domain::world::name::REGISTRIES;
+use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Result, Timestamp};
 use crate::http::arm::wire::system_data;
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::reading;
 use crate::app::{content, registry_children, replications};
 use crate::domain::Result;
-use crate::domain::registry_child::{Kind, limit};
+use crate::domain::registry::child::{Kind, limit};
 use crate::http::arm::Arm;
 use crate::http::arm::wire::Answer;
 

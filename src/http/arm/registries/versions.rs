@@ -4,7 +4,7 @@
 
 use axum::http::Method;
 
-use crate::domain::registry_child::Kind;
+use crate::domain::registry::child::Kind;
 
 /// What the services behind a registry's resource speak since 2020 [recorded in 2025; the later ones from acr.md A.0].
 const VERSIONS: &[&str] = &[

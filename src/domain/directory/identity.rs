@@ -1,7 +1,7 @@
 //! Principals of the directory and the managed identities among them.
 //! Must not know: tokens, what rights anybody holds.
 
-use super::time::Timestamp;
+use crate::domain::world::time::Timestamp;
 
 /// What kind of principal, in Entra ID's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::error::{RegistryError, Result};
-use super::name;
-use super::time::Timestamp;
+use crate::domain::error::{RegistryError, Result};
+use crate::domain::world::name;
+use crate::domain::world::time::Timestamp;
 
 /// The algorithm registries wrap their DEK with. [inferred: not published for ACR]
 pub const WRAP_ALGORITHM: &str = "RSA-OAEP-256";

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::error::{RegistryError, RequestError, Result};
+use crate::domain::error::{RegistryError, RequestError, Result};
 
 /// Fields that are true or false.
 const FLAGS: &[&str] =
@@ -46,7 +46,7 @@ pub fn check(registry: &str, document: &mut Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-fn wrong(pointer: &str, message: String) -> super::Error {
+fn wrong(pointer: &str, message: String) -> crate::domain::Error {
     RequestError::InvalidValue { property: pointer.trim_start_matches('/').replace('/', "."), message }.into()
 }
 

@@ -4,9 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::crypto::Hasher;
-use super::error::{ContentError, Result};
-use super::time::DAY;
+use crate::domain::error::{ContentError, Result};
+use crate::domain::world::crypto::Hasher;
+use crate::domain::world::time::DAY;
 
 /// How long a blob stays that no manifest names: a push sends blobs first. [inferred: Azure tells no number]
 pub const GRACE: i64 = DAY;
@@ -63,7 +63,7 @@ impl Digest {
     /// The SHA-256 digest of bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(format!("sha256:{}", super::crypto::hex(&super::crypto::sha256(bytes))))
+        Self(format!("sha256:{}", crate::domain::world::crypto::hex(&crate::domain::world::crypto::sha256(bytes))))
     }
 
     /// As written.
@@ -156,7 +156,7 @@ pub struct Manifest {
     pub about: Map<String, Value>,
 }
 
-fn invalid(why: impl Into<String>) -> super::Error {
+fn invalid(why: impl Into<String>) -> crate::domain::Error {
     ContentError::ManifestInvalid(why.into()).into()
 }
 
@@ -311,12 +311,12 @@ impl Attributes {
 
     /// With the changes of a PATCH body; what it does not name stays.
     pub fn patched(self, body: &Value) -> Result<Self> {
-        let wrong = |why: &str| super::error::RequestError::Malformed(why.to_owned());
+        let wrong = |why: &str| crate::domain::error::RequestError::Malformed(why.to_owned());
         let body = body.as_object().ok_or_else(|| wrong("the body is not a JSON object"))?;
         let flag = |name: &str, now: bool| match body.get(name) {
             None | Some(Value::Null) => Ok(now),
             Some(Value::Bool(value)) => Ok(*value),
-            Some(_) => Err(super::Error::from(wrong(&format!("{name} is not a boolean")))),
+            Some(_) => Err(crate::domain::Error::from(wrong(&format!("{name} is not a boolean")))),
         };
         Ok(Self {
             delete: flag("deleteEnabled", self.delete)?,

@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::crypto;
-use super::error::{Result, SignInError};
-use super::time::Timestamp;
+use crate::domain::error::{Result, SignInError};
+use crate::domain::world::crypto;
+use crate::domain::world::time::Timestamp;
 
 /// An app registration: the object behind a service principal of kind `Application`.
 #[derive(Debug, Clone, PartialEq)]

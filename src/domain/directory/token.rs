@@ -4,12 +4,12 @@
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 
-use super::crypto;
-use super::directory::EXCHANGE_APP_ID;
-use super::error::{Error, Result, TokenError};
+use super::applications::EXCHANGE_APP_ID;
 use super::identity::Principal;
-use super::time::Timestamp;
-use super::well_known::TENANT_ID;
+use crate::domain::error::{Error, Result, TokenError};
+use crate::domain::world::crypto;
+use crate::domain::world::time::Timestamp;
+use crate::domain::world::well_known::TENANT_ID;
 
 /// The tenant's signing key.
 pub struct Signer {

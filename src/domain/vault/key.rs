@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use super::crypto::Curve;
-use super::error::{KeyError, Result};
-use super::time::Timestamp;
-use super::vault::Deletion;
+use super::Deletion;
+use crate::domain::error::{KeyError, Result};
+use crate::domain::world::crypto::Curve;
+use crate::domain::world::time::Timestamp;
 
 /// What a key version can be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

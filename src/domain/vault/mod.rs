@@ -1,13 +1,17 @@
 //! Vaults: what a vault's document may say, and what follows from it (network, retention, recovery level).
 //! Must not know: keys, registries, who is calling beyond their address.
 
+pub mod key;
+pub mod rotation;
+pub mod secret;
+
 use serde_json::{Map, Value, json};
 
-use super::access::{Caller, address_in};
-use super::error::{AccessError, Result, VaultError, VaultPlace};
-use super::name;
-use super::time::Timestamp;
-use super::well_known::TENANT_ID;
+use crate::domain::access::{Caller, address_in};
+use crate::domain::error::{AccessError, Result, VaultError, VaultPlace};
+use crate::domain::world::name;
+use crate::domain::world::time::Timestamp;
+use crate::domain::world::well_known::TENANT_ID;
 
 /// When something was deleted, and when it goes for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +125,7 @@ impl Vault {
     /// A deletion at `now`.
     #[must_use]
     pub fn deletion(&self, now: Timestamp) -> Deletion {
-        Deletion { at: now, purge_at: now.plus(self.retention_days() * super::time::DAY) }
+        Deletion { at: now, purge_at: now.plus(self.retention_days() * crate::domain::world::time::DAY) }
     }
 
     /// The network part of the access decision (keyvault.md D.1 step 4). Trusted services pass where

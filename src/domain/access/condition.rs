@@ -2,7 +2,7 @@
 //! Must not know: which actions there are, where attributes come from.
 
 use super::role::matches;
-use super::time::Timestamp;
+use crate::domain::world::time::Timestamp;
 
 /// Longest condition, in bytes [docs: 8 KB].
 const LONGEST: usize = 8 * 1024;

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::error::{KeyError, Result};
-use super::time::{DAY, Timestamp};
+use crate::domain::error::{KeyError, Result};
+use crate::domain::world::time::{DAY, Timestamp};
 
 /// The policy of a key that was given none [inferred: Azure adds this entry to any policy without Notify].
 #[must_use]

@@ -1,12 +1,18 @@
 //! Registries as resources: what their document may say on which SKU, and how it is settled.
 //! Must not know: vaults, content, how the DEK is unwrapped.
 
+pub mod child;
+pub mod cmk;
+pub mod content;
+pub mod envelope;
+pub mod values;
+
 use serde_json::{Map, Value, json};
 
-use super::cmk::Cmk;
-use super::error::{RegistryError, Result};
-use super::name;
-use super::time::Timestamp;
+use crate::domain::error::{RegistryError, Result};
+use crate::domain::registry::cmk::Cmk;
+use crate::domain::world::name;
+use crate::domain::world::time::Timestamp;
 
 /// A container registry.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,7 +219,7 @@ pub fn settle(
             settled.insert(name.clone(), value.clone());
         }
     }
-    super::registry_values::check(registry, &mut settled)?;
+    values::check(registry, &mut settled)?;
     let status =
         |policy: &str| settled["policies"][policy]["status"].as_str().unwrap_or("disabled").to_ascii_lowercase();
     if status("trustPolicy") == "enabled" && has_cmk {

@@ -4,9 +4,9 @@
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
-use super::crypto;
-use super::error::{RequestError, Result};
-use super::time::Timestamp;
+use crate::domain::error::{RequestError, Result};
+use crate::domain::world::crypto;
+use crate::domain::world::time::Timestamp;
 
 /// A certificate's bytes out of a key credential's `key`: base64 of DER, with line breaks where az sends a
 /// PEM's body, or of a whole PEM as Terraform sends it.

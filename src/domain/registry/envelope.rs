@@ -5,8 +5,8 @@
 use rand::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::crypto;
-use super::error::{Error, Result};
+use crate::domain::error::{Error, Result};
+use crate::domain::world::crypto;
 
 /// A registry's data encryption key: AES-256.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]

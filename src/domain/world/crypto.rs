@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha512};
 use zeroize::Zeroizing;
 
-use super::error::{Error, Result};
+use crate::domain::error::{Error, Result};
 
 /// Bytes of a GCM nonce.
 pub const NONCE: usize = 12;

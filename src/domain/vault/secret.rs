@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::error::{KeyError, Result};
-use super::time::Timestamp;
-use super::vault::Deletion;
+use super::Deletion;
+use crate::domain::error::{KeyError, Result};
+use crate::domain::world::time::Timestamp;
 
 /// Bytes of a value at most [docs: 25 KB].
 const VALUE_LIMIT: usize = 25 * 1024;

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::error::{RegistryError, RequestError, Result};
-use super::registry::Registry;
-use super::time::Timestamp;
+use super::Registry;
+use crate::domain::error::{RegistryError, RequestError, Result};
+use crate::domain::world::time::Timestamp;
 
 /// What kind of child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -227,7 +227,7 @@ pub fn check_actions(actions: &Value) -> Result<()> {
         });
         let named = repository.is_some_and(|name| {
             let plain = name.strip_suffix("/*").unwrap_or(name);
-            name == "*" || super::content::is_repository(plain)
+            name == "*" || crate::domain::registry::content::is_repository(plain)
         });
         if !named && !text.starts_with("gateway/") {
             return Err(wrong(format!("'{text}' is not an action")).into());
@@ -303,7 +303,9 @@ pub fn check_cache_rule(source: &str, target: &str) -> Result<()> {
     let wrong = |property: &str, message: String| -> Result<()> {
         Err(RequestError::InvalidValue { property: property.to_owned(), message }.into())
     };
-    let named = |text: &str| text == "*" || super::content::is_repository(text.strip_suffix("/*").unwrap_or(text));
+    let named = |text: &str| {
+        text == "*" || crate::domain::registry::content::is_repository(text.strip_suffix("/*").unwrap_or(text))
+    };
     if !named(target) {
         return wrong("targetRepository", format!("'{target}' is not the name of a repository"));
     }

@@ -752,7 +752,7 @@ impl Reading<'_> {
                 other => {
                     return Err(Ok(Stop::Fail(format!(
                         "the condition is expected to be a boolean and is of type '{}'",
-                        super::functions::kind(&other)
+                        crate::domain::resources::template::functions::kind(&other)
                     ))));
                 }
             },
@@ -798,7 +798,7 @@ impl Reading<'_> {
         if !kind.eq_ignore_ascii_case(DEPLOYMENTS) || (subscription.is_none() && group.is_none()) {
             return self.source.scope.to_owned();
         }
-        let own = crate::domain::name::subscription_id();
+        let own = crate::domain::world::name::subscription_id();
         let subscription = subscription.map_or(own, |s| format!("/subscriptions/{s}"));
         group.map_or(subscription.clone(), |group| format!("{subscription}/resourceGroups/{group}"))
     }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::functions::text;
-use crate::domain::well_known::SUBSCRIPTION_ID;
+use crate::domain::world::well_known::SUBSCRIPTION_ID;
 
 type Result<T> = std::result::Result<T, String>;
 

@@ -1,8 +1,8 @@
 //! Azure's public regions: names, and how they are shown.
 //! Must not know: what is in a region; here everything is on one machine.
 
-use super::error::{ResourceError, Result};
-use super::name;
+use crate::domain::error::{ResourceError, Result};
+use crate::domain::world::name;
 
 /// The type of resource groups.
 pub const GROUPS: &str = "Microsoft.Resources/resourceGroups";

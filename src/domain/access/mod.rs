@@ -1,14 +1,17 @@
 //! Who may do what: roles at scopes, access policies, vault permissions. Decisions only, given all facts.
 //! Must not know: where grants are kept, what a caller's token looked like.
 
+pub mod condition;
+pub mod role;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 
-use super::condition::{Attributes, Condition};
-use super::identity::{Disabled, PrincipalKind, Standing};
-pub use super::role::Plane;
-use super::role::Role;
+use crate::domain::access::condition::{Attributes, Condition};
+pub use crate::domain::access::role::Plane;
+use crate::domain::access::role::Role;
+use crate::domain::directory::identity::{Disabled, PrincipalKind, Standing};
 
 /// Who asks: the claims of a verified token, or a registry acting as its own identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +48,13 @@ impl Caller {
     #[must_use]
     pub fn system() -> Self {
         Self {
-            object_id: super::well_known::DEVELOPER_OBJECT_ID.to_owned(),
-            app_id: super::well_known::DEVELOPER_CLIENT_ID.to_owned(),
-            tenant: super::well_known::TENANT_ID.to_owned(),
+            object_id: crate::domain::world::well_known::DEVELOPER_OBJECT_ID.to_owned(),
+            app_id: crate::domain::world::well_known::DEVELOPER_CLIENT_ID.to_owned(),
+            tenant: crate::domain::world::well_known::TENANT_ID.to_owned(),
             groups: Vec::new(),
             kind: PrincipalKind::Application,
             resource_id: None,
-            name: super::well_known::DEVELOPER_NAME.to_owned(),
+            name: crate::domain::world::well_known::DEVELOPER_NAME.to_owned(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             trusted_service: false,
         }
@@ -64,7 +67,7 @@ impl Caller {
         Ok(Self {
             object_id: principal.object_id,
             app_id: principal.app_id.unwrap_or_default(),
-            tenant: super::well_known::TENANT_ID.to_owned(),
+            tenant: crate::domain::world::well_known::TENANT_ID.to_owned(),
             groups,
             kind: principal.kind,
             resource_id: principal.resource_id,

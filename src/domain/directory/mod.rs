@@ -1,0 +1,7 @@
+//! Principals: identities, applications, what they sign in with, and tokens.
+//! Must not know: what a principal may do.
+
+pub mod applications;
+pub mod certificate;
+pub mod identity;
+pub mod token;

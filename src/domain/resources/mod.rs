@@ -1,0 +1,6 @@
+//! What all resources have in common: regions, private links, templates.
+//! Must not know: vaults, registries.
+
+pub mod private_link;
+pub mod region;
+pub mod template;
