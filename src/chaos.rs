@@ -21,7 +21,7 @@ use crate::domain::world::well_known::{
     DEVELOPER_CLIENT_ID, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID,
 };
 use crate::http::{inside, service_for};
-use crate::store::faults::Fault;
+use crate::store::world::faults::Fault;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";

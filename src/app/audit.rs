@@ -18,8 +18,8 @@ use crate::domain::audit::{Call, Event, Happening};
 use crate::domain::vault::key::{Key, Version};
 use crate::domain::{Error, Result};
 use crate::store;
-use crate::store::journal::{Journal, tail};
-use crate::store::outbox;
+use crate::store::world::journal::{Journal, tail};
+use crate::store::world::outbox;
 
 /// Entries kept in memory.
 const KEPT: usize = 4096;
@@ -298,7 +298,7 @@ impl Cx {
 
     /// Has an event told when the transaction's changes last.
     pub(super) async fn happened(&mut self, what: Happening, key: &Key, version: &Version) -> Result<()> {
-        if let Some(vault) = store::vaults::find_by_id(&mut self.tx, key.vault).await? {
+        if let Some(vault) = store::vault::vaults::find_by_id(&mut self.tx, key.vault).await? {
             let event = Event::new(self.guid(), self.now, what, vault, key, version);
             self.records.push(Record { caller: None, line: event.record().to_string() });
         }

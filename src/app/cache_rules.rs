@@ -98,7 +98,7 @@ fn wrong_set(message: String) -> Error {
 
 /// The first repository with something in it that a new rule would fill.
 async fn filled(cx: &mut Cx, registry: &Registry, rule: &CacheRule) -> Result<Option<String>> {
-    let there = store::content::repositories(&mut cx.tx, registry.id, "", u64::MAX).await?;
+    let there = store::registry::content::repositories(&mut cx.tx, registry.id, "", u64::MAX).await?;
     let rule = std::slice::from_ref(rule);
     Ok(there.into_iter().find(|repository| cached_from(rule, repository).is_some()))
 }

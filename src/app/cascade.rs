@@ -20,6 +20,6 @@ pub async fn delete_group(cx: &mut Cx, group: &str) -> Result<()> {
         identities::delete(cx, group, &identity.name).await?;
     }
     store::access::delete_below(&mut cx.tx, &name::group_id(&found.name)).await?;
-    store::deployments::delete_all(&mut cx.tx, &name::group_id(&found.name)).await?;
-    store::groups::delete(&mut cx.tx, &found.name).await
+    store::resources::deployments::delete_all(&mut cx.tx, &name::group_id(&found.name)).await?;
+    store::resources::groups::delete(&mut cx.tx, &found.name).await
 }

@@ -37,7 +37,7 @@ impl Clock {
     /// Loads the setting kept in the store, or begins with machine time.
     pub async fn load(store: &Store, start: Option<Start>) -> Result<Self> {
         let mut tx = store.read().await?;
-        let kept = store::world::get(&mut tx, "clock").await?;
+        let kept = store::world::values::get(&mut tx, "clock").await?;
         drop(tx);
         let machine = machine();
         let mut setting = kept
@@ -61,7 +61,7 @@ impl Clock {
 
     /// Keeps a new setting in the store, and goes by it from the commit on.
     pub async fn set(&self, mut tx: Tx, setting: ClockSetting) -> Result<()> {
-        store::world::set(&mut tx, "clock", &serde_json::to_vec(&setting).map_err(Error::internal)?).await?;
+        store::world::values::set(&mut tx, "clock", &serde_json::to_vec(&setting).map_err(Error::internal)?).await?;
         let shown = self.setting.clone();
         tx.then(move || *shown.write().unwrap_or_else(PoisonError::into_inner) = setting);
         tx.commit().await

@@ -278,7 +278,7 @@ pub async fn attached(cx: &mut Cx, ids: &[String], client_id: &str) -> Result<Op
 async fn attached_identity(cx: &mut Cx, ids: &[String], client_id: &str) -> Result<Option<Identity>> {
     for id in ids {
         let Some(id) = ResourceId::parse(id).filter(|id| id.is(IDENTITIES)) else { continue };
-        if let Some(identity) = store::identities::find(&mut cx.tx, &id.group, &id.name).await?
+        if let Some(identity) = store::directory::identities::find(&mut cx.tx, &id.group, &id.name).await?
             && identity.client_id.eq_ignore_ascii_case(client_id)
         {
             return Ok(Some(identity));
@@ -301,7 +301,7 @@ pub(super) async fn identity_name(cx: &mut Cx, registry: &Registry) -> Result<Op
 
 /// When registries next look for new versions of their keys.
 pub(super) async fn next_look(cx: &mut Cx) -> Result<Option<Timestamp>> {
-    store::registries::next_look(&mut cx.tx).await
+    store::registry::registries::next_look(&mut cx.tx).await
 }
 
 /// The hourly look, at the instant `now`: each registry whose time has come takes the newest version of
@@ -311,7 +311,7 @@ pub(super) async fn look_for_new_versions(app: &Arc<App>, now: Timestamp) -> Res
     cx.now = now;
     let mut look = Look { cx: &mut cx, callers: HashMap::new(), newest: HashMap::new(), uses: HashMap::new() };
     let mut jobs = Vec::new();
-    for registry in store::registries::looking(&mut look.cx.tx, now).await? {
+    for registry in store::registry::registries::looking(&mut look.cx.tx, now).await? {
         if let Some(job) = look.rotation(registry).await? {
             jobs.push(job);
         }
@@ -330,11 +330,13 @@ pub(super) async fn look_for_new_versions(app: &Arc<App>, now: Timestamp) -> Res
             None => continue,
         };
         let cmk = Cmk { rotated_at: Some(now), ..cmk };
-        if store::registries::rewrap(&mut cx.tx, registry.id, &registry.wrapped_dek, &cmk, &wrapped, now).await? {
+        if store::registry::registries::rewrap(&mut cx.tx, registry.id, &registry.wrapped_dek, &cmk, &wrapped, now)
+            .await?
+        {
             tracing::info!(registry = %registry.name, key = %cmk.versioned(), "rotated to the key's new version");
         }
     }
-    store::registries::put_off_looks(&mut cx.tx, now).await?;
+    store::registry::registries::put_off_looks(&mut cx.tx, now).await?;
     cx.commit().await
 }
 

@@ -9,17 +9,17 @@ use crate::domain::error::ResourceError;
 use crate::domain::world::name;
 use crate::domain::{Result, Timestamp};
 use crate::store;
-pub use crate::store::deployments::Deployment;
+pub use crate::store::resources::deployments::Deployment;
 
 /// A deployment by scope and name.
 pub async fn get(cx: &mut Cx, scope: &str, name: &str) -> Result<Deployment> {
-    let found = store::deployments::find(&mut cx.tx, scope, name).await?;
+    let found = store::resources::deployments::find(&mut cx.tx, scope, name).await?;
     found.ok_or_else(|| ResourceError::DeploymentNotFound(name.to_owned()).into())
 }
 
 /// The deployments of a scope, the newest first.
 pub async fn list(cx: &mut Cx, scope: &str) -> Result<Vec<Deployment>> {
-    store::deployments::list(&mut cx.tx, scope).await
+    store::resources::deployments::list(&mut cx.tx, scope).await
 }
 
 /// The deployments under way, by scope and name in lower case: when they began.
@@ -62,12 +62,12 @@ pub async fn save(cx: &mut Cx, deployment: &Deployment, group: Option<&str>) -> 
         let (name, kind) = (deployment.name.clone(), "Microsoft.Resources/deployments".to_owned());
         return Err(ResourceError::NameInvalid { name, kind }.into());
     }
-    store::deployments::save(&mut cx.tx, deployment).await
+    store::resources::deployments::save(&mut cx.tx, deployment).await
 }
 
 /// Forgets a deployment; what it deployed stays. `false`: there was none.
 pub async fn delete(cx: &mut Cx, scope: &str, name: &str) -> Result<bool> {
-    store::deployments::delete(&mut cx.tx, scope, name).await
+    store::resources::deployments::delete(&mut cx.tx, scope, name).await
 }
 
 #[cfg(test)]

@@ -8,17 +8,17 @@ use crate::domain::Result;
 use crate::domain::error::ResourceError;
 use crate::domain::world::name;
 use crate::store;
-pub use crate::store::groups::Group;
+pub use crate::store::resources::groups::Group;
 
 /// A group by name.
 pub async fn get(cx: &mut Cx, group: &str) -> Result<Group> {
-    let found = store::groups::find(&mut cx.tx, group).await?;
+    let found = store::resources::groups::find(&mut cx.tx, group).await?;
     found.ok_or_else(|| ResourceError::GroupNotFound(group.to_owned()).into())
 }
 
 /// All groups.
 pub async fn list(cx: &mut Cx) -> Result<Vec<Group>> {
-    store::groups::all(&mut cx.tx).await
+    store::resources::groups::all(&mut cx.tx).await
 }
 
 /// Creates a group, or changes its tags. `true`: it is new.
@@ -27,7 +27,7 @@ pub async fn put(cx: &mut Cx, group: &str, location: Option<&str>, tags: Option<
         return Err(ResourceError::NameInvalid { name: group.to_owned(), kind: "resourceGroups".to_owned() }.into());
     }
     let wanted = location.map(name::location);
-    let (saved, new) = match store::groups::find(&mut cx.tx, group).await? {
+    let (saved, new) = match store::resources::groups::find(&mut cx.tx, group).await? {
         Some(found) => {
             if let Some(wanted) = wanted.filter(|w| *w != found.location) {
                 return Err(ResourceError::LocationFixed { name: found.name, existing: found.location, wanted }.into());
@@ -40,6 +40,6 @@ pub async fn put(cx: &mut Cx, group: &str, location: Option<&str>, tags: Option<
             (Group { name: group.to_owned(), location, tags, created_at: cx.now }, true)
         }
     };
-    store::groups::save(&mut cx.tx, &saved).await?;
+    store::resources::groups::save(&mut cx.tx, &saved).await?;
     Ok((saved, new))
 }

@@ -89,7 +89,7 @@ pub async fn add_managed(cx: &mut Cx, display_name: &str, resource_id: &str) -> 
 
 /// A user-assigned identity by group and name.
 pub async fn find(cx: &mut Cx, group: &str, identity: &str) -> Result<Option<Identity>> {
-    store::identities::find(&mut cx.tx, group, identity).await
+    store::directory::identities::find(&mut cx.tx, group, identity).await
 }
 
 /// A user-assigned identity of a group that exists.
@@ -102,7 +102,7 @@ pub async fn get(cx: &mut Cx, group: &str, identity: &str) -> Result<Identity> {
 
 /// The identities of a group, or all.
 pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Identity>> {
-    store::identities::list(&mut cx.tx, group).await
+    store::directory::identities::list(&mut cx.tx, group).await
 }
 
 /// Creates a user-assigned identity, or changes its tags. `true`: it is new.
@@ -117,7 +117,7 @@ pub async fn put(
     if let Some(mut existing) = find(cx, group, identity).await? {
         existing.tags = tags;
         existing.properties = properties;
-        store::identities::save(&mut cx.tx, &existing).await?;
+        store::directory::identities::save(&mut cx.tx, &existing).await?;
         return Ok((existing, false));
     }
     let principal = add_managed(cx, identity, &name::identity_id(group, identity)).await?;
@@ -132,7 +132,7 @@ pub async fn put(
         created_by: cx.caller.name.clone(),
         created_at: cx.now,
     };
-    store::identities::save(&mut cx.tx, &made).await?;
+    store::directory::identities::save(&mut cx.tx, &made).await?;
     Ok((made, true))
 }
 
@@ -140,7 +140,7 @@ pub async fn put(
 /// the books, as on Azure, and open nothing.
 pub async fn delete(cx: &mut Cx, group: &str, identity: &str) -> Result<bool> {
     let Some(existing) = find(cx, group, identity).await? else { return Ok(false) };
-    store::identities::delete(&mut cx.tx, group, identity).await?;
+    store::directory::identities::delete(&mut cx.tx, group, identity).await?;
     store::directory::delete_federated_credentials(&mut cx.tx, &existing.client_id).await?;
     store::directory::delete(&mut cx.tx, &existing.principal_id).await?;
     Ok(true)

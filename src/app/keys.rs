@@ -298,7 +298,7 @@ pub async fn heard_refusal(
     operation: Operation,
     error: &Error,
 ) -> Result<()> {
-    let Some(vault) = store::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none()) else {
+    let Some(vault) = store::vault::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none()) else {
         return Ok(());
     };
     let call = used(&cx.app, caller, &vault, key, version, operation);
@@ -342,14 +342,14 @@ pub async fn lookup(cx: &mut Cx, vault: &Vault, name: &str, version: Option<&str
         None => name.to_owned(),
     };
     let missing = || Error::from(KeyError::NotFound(addressed.clone()));
-    let key = store::keys::find(&mut cx.tx, vault.id, name).await?;
+    let key = store::vault::keys::find(&mut cx.tx, vault.id, name).await?;
     let key = key.filter(|k| k.deleted.is_none()).ok_or_else(missing)?;
-    let version = store::keys::find_version(&mut cx.tx, key.id, version).await?.ok_or_else(missing)?;
+    let version = store::vault::keys::find_version(&mut cx.tx, key.id, version).await?.ok_or_else(missing)?;
     Ok((key, version))
 }
 
 async fn newest(cx: &mut Cx, key: &Key) -> Result<Version> {
-    let newest = store::keys::find_version(&mut cx.tx, key.id, None).await?;
+    let newest = store::vault::keys::find_version(&mut cx.tx, key.id, None).await?;
     newest.ok_or_else(|| KeyError::NotFound(key.name.clone()).into())
 }
 
@@ -367,7 +367,7 @@ pub async fn list(
     limit: usize,
 ) -> Result<(Vault, Page<(Key, Version)>)> {
     let vault = admit(cx, vault, Permission::KEY_LIST, None).await?;
-    let mut keys = store::keys::list(&mut cx.tx, vault.id, deleted, from, one_more(limit)).await?;
+    let mut keys = store::vault::keys::list(&mut cx.tx, vault.id, deleted, from, one_more(limit)).await?;
     let next = split(&mut keys, limit).map(|k| k.name);
     let mut page = Vec::with_capacity(keys.len());
     for key in keys {
@@ -388,7 +388,7 @@ pub async fn list_versions(
     let vault = admit(cx, vault, Permission::KEY_LIST, Some(name)).await?;
     let (key, _) = lookup(cx, &vault, name, None).await?;
     let from = from.to_ascii_lowercase();
-    let mut versions = store::keys::versions(&mut cx.tx, key.id, &from, one_more(limit)).await?;
+    let mut versions = store::vault::keys::versions(&mut cx.tx, key.id, &from, one_more(limit)).await?;
     let next = split(&mut versions, limit).map(|v| v.version);
     Ok((vault, key, (versions, next)))
 }
@@ -408,8 +408,8 @@ pub(super) fn split<T>(list: &mut Vec<T>, limit: usize) -> Option<T> {
 /// `acrite status` and resource management.
 pub async fn of_vault(cx: &mut Cx, vault: &Vault, deleted: bool) -> Result<Vec<(Key, Vec<Version>)>> {
     let mut all = Vec::new();
-    for key in store::keys::list(&mut cx.tx, vault.id, deleted, "", i64::MAX).await? {
-        let versions = store::keys::versions(&mut cx.tx, key.id, "", i64::MAX).await?;
+    for key in store::vault::keys::list(&mut cx.tx, vault.id, deleted, "", i64::MAX).await? {
+        let versions = store::vault::keys::versions(&mut cx.tx, key.id, "", i64::MAX).await?;
         all.push((key, versions));
     }
     Ok(all)
@@ -457,7 +457,7 @@ async fn nameable(cx: &mut Cx, vault: &Vault, name: &str) -> Result<Option<Key>>
     if !name::is_vault_object(name) {
         return bad(&format!("Property name has invalid value: {name}\r\n"));
     }
-    match store::keys::find(&mut cx.tx, vault.id, name).await? {
+    match store::vault::keys::find(&mut cx.tx, vault.id, name).await? {
         Some(key) if key.deleted.is_some() => Err(KeyError::DeletedButRecoverable(key.name).into()),
         found => Ok(found),
     }
@@ -502,14 +502,14 @@ pub(super) async fn add_version(cx: &mut Cx, key: &mut Key, made: Made<'_>) -> R
         created_at: cx.now,
         updated_at: cx.now,
     };
-    version.id = store::keys::insert_version(&mut cx.tx, &version).await?;
+    version.id = store::vault::keys::insert_version(&mut cx.tx, &version).await?;
     cx.happened(Happening::NewVersion, key, &version).await?;
     plan(cx, key, &version).await?;
     Ok(version)
 }
 
 async fn insert(cx: &mut Cx, vault: &Vault, name: &str) -> Result<Key> {
-    let id = store::keys::insert(&mut cx.tx, vault.id, name).await?;
+    let id = store::vault::keys::insert(&mut cx.tx, vault.id, name).await?;
     Ok(Key {
         id,
         vault: vault.id,
@@ -591,7 +591,7 @@ pub(super) async fn plan(cx: &mut Cx, key: &mut Key, newest: &Version) -> Result
     let told = newest.expires.is_some() && newest.doc["near_expiry_told"].as_i64() == newest.expires;
     let near = rotation::near_expiry(policy, newest.expires).filter(|_| !told);
     key.near_expiry_at = near.map(|at| at.max(cx.now));
-    store::keys::update(&mut cx.tx, key).await
+    store::vault::keys::update(&mut cx.tx, key).await
 }
 
 // ---------------------------------------------------------------- change
@@ -600,7 +600,7 @@ pub(super) async fn plan(cx: &mut Cx, key: &mut Key, newest: &Version) -> Result
 pub async fn update(cx: &mut Cx, vault: &str, name: &str, version: Option<&str>, change: Change) -> Result<Found> {
     let (vault, mut key, mut version) = find(cx, vault, name, version, Permission::KEY_UPDATE).await?;
     version.change(change, cx.now)?;
-    store::keys::update_version(&mut cx.tx, &version).await?;
+    store::vault::keys::update_version(&mut cx.tx, &version).await?;
     let newest = newest(cx, &key).await?;
     plan(cx, &mut key, &newest).await?;
     Ok((vault, key, version))
@@ -610,14 +610,14 @@ pub async fn update(cx: &mut Cx, vault: &str, name: &str, version: Option<&str>,
 pub async fn delete(cx: &mut Cx, vault: &str, name: &str) -> Result<Found> {
     let (vault, mut key, version) = find(cx, vault, name, None, Permission::KEY_DELETE).await?;
     key.deleted = Some(vault.deletion(cx.now));
-    store::keys::update(&mut cx.tx, &key).await?;
+    store::vault::keys::update(&mut cx.tx, &key).await?;
     cx.app.parsed.forget();
     Ok((vault, key, version))
 }
 
 async fn find_deleted(cx: &mut Cx, vault: &str, name: &str, permission: Permission) -> Result<(Vault, Key)> {
     let vault = admit(cx, vault, permission, Some(name)).await?;
-    let key = store::keys::find(&mut cx.tx, vault.id, name).await?;
+    let key = store::vault::keys::find(&mut cx.tx, vault.id, name).await?;
     let key = key.ok_or_else(|| Error::from(KeyError::DeletedNotFound(name.to_owned())))?;
     key.deletion()?;
     Ok((vault, key))
@@ -645,7 +645,7 @@ pub async fn purge(cx: &mut Cx, vault: &str, name: &str) -> Result<Vault> {
     if vault.purge_protected() {
         return Err(KeyError::PurgeProtected(vault.place()).into());
     }
-    store::keys::purge(&mut cx.tx, key.id).await?;
+    store::vault::keys::purge(&mut cx.tx, key.id).await?;
     cx.app.parsed.forget();
     Ok(vault)
 }
@@ -673,7 +673,7 @@ pub(super) fn small_enough(versions: impl Iterator<Item = Value>) -> Result<Vec<
 /// subscription and geography.
 pub async fn backup(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, String)> {
     let (vault, key, _) = find(cx, vault, name, None, Permission::KEY_BACKUP).await?;
-    let mut versions = store::keys::versions(&mut cx.tx, key.id, "", one_more(BACKUP_VERSIONS)).await?;
+    let mut versions = store::vault::keys::versions(&mut cx.tx, key.id, "", one_more(BACKUP_VERSIONS)).await?;
     // In the order of their making, so that the newest is the newest again even where the clock stood still.
     versions.sort_by_key(|v| (v.created_at, v.id));
     if versions.len() > BACKUP_VERSIONS {
@@ -699,7 +699,7 @@ pub async fn restore(cx: &mut Cx, vault: &str, backup: &str) -> Result<Found> {
     for version in document["versions"].as_array().into_iter().flatten() {
         let version =
             unkept(version, key.id).ok_or_else(|| Error::Internal("the backup is not readable".to_owned()))?;
-        store::keys::insert_version(&mut cx.tx, &version).await?;
+        store::vault::keys::insert_version(&mut cx.tx, &version).await?;
     }
     let version = newest(cx, &key).await?;
     plan(cx, &mut key, &version).await?;

@@ -56,7 +56,7 @@ use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 use crate::store::{Store, Tx};
 // The command line makes and holds data folders, and does not see the rest of the store.
-pub use crate::store::{folder, temporary};
+pub use crate::store::world::{folder, temporary};
 
 /// How an instance is to run.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ pub struct App {
     permitted: keys::Permitted,
     known: tokens::Known,
     revocation_delay: i64,
-    blobs: store::blobs::Blobs,
+    blobs: store::registry::blobs::Blobs,
     uploads: content::uploads::Sessions,
     audit: audit::Log,
     webhooks: webhooks::Sender,
@@ -104,11 +104,11 @@ impl App {
     /// Opens the state in the data folder, or makes a new world there.
     pub async fn open(options: Options) -> Result<Arc<Self>> {
         let store = Store::open(&options.data_dir, !options.ephemeral).await?;
-        let blobs = store::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
-        let sealed = store::world::get(&mut store.read().await?, "seal").await?.is_some();
+        let blobs = store::registry::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
+        let sealed = store::world::values::get(&mut store.read().await?, "seal").await?.is_some();
         let master = folder::master_key(&options.data_dir, sealed)?;
         let clock = clock::Clock::load(&store, options.clock).await?;
-        let untold = store::outbox::records(&mut store.read().await?).await?;
+        let untold = store::world::outbox::records(&mut store.read().await?).await?;
         let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log, untold)?;
         let app = Arc::new(Self {
             store,
@@ -202,14 +202,14 @@ impl App {
 
     /// What is to fail in the store.
     #[cfg(test)]
-    pub fn faults(&self) -> &store::faults::Faults {
+    pub fn faults(&self) -> &store::world::faults::Faults {
         self.store.faults()
     }
 
     /// How many events wait to be sent.
     #[cfg(test)]
     pub async fn untold_events(&self) -> Result<usize> {
-        Ok(store::outbox::events(&mut self.store.read().await?, 0, i64::MAX).await?.len())
+        Ok(store::world::outbox::events(&mut self.store.read().await?, 0, i64::MAX).await?.len())
     }
 
     /// The audit log.
@@ -231,7 +231,7 @@ impl App {
     async fn forget_told(&self) -> Result<()> {
         let Some(told) = self.audit.forgettable() else { return Ok(()) };
         let mut tx = self.begin().await?;
-        store::outbox::told_records(&mut tx, told).await?;
+        store::world::outbox::told_records(&mut tx, told).await?;
         tx.commit().await
     }
 }
@@ -316,7 +316,7 @@ fn rng() -> ThreadRng {
 /// start and not by the first key that fails.
 async fn seal_world(app: &Arc<App>) -> Result<()> {
     let mut tx = app.store.read().await?;
-    if let Some(sealed) = store::world::get(&mut tx, "seal").await? {
+    if let Some(sealed) = store::world::values::get(&mut tx, "seal").await? {
         return crypto::open(&app.master, b"world", &sealed).map(|_| ()).map_err(|_| {
             Error::Internal(
                 "master.key is not the one this data folder was made with; restore it or use another folder".to_owned(),
@@ -326,6 +326,6 @@ async fn seal_world(app: &Arc<App>) -> Result<()> {
     drop(tx);
     let sealed = crypto::seal(&app.master, b"world", b"acrite", &mut rand::rng())?;
     let mut tx = app.begin().await?;
-    store::world::set(&mut tx, "seal", &sealed).await?;
+    store::world::values::set(&mut tx, "seal", &sealed).await?;
     tx.commit().await
 }

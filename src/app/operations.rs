@@ -27,7 +27,7 @@ pub async fn ended(cx: &mut Cx, kind: &str, outcome: &Value) -> Result<String> {
 
 /// Records what became of an operation: `{"status": …, "error": …}`.
 pub async fn record(cx: &mut Cx, name: &str, outcome: &Value) -> Result<()> {
-    store::operations::insert(&mut cx.tx, name, cx.now, outcome).await
+    store::resources::operations::insert(&mut cx.tx, name, cx.now, outcome).await
 }
 
 /// The operations that are still under way.
@@ -84,7 +84,7 @@ pub async fn outcome(app: &Arc<App>, caller: Caller, name: &str) -> Result<Value
         return Ok(json!({"status": "Accepted"}));
     }
     let mut cx = app.read(caller).await?;
-    store::operations::find(&mut cx.tx, name)
+    store::resources::operations::find(&mut cx.tx, name)
         .await?
         .ok_or_else(|| ResourceError::OperationNotFound(name.to_owned()).into())
 }

@@ -15,14 +15,14 @@ use crate::store;
 
 /// The registry of a login server's first label.
 pub async fn by_name(cx: &mut Cx, name: &str) -> Result<Registry> {
-    let found = store::registries::find(&mut cx.tx, name).await?;
+    let found = store::registry::registries::find(&mut cx.tx, name).await?;
     found.ok_or_else(|| RegistryError::Unknown(name.to_owned()).into())
 }
 
 /// A registry of a group.
 pub async fn get(cx: &mut Cx, group: &str, name: &str) -> Result<Registry> {
     groups::get(cx, group).await?;
-    let found = store::registries::find(&mut cx.tx, name).await?;
+    let found = store::registry::registries::find(&mut cx.tx, name).await?;
     found.filter(|r| r.group.eq_ignore_ascii_case(group)).ok_or_else(|| {
         ResourceError::NotFound { resource: format!("{REGISTRIES}/{name}"), group: group.to_owned() }.into()
     })
@@ -30,7 +30,7 @@ pub async fn get(cx: &mut Cx, group: &str, name: &str) -> Result<Registry> {
 
 /// The registries of a group, or all.
 pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Registry>> {
-    store::registries::list(&mut cx.tx, group).await
+    store::registry::registries::list(&mut cx.tx, group).await
 }
 
 /// What a PUT or PATCH of a registry asks for.
@@ -64,7 +64,7 @@ pub enum Done {
 /// Creates a registry, or changes the one that is there. Within a change: its key may have to wrap.
 pub async fn put(cx: &mut Cx, wanted: &Wanted) -> Result<(Registry, Done)> {
     groups::get(cx, &wanted.group).await?;
-    match store::registries::find(&mut cx.tx, &wanted.name).await? {
+    match store::registry::registries::find(&mut cx.tx, &wanted.name).await? {
         Some(found) if found.group.eq_ignore_ascii_case(&wanted.group) => {
             if let Some(location) = wanted.location.as_deref().map(name::location).filter(|l| *l != found.location) {
                 let (name, existing) = (found.name, found.location);
@@ -126,7 +126,7 @@ async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
         }
     }
     made.system_principal = system_identity(cx, &made, identity.system).await?;
-    store::registries::insert(&mut cx.tx, &made).await?;
+    store::registry::registries::insert(&mut cx.tx, &made).await?;
     by_name(cx, &made.name).await
 }
 
@@ -162,11 +162,11 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Regist
         None => None,
     };
     after.system_principal = system_identity(cx, &before, identity.system).await?;
-    store::registries::update(&mut cx.tx, &after).await?;
+    store::registry::registries::update(&mut cx.tx, &after).await?;
     if let Some((new, wrapped)) = rewrapped {
         let new = Cmk { rotated_at: Some(cx.now), ..new };
         let (id, now) = (before.id, cx.now);
-        if !store::registries::rewrap(&mut cx.tx, id, &before.wrapped_dek, &new, &wrapped, now).await? {
+        if !store::registry::registries::rewrap(&mut cx.tx, id, &before.wrapped_dek, &new, &wrapped, now).await? {
             return Err(Error::Internal(format!("the data key of registry {} changed under its change", before.name)));
         }
     }
@@ -283,14 +283,14 @@ pub async fn remove(cx: &mut Cx, registry: &Registry) -> Result<()> {
     }
     registry_children::remove_principals(cx, registry).await?;
     store::access::delete_below(&mut cx.tx, &registry.arm_id()).await?;
-    store::registries::delete(&mut cx.tx, registry.id).await?;
+    store::registry::registries::delete(&mut cx.tx, registry.id).await?;
     cx.app.unwrapped.forget(registry.id);
     Ok(())
 }
 
 /// Whether a registry name can be had.
 pub async fn name_is_free(cx: &mut Cx, name: &str) -> Result<bool> {
-    Ok(store::registries::find(&mut cx.tx, name).await?.is_none())
+    Ok(store::registry::registries::find(&mut cx.tx, name).await?.is_none())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::domain::resources::private_link;
 use crate::domain::world::crypto;
 use crate::domain::{Result, Timestamp};
 use crate::store;
-use crate::store::registry_children::Password;
+use crate::store::registry::children::Password;
 
 /// A child by name.
 pub async fn get(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<Child> {
@@ -27,7 +27,7 @@ pub async fn find(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> R
     {
         return Ok(Some(map));
     }
-    store::registry_children::find(&mut cx.tx, registry.id, kind, name).await
+    store::registry::children::find(&mut cx.tx, registry.id, kind, name).await
 }
 
 /// The children of a kind: Azure's own scope maps first, then by name.
@@ -36,20 +36,20 @@ pub async fn list(cx: &mut Cx, registry: &Registry, kind: Kind) -> Result<Vec<Ch
         Kind::ScopeMap => rules::system_scope_maps(registry),
         _ => Vec::new(),
     };
-    children.extend(store::registry_children::list(&mut cx.tx, registry.id, kind).await?);
+    children.extend(store::registry::children::list(&mut cx.tx, registry.id, kind).await?);
     Ok(children)
 }
 
 /// How many children of a kind were made.
 pub async fn count(cx: &mut Cx, registry: &Registry, kind: Kind) -> Result<usize> {
-    store::registry_children::count(&mut cx.tx, registry.id, kind).await
+    store::registry::children::count(&mut cx.tx, registry.id, kind).await
 }
 
 /// A child to fill and [`save`]: the one that is there, or a new one if SKU, name and number allow it.
 /// `true`: it is new.
 pub async fn begin(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<(Child, bool)> {
     rules::check_sku(registry, kind)?;
-    if let Some(child) = store::registry_children::find(&mut cx.tx, registry.id, kind, name).await? {
+    if let Some(child) = store::registry::children::find(&mut cx.tx, registry.id, kind, name).await? {
         return Ok((child, false));
     }
     if !kind.may_be_named(name) {
@@ -74,7 +74,7 @@ pub async fn begin(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> 
 pub async fn save(cx: &mut Cx, mut child: Child) -> Result<Child> {
     child.modified_by = cx.caller.name.clone();
     child.modified_at = cx.now;
-    child.id = store::registry_children::put(&mut cx.tx, &child).await?;
+    child.id = store::registry::children::put(&mut cx.tx, &child).await?;
     Ok(child)
 }
 
@@ -91,13 +91,13 @@ pub async fn remove(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) ->
     if let Some(principal) = &child.principal {
         store::directory::delete(&mut cx.tx, principal).await?;
     }
-    store::registry_children::delete(&mut cx.tx, child.id).await?;
+    store::registry::children::delete(&mut cx.tx, child.id).await?;
     Ok(Some(child))
 }
 
 /// Before a registry goes: its children's principals leave the directory. The rows go with the registry.
 pub(super) async fn remove_principals(cx: &mut Cx, registry: &Registry) -> Result<()> {
-    for child in store::registry_children::list(&mut cx.tx, registry.id, Kind::CredentialSet).await? {
+    for child in store::registry::children::list(&mut cx.tx, registry.id, Kind::CredentialSet).await? {
         if let Some(principal) = &child.principal {
             store::directory::delete(&mut cx.tx, principal).await?;
         }
@@ -169,13 +169,13 @@ impl RegistryToken {
 
 /// The token with this user name, for sign-in.
 pub async fn token_by_name(cx: &mut Cx, registry: &Registry, name: &str) -> Result<Option<RegistryToken>> {
-    let found = store::registry_children::find(&mut cx.tx, registry.id, Kind::Token, name).await?;
+    let found = store::registry::children::find(&mut cx.tx, registry.id, Kind::Token, name).await?;
     as_signed_in(cx, registry, found).await
 }
 
 /// The token with this row id, for those who have signed in with it.
 pub async fn token_by_id(cx: &mut Cx, registry: &Registry, id: i64) -> Result<Option<RegistryToken>> {
-    let found = store::registry_children::find_by_id(&mut cx.tx, registry.id, Kind::Token, id).await?;
+    let found = store::registry::children::find_by_id(&mut cx.tx, registry.id, Kind::Token, id).await?;
     as_signed_in(cx, registry, found).await
 }
 
@@ -187,13 +187,13 @@ async fn as_signed_in(cx: &mut Cx, registry: &Registry, found: Option<Child>) ->
     };
     let actions = scope_map.as_ref().and_then(|m| m.properties.get("actions")).and_then(Value::as_array);
     let actions = actions.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    let passwords = store::registry_children::passwords(&mut cx.tx, token.id).await?;
+    let passwords = store::registry::children::passwords(&mut cx.tx, token.id).await?;
     Ok(Some(RegistryToken { id: token.id, enabled: token.enabled(), actions, passwords }))
 }
 
 /// A token's passwords, without their values.
 pub async fn passwords(cx: &mut Cx, token: &Child) -> Result<Vec<Password>> {
-    store::registry_children::passwords(&mut cx.tx, token.id).await
+    store::registry::children::passwords(&mut cx.tx, token.id).await
 }
 
 /// Saves a token: `properties` of a PUT or a PATCH. A list of passwords keeps those that it names and takes
@@ -226,7 +226,7 @@ pub async fn put_token(
     if let Some(kept) = credentials.and_then(|c| c["passwords"].as_array()) {
         for name in PASSWORDS {
             if !kept.iter().any(|p| p["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name))) {
-                store::registry_children::delete_password(&mut cx.tx, token.id, name).await?;
+                store::registry::children::delete_password(&mut cx.tx, token.id, name).await?;
             }
         }
     }
@@ -259,7 +259,7 @@ pub async fn generate_credentials(
         let secret = Alphanumeric.sample_string(&mut cx.rng(), PASSWORD_LENGTH);
         let hash = crypto::sha256(secret.as_bytes()).to_vec();
         let password = Password { name: name.to_owned(), hash, created_at: cx.now, expires_at };
-        store::registry_children::set_password(&mut cx.tx, token.id, &password).await?;
+        store::registry::children::set_password(&mut cx.tx, token.id, &password).await?;
         made.push((password, secret));
     }
     Ok((token, made))

@@ -498,7 +498,7 @@ impl Credential {
                 return Ok(None);
             }
             for name in PASSWORDS {
-                if let Some(sealed) = store::content::admin_password(&mut cx.tx, registry.id, name).await?
+                if let Some(sealed) = store::registry::content::admin_password(&mut cx.tx, registry.id, name).await?
                     && crypto::same_secret(&open_admin_password(cx, registry, name, &sealed)?, password.as_bytes())
                 {
                     return Ok(Some(Self::Admin));
@@ -727,7 +727,7 @@ async fn make_admin_password(cx: &mut Cx, registry: &Registry, name: &str) -> Re
     let password = Alphanumeric.sample_string(&mut cx.rng(), PASSWORD_LENGTH);
     let context = admin_context(registry, name);
     let sealed = crypto::seal(&cx.app.master, context.as_bytes(), password.as_bytes(), &mut cx.rng())?;
-    store::content::set_admin_password(&mut cx.tx, registry.id, name, &sealed).await?;
+    store::registry::content::set_admin_password(&mut cx.tx, registry.id, name, &sealed).await?;
     Ok(password)
 }
 
@@ -735,7 +735,7 @@ async fn make_admin_password(cx: &mut Cx, registry: &Registry, name: &str) -> Re
 pub async fn admin_credentials(cx: &mut Cx, registry: &Registry) -> Result<Vec<(&'static str, String)>> {
     let mut passwords = Vec::new();
     for name in PASSWORDS {
-        let password = match store::content::admin_password(&mut cx.tx, registry.id, name).await? {
+        let password = match store::registry::content::admin_password(&mut cx.tx, registry.id, name).await? {
             Some(sealed) => {
                 let opened = open_admin_password(cx, registry, name, &sealed)?;
                 String::from_utf8(opened.to_vec()).map_err(Error::internal)?

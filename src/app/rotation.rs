@@ -64,9 +64,9 @@ async fn add_like(cx: &mut Cx, key: &mut Key, newest: &Version, private: &[u8], 
 /// When the next thing is due that happens to keys and secrets by themselves: a purge, a rotation, or an end
 /// that is near.
 pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
-    let purge = store::keys::next_purge(tx).await?;
-    let rotation = store::keys::next_rotation(tx).await?.and_then(|k| k.rotate_at);
-    let near = store::keys::next_near_expiry(tx).await?.and_then(|k| k.near_expiry_at);
+    let purge = store::vault::keys::next_purge(tx).await?;
+    let rotation = store::vault::keys::next_rotation(tx).await?.and_then(|k| k.rotate_at);
+    let near = store::vault::keys::next_near_expiry(tx).await?.and_then(|k| k.near_expiry_at);
     let secrets = secrets::due(tx).await?;
     Ok([purge, rotation, near, secrets].into_iter().flatten().min())
 }
@@ -76,17 +76,17 @@ pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
     loop {
         let mut tx = app.store.read().await?;
         let Some(due) = due(&mut tx).await?.filter(|t| *t <= at) else { return Ok(()) };
-        let rotation = store::keys::next_rotation(&mut tx).await?.filter(|k| k.rotate_at == Some(due));
-        let near = store::keys::next_near_expiry(&mut tx).await?.filter(|k| k.near_expiry_at == Some(due));
+        let rotation = store::vault::keys::next_rotation(&mut tx).await?.filter(|k| k.rotate_at == Some(due));
+        let near = store::vault::keys::next_near_expiry(&mut tx).await?.filter(|k| k.near_expiry_at == Some(due));
         let before = match &rotation {
-            Some(key) => store::keys::find_version(&mut tx, key.id, None).await?,
+            Some(key) => store::vault::keys::find_version(&mut tx, key.id, None).await?,
             None => None,
         };
         drop(tx);
         // What is purged at this very instant does not rotate any more.
         let mut tx = app.begin().await?;
-        store::keys::purge_due(&mut tx, due).await?;
-        store::secrets::purge_due(&mut tx, due).await?;
+        store::vault::keys::purge_due(&mut tx, due).await?;
+        store::vault::secrets::purge_due(&mut tx, due).await?;
         tx.commit().await?;
         app.parsed.forget();
         if let Some(key) = near {
@@ -103,15 +103,15 @@ async fn tell_near_expiry(app: &Arc<App>, due: Timestamp, key: &Key) -> Result<(
     let mut cx = app.write_now(Caller::system()).await?;
     cx.now = due;
     // It may have been purged or changed in this very moment.
-    let Some(mut key) = store::keys::find_by_id(&mut cx.tx, key.id).await? else { return Ok(()) };
+    let Some(mut key) = store::vault::keys::find_by_id(&mut cx.tx, key.id).await? else { return Ok(()) };
     if key.near_expiry_at != Some(due) {
         return Ok(());
     }
     key.near_expiry_at = None;
-    store::keys::update(&mut cx.tx, &key).await?;
-    if let Some(mut newest) = store::keys::find_version(&mut cx.tx, key.id, None).await? {
+    store::vault::keys::update(&mut cx.tx, &key).await?;
+    if let Some(mut newest) = store::vault::keys::find_version(&mut cx.tx, key.id, None).await? {
         newest.doc["near_expiry_told"] = json!(newest.expires);
-        store::keys::update_version(&mut cx.tx, &newest).await?;
+        store::vault::keys::update_version(&mut cx.tx, &newest).await?;
         cx.happened(Happening::NearExpiry, &key, &newest).await?;
     }
     cx.commit().await
@@ -124,11 +124,11 @@ async fn rotate_due(app: &Arc<App>, due: Timestamp, key: &Key, before: &Version)
     let mut cx = app.write_now(Caller::system()).await?;
     cx.now = due;
     // Somebody may have been here meanwhile: deleted the key, changed its policy, rotated it.
-    let Some(mut key) = store::keys::find_by_id(&mut cx.tx, key.id).await? else { return Ok(()) };
+    let Some(mut key) = store::vault::keys::find_by_id(&mut cx.tx, key.id).await? else { return Ok(()) };
     if key.deleted.is_some() || key.rotate_at != Some(due) {
         return Ok(());
     }
-    let newest = store::keys::find_version(&mut cx.tx, key.id, None).await?;
+    let newest = store::vault::keys::find_version(&mut cx.tx, key.id, None).await?;
     let Some(newest) = newest.filter(|newest| newest.version == before.version) else { return Ok(()) };
     add_like(&mut cx, &mut key, &newest, &private, public).await?;
     cx.commit().await

@@ -37,14 +37,14 @@ pub async fn lookup(cx: &mut Cx, vault: &Vault, name: &str, version: Option<&str
         None => name.to_owned(),
     };
     let missing = || Error::from(KeyError::SecretNotFound(addressed.clone()));
-    let secret = store::secrets::find(&mut cx.tx, vault.id, name).await?;
+    let secret = store::vault::secrets::find(&mut cx.tx, vault.id, name).await?;
     let secret = secret.filter(|s| s.deleted.is_none()).ok_or_else(missing)?;
-    let version = store::secrets::find_version(&mut cx.tx, secret.id, version).await?.ok_or_else(missing)?;
+    let version = store::vault::secrets::find_version(&mut cx.tx, secret.id, version).await?.ok_or_else(missing)?;
     Ok((secret, version))
 }
 
 async fn newest(cx: &mut Cx, secret: &Secret) -> Result<SecretVersion> {
-    let newest = store::secrets::find_version(&mut cx.tx, secret.id, None).await?;
+    let newest = store::vault::secrets::find_version(&mut cx.tx, secret.id, None).await?;
     newest.ok_or_else(|| KeyError::SecretNotFound(secret.name.clone()).into())
 }
 
@@ -67,7 +67,7 @@ pub async fn get_heard(
     let got = get(cx, vault, name, version).await;
     let (vault, version) = match &got {
         Ok(((vault, _, found), _)) => (Some(vault.clone()), Some(found.version.as_str())),
-        Err(_) => (store::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none()), version),
+        Err(_) => (store::vault::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none()), version),
     };
     if let Some(vault) = vault {
         let id = format!("{}/secrets/{name}/{}", vault.uri(), version.unwrap_or_default());
@@ -90,7 +90,7 @@ pub async fn list(
     limit: usize,
 ) -> Result<(Vault, Page<(Secret, SecretVersion)>)> {
     let vault = admit(cx, vault, Permission::SECRET_LIST, None).await?;
-    let mut secrets = store::secrets::list(&mut cx.tx, vault.id, deleted, from, one_more(limit)).await?;
+    let mut secrets = store::vault::secrets::list(&mut cx.tx, vault.id, deleted, from, one_more(limit)).await?;
     let next = split(&mut secrets, limit).map(|s| s.name);
     let mut page = Vec::with_capacity(secrets.len());
     for secret in secrets {
@@ -103,7 +103,7 @@ pub async fn list(
 /// All living secrets of a vault with their newest versions, without a gate: for resource management.
 pub async fn of_vault(cx: &mut Cx, vault: &Vault) -> Result<Vec<(Secret, SecretVersion)>> {
     let mut all = Vec::new();
-    for secret in store::secrets::list(&mut cx.tx, vault.id, false, "", i64::MAX).await? {
+    for secret in store::vault::secrets::list(&mut cx.tx, vault.id, false, "", i64::MAX).await? {
         let version = newest(cx, &secret).await?;
         all.push((secret, version));
     }
@@ -121,7 +121,7 @@ pub async fn list_versions(
     let vault = admit(cx, vault, Permission::SECRET_LIST, Some(name)).await?;
     let (secret, _) = lookup(cx, &vault, name, None).await?;
     let from = from.to_ascii_lowercase();
-    let mut versions = store::secrets::versions(&mut cx.tx, secret.id, &from, one_more(limit)).await?;
+    let mut versions = store::vault::secrets::versions(&mut cx.tx, secret.id, &from, one_more(limit)).await?;
     let next = split(&mut versions, limit).map(|v| v.version);
     Ok((vault, secret, (versions, next)))
 }
@@ -131,14 +131,14 @@ async fn nameable(cx: &mut Cx, vault: &Vault, name: &str) -> Result<Option<Secre
     if !name::is_vault_object(name) {
         return Err(KeyError::BadParameter(format!("Property name has invalid value: {name}\r\n")).into());
     }
-    match store::secrets::find(&mut cx.tx, vault.id, name).await? {
+    match store::vault::secrets::find(&mut cx.tx, vault.id, name).await? {
         Some(secret) if secret.deleted.is_some() => Err(KeyError::SecretDeletedButRecoverable(secret.name).into()),
         found => Ok(found),
     }
 }
 
 async fn insert(cx: &mut Cx, vault: &Vault, name: &str) -> Result<Secret> {
-    let id = store::secrets::insert(&mut cx.tx, vault.id, name).await?;
+    let id = store::vault::secrets::insert(&mut cx.tx, vault.id, name).await?;
     Ok(Secret { id, vault: vault.id, name: name.to_owned(), deleted: None })
 }
 
@@ -170,7 +170,7 @@ pub async fn put(cx: &mut Cx, vault: Vault, name: &str, value: &str, change: Cha
         created_at: cx.now,
         updated_at: cx.now,
     };
-    store::secrets::insert_version(&mut cx.tx, &version).await?;
+    store::vault::secrets::insert_version(&mut cx.tx, &version).await?;
     Ok((vault, secret, version))
 }
 
@@ -179,7 +179,7 @@ pub async fn update(cx: &mut Cx, vault: &str, name: &str, version: Option<&str>,
     let vault = admit(cx, vault, Permission::SECRET_UPDATE, Some(name)).await?;
     let (secret, mut version) = lookup(cx, &vault, name, version).await?;
     version.change(change, cx.now);
-    store::secrets::update_version(&mut cx.tx, &version).await?;
+    store::vault::secrets::update_version(&mut cx.tx, &version).await?;
     Ok((vault, secret, version))
 }
 
@@ -188,13 +188,13 @@ pub async fn delete(cx: &mut Cx, vault: &str, name: &str) -> Result<Found> {
     let vault = admit(cx, vault, Permission::SECRET_DELETE, Some(name)).await?;
     let (mut secret, version) = lookup(cx, &vault, name, None).await?;
     secret.deleted = Some(vault.deletion(cx.now));
-    store::secrets::update(&mut cx.tx, &secret).await?;
+    store::vault::secrets::update(&mut cx.tx, &secret).await?;
     Ok((vault, secret, version))
 }
 
 async fn find_deleted(cx: &mut Cx, vault: &str, name: &str, permission: Permission) -> Result<(Vault, Secret)> {
     let vault = admit(cx, vault, permission, Some(name)).await?;
-    let secret = store::secrets::find(&mut cx.tx, vault.id, name).await?;
+    let secret = store::vault::secrets::find(&mut cx.tx, vault.id, name).await?;
     let secret = secret.ok_or_else(|| Error::from(KeyError::DeletedSecretNotFound(name.to_owned())))?;
     secret.deletion()?;
     Ok((vault, secret))
@@ -211,7 +211,7 @@ pub async fn get_deleted(cx: &mut Cx, vault: &str, name: &str) -> Result<Found> 
 pub async fn recover(cx: &mut Cx, vault: &str, name: &str) -> Result<Found> {
     let (vault, mut secret) = find_deleted(cx, vault, name, Permission::SECRET_RECOVER).await?;
     secret.deleted = None;
-    store::secrets::update(&mut cx.tx, &secret).await?;
+    store::vault::secrets::update(&mut cx.tx, &secret).await?;
     let version = newest(cx, &secret).await?;
     Ok((vault, secret, version))
 }
@@ -222,7 +222,7 @@ pub async fn purge(cx: &mut Cx, vault: &str, name: &str) -> Result<Vault> {
     if vault.purge_protected() {
         return Err(KeyError::PurgeProtected(vault.place()).into());
     }
-    store::secrets::purge(&mut cx.tx, secret.id).await?;
+    store::vault::secrets::purge(&mut cx.tx, secret.id).await?;
     Ok(vault)
 }
 
@@ -232,7 +232,7 @@ const BACKUP: &str = "AzureKeyVaultSecretBackupV1";
 pub async fn backup(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, String)> {
     let vault = admit(cx, vault, Permission::SECRET_BACKUP, Some(name)).await?;
     let (secret, _) = lookup(cx, &vault, name, None).await?;
-    let mut versions = store::secrets::versions(&mut cx.tx, secret.id, "", one_more(BACKUP_VERSIONS)).await?;
+    let mut versions = store::vault::secrets::versions(&mut cx.tx, secret.id, "", one_more(BACKUP_VERSIONS)).await?;
     if versions.len() > BACKUP_VERSIONS {
         let text = format!("A secret with more than {BACKUP_VERSIONS} versions cannot be backed up.");
         return Err(KeyError::BadParameter(text).into());
@@ -258,7 +258,7 @@ pub async fn restore(cx: &mut Cx, vault: &str, backup: &str) -> Result<Found> {
     for version in document["versions"].as_array().into_iter().flatten() {
         let version =
             unkept(version, secret.id).ok_or_else(|| Error::Internal("the backup is not readable".to_owned()))?;
-        store::secrets::insert_version(&mut cx.tx, &version).await?;
+        store::vault::secrets::insert_version(&mut cx.tx, &version).await?;
     }
     let version = newest(cx, &secret).await?;
     Ok((vault, secret, version))
@@ -290,5 +290,5 @@ fn unkept(doc: &Value, secret: i64) -> Option<SecretVersion> {
 
 /// When the next deleted secret is due to go.
 pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
-    store::secrets::next_purge(tx).await
+    store::vault::secrets::next_purge(tx).await
 }

@@ -227,10 +227,10 @@ pub async fn managed_identity(app: &Arc<App>, select: &Select, resource: &str) -
         Select::Client(_) | Select::Object(_) => None,
         Select::Resource(id) => {
             let id = ResourceId::parse(id).filter(|id| id.is(IDENTITIES)).ok_or(SignInError::IdentityUnknown)?;
-            store::identities::find(&mut tx, &id.group, &id.name).await?
+            store::directory::identities::find(&mut tx, &id.group, &id.name).await?
         }
         Select::Only => {
-            let mut all = store::identities::list(&mut tx, None).await?;
+            let mut all = store::directory::identities::list(&mut tx, None).await?;
             if all.len() > 1 {
                 return Err(SignInError::IdentityAmbiguous.into());
             }

@@ -59,7 +59,7 @@ pub async fn registries(cx: &mut Cx) -> Result<Vec<RegistryStatus>> {
     let mut all = Vec::new();
     for registry in registries::list(cx, None).await? {
         let blocked = cmk::blocked(cx, &registry).await;
-        let next_look = store::registries::look_of(&mut cx.tx, registry.id).await?;
+        let next_look = store::registry::registries::look_of(&mut cx.tx, registry.id).await?;
         let identity = cmk::identity_name(cx, &registry).await?;
         all.push(RegistryStatus { registry, identity, blocked, next_look });
     }

@@ -58,10 +58,10 @@ impl Bed {
         }
         let settled = settle(None, asked.as_object().unwrap(), false).unwrap();
         let mut cx = self.app.write_now(Caller::system()).await.unwrap();
-        match store::vaults::find(&mut cx.tx, vault).await.unwrap() {
+        match store::vault::vaults::find(&mut cx.tx, vault).await.unwrap() {
             Some(mut existing) => {
                 existing.properties = settled;
-                store::vaults::update(&mut cx.tx, &existing).await.unwrap();
+                store::vault::vaults::update(&mut cx.tx, &existing).await.unwrap();
             }
             None => {
                 let made = Vault {
@@ -77,7 +77,7 @@ impl Bed {
                     modified_at: cx.now,
                     deleted: None,
                 };
-                store::vaults::insert(&mut cx.tx, &made).await.unwrap();
+                store::vault::vaults::insert(&mut cx.tx, &made).await.unwrap();
             }
         }
         cx.commit().await.unwrap();

@@ -93,7 +93,7 @@ pub async fn again(cx: &mut Cx, known: &Caller) -> Result<Caller> {
 /// Loads the tenant's signing key, or makes it. It is sealed under the master key.
 pub(super) async fn load_signer(app: &Arc<App>) -> Result<Signer> {
     let mut tx = app.store.read().await?;
-    if let Some(kept) = store::world::get(&mut tx, "signing-key").await? {
+    if let Some(kept) = store::world::values::get(&mut tx, "signing-key").await? {
         return open_signer(app, &kept);
     }
     drop(tx);
@@ -101,7 +101,7 @@ pub(super) async fn load_signer(app: &Arc<App>) -> Result<Signer> {
     let document = Zeroizing::new(json!({"key": crypto::base64url(&pkcs1), "jwk": jwk}).to_string());
     let sealed = crypto::seal(&app.master, b"signing-key", document.as_bytes(), &mut rand::rng())?;
     let mut tx = app.begin().await?;
-    store::world::set(&mut tx, "signing-key", &sealed).await?;
+    store::world::values::set(&mut tx, "signing-key", &sealed).await?;
     tx.commit().await?;
     Signer::new(&pkcs1, jwk)
 }

@@ -17,14 +17,14 @@ use crate::store;
 /// A living vault by name. A deleted one is as unknown as one that never was. [inferred: what the data
 /// plane of a soft-deleted vault answers is not known, keyvault.md H.9]
 pub async fn living(cx: &mut Cx, name: &str) -> Result<Vault> {
-    let found = store::vaults::find(&mut cx.tx, name).await?;
+    let found = store::vault::vaults::find(&mut cx.tx, name).await?;
     found.filter(|v| v.deleted.is_none()).ok_or_else(|| VaultError::Unknown(name.to_owned()).into())
 }
 
 /// A living vault of a group.
 pub async fn get(cx: &mut Cx, group: &str, name: &str) -> Result<Vault> {
     groups::get(cx, group).await?;
-    let found = store::vaults::find(&mut cx.tx, name).await?;
+    let found = store::vault::vaults::find(&mut cx.tx, name).await?;
     found.filter(|v| v.deleted.is_none() && v.group.eq_ignore_ascii_case(group)).ok_or_else(|| {
         ResourceError::NotFound { resource: format!("{}/{name}", name::VAULTS), group: group.to_owned() }.into()
     })
@@ -32,7 +32,7 @@ pub async fn get(cx: &mut Cx, group: &str, name: &str) -> Result<Vault> {
 
 /// The living vaults of a group, or all.
 pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Vault>> {
-    store::vaults::list(&mut cx.tx, group, false).await
+    store::vault::vaults::list(&mut cx.tx, group, false).await
 }
 
 /// What a PUT or PATCH of a vault asks for.
@@ -60,13 +60,13 @@ pub async fn put(cx: &mut Cx, asked: Asked) -> Result<(Vault, bool)> {
     }
     let recover =
         asked.properties.get("createMode").and_then(Value::as_str).is_some_and(|m| m.eq_ignore_ascii_case("recover"));
-    match store::vaults::find(&mut cx.tx, &asked.name).await? {
+    match store::vault::vaults::find(&mut cx.tx, &asked.name).await? {
         Some(found) if found.deleted.is_some() => {
             if !recover || !found.group.eq_ignore_ascii_case(&asked.group) {
                 return Err(VaultError::SoftDeleted(asked.name).into());
             }
             let recovered = touched(cx, Vault { deleted: None, ..found });
-            store::vaults::update(&mut cx.tx, &recovered).await?;
+            store::vault::vaults::update(&mut cx.tx, &recovered).await?;
             Ok((recovered, false))
         }
         Some(found) if !found.group.eq_ignore_ascii_case(&asked.group) => Err(VaultError::NameInUse(found.name).into()),
@@ -97,7 +97,7 @@ pub async fn put(cx: &mut Cx, asked: Asked) -> Result<(Vault, bool)> {
                 modified_at: cx.now,
                 deleted: None,
             };
-            store::vaults::insert(&mut cx.tx, &made).await?;
+            store::vault::vaults::insert(&mut cx.tx, &made).await?;
             Ok((made, true))
         }
     }
@@ -117,7 +117,7 @@ async fn change(cx: &mut Cx, mut vault: Vault, tags: Option<Value>, properties: 
     vault.properties = vault::settle(Some(&vault), properties, false)?;
     vault.tags = tags.unwrap_or(vault.tags);
     let vault = touched(cx, vault);
-    store::vaults::update(&mut cx.tx, &vault).await?;
+    store::vault::vaults::update(&mut cx.tx, &vault).await?;
     Ok(vault)
 }
 
@@ -139,7 +139,7 @@ pub async fn change_policies(
     vault::check_policies(&policies)?;
     found.properties.insert("accessPolicies".to_owned(), Value::Array(policies));
     let found = touched(cx, found);
-    store::vaults::update(&mut cx.tx, &found).await?;
+    store::vault::vaults::update(&mut cx.tx, &found).await?;
     Ok(found)
 }
 
@@ -153,7 +153,7 @@ pub async fn put_private_link(cx: &mut Cx, group: &str, vault: &str, link: &str,
     links.push(json!({"name": link, "properties": properties}));
     found.properties.insert(PRIVATE_LINKS.to_owned(), Value::Array(links));
     let found = touched(cx, found);
-    store::vaults::update(&mut cx.tx, &found).await?;
+    store::vault::vaults::update(&mut cx.tx, &found).await?;
     Ok(found)
 }
 
@@ -168,7 +168,7 @@ pub async fn delete_private_link(cx: &mut Cx, group: &str, vault: &str, link: &s
     }
     found.properties.insert(PRIVATE_LINKS.to_owned(), Value::Array(links));
     let found = touched(cx, found);
-    store::vaults::update(&mut cx.tx, &found).await?;
+    store::vault::vaults::update(&mut cx.tx, &found).await?;
     Ok(true)
 }
 
@@ -188,18 +188,18 @@ pub async fn delete(cx: &mut Cx, group: &str, name: &str) -> Result<bool> {
     let deletion = found.deletion(cx.now);
     store::access::delete_below(&mut cx.tx, &found.arm_id()).await?;
     let found = touched(cx, Vault { deleted: Some(deletion), ..found });
-    store::vaults::update(&mut cx.tx, &found).await?;
+    store::vault::vaults::update(&mut cx.tx, &found).await?;
     Ok(true)
 }
 
 /// The soft-deleted vaults.
 pub async fn list_deleted(cx: &mut Cx) -> Result<Vec<Vault>> {
-    store::vaults::list(&mut cx.tx, None, true).await
+    store::vault::vaults::list(&mut cx.tx, None, true).await
 }
 
 /// A soft-deleted vault.
 pub async fn get_deleted(cx: &mut Cx, location: &str, name: &str) -> Result<Vault> {
-    let found = store::vaults::find(&mut cx.tx, name).await?;
+    let found = store::vault::vaults::find(&mut cx.tx, name).await?;
     found
         .filter(|v| v.deleted.is_some() && v.location == name::location(location))
         .ok_or_else(|| VaultError::DeletedNotFound(name.to_owned()).into())
@@ -211,7 +211,7 @@ pub async fn purge(cx: &mut Cx, location: &str, name: &str) -> Result<()> {
     if found.purge_protected() {
         return Err(VaultError::PurgeProtected(found.name).into());
     }
-    store::vaults::purge(&mut cx.tx, found.id).await?;
+    store::vault::vaults::purge(&mut cx.tx, found.id).await?;
     cx.app.parsed.forget();
     Ok(())
 }
@@ -221,18 +221,18 @@ pub async fn name_problem(cx: &mut Cx, name: &str) -> Result<Option<VaultError>>
     if !name::is_vault(name) {
         return Ok(Some(VaultError::NameInvalid(name.to_owned())));
     }
-    Ok(store::vaults::find(&mut cx.tx, name).await?.map(|v| VaultError::NameInUse(v.name)))
+    Ok(store::vault::vaults::find(&mut cx.tx, name).await?.map(|v| VaultError::NameInUse(v.name)))
 }
 
 /// When a vault's own business (purges) is due next.
 pub(super) async fn next_due(cx: &mut Cx) -> Result<Option<Timestamp>> {
-    store::vaults::next_purge(&mut cx.tx).await
+    store::vault::vaults::next_purge(&mut cx.tx).await
 }
 
 /// Does what is due in vaults at the instant `now`.
 pub(super) async fn do_due(app: &Arc<App>, now: Timestamp) -> Result<()> {
     let mut cx = app.write_now(Caller::system()).await?;
-    store::vaults::purge_due(&mut cx.tx, now).await?;
+    store::vault::vaults::purge_due(&mut cx.tx, now).await?;
     cx.commit().await?;
     app.parsed.forget();
     Ok(())

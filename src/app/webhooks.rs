@@ -126,7 +126,7 @@ pub fn happened(cx: &mut Cx, registry: &Registry, event: Event) {
 /// Writes the context's events into the outbox, one for each webhook that wants to know.
 pub(super) async fn write_out(cx: &mut Cx) -> Result<()> {
     for (registry, event) in std::mem::take(&mut cx.events) {
-        for webhook in store::registry_children::list(&mut cx.tx, registry.id, Kind::Webhook).await? {
+        for webhook in store::registry::children::list(&mut cx.tx, registry.id, Kind::Webhook).await? {
             if !event.is_for(&webhook) {
                 continue;
             }
@@ -145,7 +145,7 @@ pub(super) async fn write_out(cx: &mut Cx) -> Result<()> {
 /// Puts an event for one webhook into the outbox; it is sent once the context is committed.
 async fn post(cx: &mut Cx, webhook: &Child, content: &Value) -> Result<()> {
     let sealed = crypto::seal(&cx.app.master, EVENT, content.to_string().as_bytes(), &mut cx.rng())?;
-    store::outbox::add_event(&mut cx.tx, webhook.id, &sealed).await?;
+    store::world::outbox::add_event(&mut cx.tx, webhook.id, &sealed).await?;
     let app = cx.app.clone();
     cx.tx.then(move || app.webhooks.0.notify_one());
     Ok(())
@@ -187,16 +187,16 @@ pub fn start(app: &Arc<App>, outgoing: Arc<dyn Outgoing>) {
     });
 }
 
-async fn take(app: &Arc<App>, after: i64) -> Result<Vec<store::outbox::Event>> {
+async fn take(app: &Arc<App>, after: i64) -> Result<Vec<store::world::outbox::Event>> {
     let mut cx = app.read_now(Caller::system()).await?;
-    store::outbox::events(&mut cx.tx, after, BATCH).await
+    store::world::outbox::events(&mut cx.tx, after, BATCH).await
 }
 
 /// Sends, at most [`ATTEMPTS`] times, and records what was sent and what came back last.
-async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::outbox::Event) -> Result<()> {
+async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::world::outbox::Event) -> Result<()> {
     let mut cx = app.read_now(Caller::system()).await?;
     // A webhook that was deleted meanwhile took its events along.
-    let found = store::registry_children::by_id(&mut cx.tx, event.webhook).await?;
+    let found = store::registry::children::by_id(&mut cx.tx, event.webhook).await?;
     drop(cx);
     let Some(webhook) = found else { return Ok(()) };
     let config = config_of(app, &webhook)?;
@@ -254,10 +254,10 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::outbox:
 }
 
 /// Moves an event from the outbox to what its webhook has sent.
-async fn told(app: &Arc<App>, event: &store::outbox::Event, sealed: &[u8]) -> Result<()> {
+async fn told(app: &Arc<App>, event: &store::world::outbox::Event, sealed: &[u8]) -> Result<()> {
     let mut cx = app.write_now(Caller::system()).await?;
-    if store::outbox::told_event(&mut cx.tx, event.id).await? {
-        store::registry_children::add_event(&mut cx.tx, event.webhook, sealed, KEPT).await?;
+    if store::world::outbox::told_event(&mut cx.tx, event.id).await? {
+        store::registry::children::add_event(&mut cx.tx, event.webhook, sealed, KEPT).await?;
     }
     cx.commit().await
 }
@@ -358,7 +358,7 @@ pub async fn ping(cx: &mut Cx, webhook: &Child) -> Result<String> {
 
 /// What a webhook sent and what came back, newest first.
 pub async fn events(cx: &mut Cx, webhook: &Child) -> Result<Vec<Value>> {
-    let sealed = store::registry_children::events(&mut cx.tx, webhook.id).await?;
+    let sealed = store::registry::children::events(&mut cx.tx, webhook.id).await?;
     sealed.iter().map(|sealed| open_event(&cx.app, sealed)).collect()
 }
 

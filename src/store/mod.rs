@@ -2,28 +2,10 @@
 //! Must not know: who asks, what is allowed, what time it is.
 
 pub mod access;
-pub mod ageing;
-pub mod blobs;
-pub mod content;
-pub mod deployments;
 pub mod directory;
-#[cfg(test)]
-pub mod faults;
-pub mod folder;
-mod generation;
-pub mod groups;
-pub mod identities;
-pub mod journal;
-pub mod keys;
-pub mod operations;
-pub mod outbox;
-pub mod registries;
-pub mod registry_children;
-mod schema;
-pub mod secrets;
-pub mod temporary;
-mod trouble;
-pub mod vaults;
+pub mod registry;
+pub mod resources;
+pub mod vault;
 pub mod world;
 
 use std::path::{Path, PathBuf};
@@ -37,7 +19,7 @@ use sqlx::{SqlSafeStr as _, Sqlite, SqliteConnection};
 use sqlx_core::transaction::TransactionManager as _;
 
 use crate::domain::{Error, Result};
-use generation::Generation;
+use world::generation::Generation;
 
 /// How transactions begin and end on a connection that stays ours: sqlx's own `Transaction` gives a connection back to
 /// the pool whatever became of its commit.
@@ -52,7 +34,7 @@ pub struct Store {
     generation: Arc<Generation>,
     dir: PathBuf,
     #[cfg(test)]
-    faults: Arc<faults::Faults>,
+    faults: Arc<world::faults::Faults>,
 }
 
 impl Store {
@@ -77,7 +59,7 @@ impl Store {
                 .test_before_acquire(false)
         };
         let writer = pool(1).connect_with(options.clone()).await?;
-        schema::bring_up_to_date(&writer).await?;
+        world::schema::bring_up_to_date(&writer).await?;
         let readers = pool(4).connect_lazy_with(options);
         Ok(Self {
             readers,
@@ -115,7 +97,7 @@ impl Store {
 
     /// What is to fail.
     #[cfg(test)]
-    pub fn faults(&self) -> &faults::Faults {
+    pub fn faults(&self) -> &world::faults::Faults {
         &self.faults
     }
 
@@ -195,7 +177,7 @@ pub struct Tx {
     raises: Option<Arc<Generation>>,
     then: Vec<Then>,
     #[cfg(test)]
-    faults: Arc<faults::Faults>,
+    faults: Arc<world::faults::Faults>,
 }
 
 impl std::fmt::Debug for Tx {

@@ -12,23 +12,23 @@ use crate::store;
 
 /// When the next thing is due.
 pub async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
-    store::ageing::due(&mut cx.tx).await
+    store::registry::ageing::due(&mut cx.tx).await
 }
 
 /// Does all that is due at `at`. In one transaction, so that a push that comes beside it finds a blob there
 /// and keeps it, or finds it gone and sends it again.
 pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
     let mut cx = app.write_now(Caller::system()).await?;
-    for (manifest, bin) in store::ageing::untagged(&mut cx.tx, at).await? {
-        store::content::delete_manifest(&mut cx.tx, manifest, bin, at).await?;
+    for (manifest, bin) in store::registry::ageing::untagged(&mut cx.tx, at).await? {
+        store::registry::content::delete_manifest(&mut cx.tx, manifest, bin, at).await?;
     }
-    for repository in store::ageing::purge(&mut cx.tx, at).await? {
-        store::content::delete_repository(&mut cx.tx, repository).await?;
+    for repository in store::registry::ageing::purge(&mut cx.tx, at).await? {
+        store::registry::content::delete_repository(&mut cx.tx, repository).await?;
     }
-    for (repository, blob) in store::ageing::idle_blobs(&mut cx.tx, at).await? {
-        store::content::hide_blob(&mut cx.tx, repository, blob).await?;
+    for (repository, blob) in store::registry::ageing::idle_blobs(&mut cx.tx, at).await? {
+        store::registry::content::hide_blob(&mut cx.tx, repository, blob).await?;
     }
-    store::ageing::expire_uploads(&mut cx.tx, at).await?;
+    store::registry::ageing::expire_uploads(&mut cx.tx, at).await?;
     cx.commit().await?;
     sweep(app).await
 }

@@ -16,7 +16,7 @@ use crate::domain::registry::envelope::{Attempts, BlobKey, CHUNK, HEADER, chunk_
 use crate::domain::world::time::HOUR;
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;
-use crate::store::blobs::Stored;
+use crate::store::registry::blobs::Stored;
 
 /// Chunks that are read and opened at a time: 512 KiB.
 const BATCH: u64 = 8;
@@ -36,12 +36,13 @@ pub struct Blob {
 
 /// A blob of a repository.
 pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, digest: &Digest) -> Result<Blob> {
-    let found = store::content::find_blob(&mut cx.tx, inside.registry.id, repository, digest.as_str()).await?;
+    let found =
+        store::registry::content::find_blob(&mut cx.tx, inside.registry.id, repository, digest.as_str()).await?;
     let found = found.ok_or_else(|| ContentError::BlobUnknown(digest.to_string()))?;
     if !found.readable {
         return Err(ContentError::Locked.into());
     }
-    let store::content::Blob { id, repository, size, file, attempts, idle_since, .. } = found;
+    let store::registry::content::Blob { id, repository, size, file, attempts, idle_since, .. } = found;
     Ok(Blob { size, repository, id, file, attempts, idle_since })
 }
 
@@ -54,7 +55,7 @@ pub async fn expect_use(app: &Arc<App>, inside: &Inside, blob: &Blob) -> Result<
     }
     let mut writing = inside.write(app).await?;
     let cx = &mut writing.cx;
-    store::ageing::touch_idle(&mut cx.tx, blob.id, cx.now).await?;
+    store::registry::ageing::touch_idle(&mut cx.tx, blob.id, cx.now).await?;
     writing.commit().await
 }
 
@@ -68,7 +69,7 @@ struct Reading {
 
 impl Reading {
     fn open(
-        blobs: &store::blobs::Blobs,
+        blobs: &store::registry::blobs::Blobs,
         inside_dek: &crate::domain::registry::envelope::Dek,
         blob: &Blob,
         wanted: Range<u64>,
@@ -159,13 +160,13 @@ pub async fn mount(writing: &mut Writing, repository: &str, from: &str, digest: 
         return Ok(false);
     }
     let registry = inside.registry.id;
-    let found = store::content::find_blob(&mut cx.tx, registry, from, digest.as_str()).await?;
+    let found = store::registry::content::find_blob(&mut cx.tx, registry, from, digest.as_str()).await?;
     let Some(blob) = found.filter(|b| b.readable) else { return Ok(false) };
-    let repository = store::content::ensure_repository(&mut cx.tx, registry, repository, cx.now).await?;
+    let repository = store::registry::content::ensure_repository(&mut cx.tx, registry, repository, cx.now).await?;
     if !repository.attributes.write {
         return Err(ContentError::Locked.into());
     }
-    store::content::show_blob(&mut cx.tx, repository.id, blob.id, cx.now).await?;
+    store::registry::content::show_blob(&mut cx.tx, repository.id, blob.id, cx.now).await?;
     Ok(true)
 }
 
@@ -174,13 +175,15 @@ pub async fn delete(app: &Arc<App>, mut writing: Writing, repository: &str, dige
     let Writing { cx, inside } = &mut writing;
     let registry = inside.registry.id;
     let unknown = || ContentError::BlobUnknown(digest.to_string());
-    let found = store::content::find_repository(&mut cx.tx, registry, repository).await?.ok_or_else(unknown)?;
-    let blob =
-        store::content::find_blob(&mut cx.tx, registry, repository, digest.as_str()).await?.ok_or_else(unknown)?;
+    let found =
+        store::registry::content::find_repository(&mut cx.tx, registry, repository).await?.ok_or_else(unknown)?;
+    let blob = store::registry::content::find_blob(&mut cx.tx, registry, repository, digest.as_str())
+        .await?
+        .ok_or_else(unknown)?;
     if !found.attributes.deletable() {
         return Err(ContentError::Locked.into());
     }
-    store::content::hide_blob(&mut cx.tx, found.id, blob.id).await?;
+    store::registry::content::hide_blob(&mut cx.tx, found.id, blob.id).await?;
     writing.commit().await?;
     sweep(app).await
 }

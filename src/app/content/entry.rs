@@ -117,7 +117,7 @@ impl Inside {
     pub(super) async fn open(cx: &mut Cx, registry: Registry, entry: Entry, generation: u64) -> Result<Self> {
         let Admitted { access, subject } = entry.ask(cx, &registry).await?;
         let dek = cmk::open(cx, &registry).await?;
-        let rules = store::registry_children::list(&mut cx.tx, registry.id, Kind::CacheRule).await?;
+        let rules = store::registry::children::list(&mut cx.tx, registry.id, Kind::CacheRule).await?;
         Ok(Self {
             registry: Arc::new(registry),
             entry,
@@ -134,7 +134,7 @@ impl Inside {
     /// Asks all of it again: whether the registry is still there, and not another one of its name; its firewall; the
     /// caller's right; the registry's right to its key.
     async fn again(&self, cx: &mut Cx, generation: u64) -> Result<Self> {
-        let found = store::registries::find(&mut cx.tx, &self.registry.name).await?;
+        let found = store::registry::registries::find(&mut cx.tx, &self.registry.name).await?;
         let registry = found.filter(|r| r.id == self.registry.id);
         let registry = registry.ok_or_else(|| RegistryError::Unknown(self.registry.name.clone()))?;
         let inside = Self::open(cx, registry, self.entry.clone(), generation).await?;

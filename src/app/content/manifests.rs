@@ -24,7 +24,7 @@ pub struct Found {
     pub media_type: String,
     /// Its size in bytes.
     pub size: u64,
-    sealed: store::content::Manifest,
+    sealed: store::registry::content::Manifest,
 }
 
 /// What the DEK binds a manifest's bytes to: they cannot stand in for another's.
@@ -37,7 +37,7 @@ fn about_context(digest: &str) -> String {
 }
 
 /// What lists tell of a manifest.
-pub(super) fn about(inside: &Inside, manifest: &store::content::Manifest) -> Result<Map<String, Value>> {
+pub(super) fn about(inside: &Inside, manifest: &store::registry::content::Manifest) -> Result<Map<String, Value>> {
     let opened = inside.dek.open(&about_context(&manifest.digest), &manifest.about)?;
     serde_json::from_slice(&opened).map_err(Error::internal)
 }
@@ -54,9 +54,9 @@ pub(in crate::app) fn unknown(reference: &Reference) -> ContentError {
 pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Reference) -> Result<Found> {
     let registry = inside.registry.id;
     let found = match reference {
-        Reference::Tag(tag) => store::content::manifest_by_tag(&mut cx.tx, registry, repository, tag).await?,
+        Reference::Tag(tag) => store::registry::content::manifest_by_tag(&mut cx.tx, registry, repository, tag).await?,
         Reference::Digest(digest) => {
-            store::content::manifest_by_digest(&mut cx.tx, registry, repository, digest.as_str()).await?
+            store::registry::content::manifest_by_digest(&mut cx.tx, registry, repository, digest.as_str()).await?
         }
     };
     let found = found.ok_or_else(|| unknown(reference))?;
@@ -81,7 +81,7 @@ pub(in crate::app) async fn tagged(
     repository: &str,
     tag: &str,
 ) -> Result<Option<String>> {
-    let found = store::content::manifest_by_tag(&mut cx.tx, inside.registry.id, repository, tag).await?;
+    let found = store::registry::content::manifest_by_tag(&mut cx.tx, inside.registry.id, repository, tag).await?;
     Ok(found.map(|manifest| manifest.digest))
 }
 
@@ -130,7 +130,7 @@ pub async fn put(
     if !inside.filling {
         check_references(cx, inside, repository, &read).await?;
     }
-    let manifest = store::content::Manifest {
+    let manifest = store::registry::content::Manifest {
         id: 0,
         digest: digest.to_string(),
         media_type: read.media_type.clone(),
@@ -145,29 +145,30 @@ pub async fn put(
         created_at: cx.now,
         updated_at: cx.now,
     };
-    let there = store::content::ensure_repository(&mut cx.tx, inside.registry.id, repository, cx.now).await?;
-    let before = store::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
+    let there = store::registry::content::ensure_repository(&mut cx.tx, inside.registry.id, repository, cx.now).await?;
+    let before = store::registry::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
     if !there.attributes.write || before.as_ref().is_some_and(|m| !m.attributes.write) {
         return Err(ContentError::Locked.into());
     }
     // A manifest that is there stays what a scanner said of it. [inferred]
     let quarantine = before.map_or(manifest.quarantine, |m| m.quarantine);
     // Azure wants it restored first (acr.md C.1) [docs]; which refusal it gives is a guess.
-    if store::ageing::is_deleted(&mut cx.tx, there.id, digest.as_str()).await? {
+    if store::registry::ageing::is_deleted(&mut cx.tx, there.id, digest.as_str()).await? {
         return Err(ContentError::Locked.into());
     }
     let references: Vec<&str> = read.blobs.iter().chain(&read.manifests).map(Digest::as_str).collect();
-    let id = store::content::add_manifest(&mut cx.tx, there.id, &manifest, &json!(references).to_string()).await?;
+    let id =
+        store::registry::content::add_manifest(&mut cx.tx, there.id, &manifest, &json!(references).to_string()).await?;
     if let Reference::Tag(tag) = reference {
-        let existing = store::content::find_tag(&mut cx.tx, there.id, tag).await?;
+        let existing = store::registry::content::find_tag(&mut cx.tx, there.id, tag).await?;
         if existing.is_some_and(|t| !t.attributes.write) {
             return Err(ContentError::Locked.into());
         }
-        store::content::set_tag(&mut cx.tx, there.id, tag, id, cx.now).await?;
+        store::registry::content::set_tag(&mut cx.tx, there.id, tag, id, cx.now).await?;
     } else {
-        store::content::put_untagged(&mut cx.tx, id, cx.now).await?;
+        store::registry::content::put_untagged(&mut cx.tx, id, cx.now).await?;
     }
-    store::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
+    store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
     let tag = if let Reference::Tag(tag) = reference { Some(tag.as_str()) } else { None };
     let event = Event::quarantine(repository, tag, digest.as_str(), bytes.len());
     webhooks::happened(cx, &inside.registry, event);
@@ -206,14 +207,16 @@ async fn check_references(cx: &mut Cx, inside: &Inside, repository: &str, read: 
     let registry = inside.registry.id;
     let list = |digests: &[Digest]| json!(digests.iter().map(Digest::as_str).collect::<Vec<_>>()).to_string();
     if !read.blobs.is_empty() {
-        let missing = store::content::missing_blob(&mut cx.tx, registry, repository, &list(&read.blobs)).await?;
+        let missing =
+            store::registry::content::missing_blob(&mut cx.tx, registry, repository, &list(&read.blobs)).await?;
         if let Some(digest) = missing {
             return Err(ContentError::ManifestBlobUnknown(digest).into());
         }
     }
     if !read.manifests.is_empty() {
         let missing =
-            store::content::missing_manifest(&mut cx.tx, registry, repository, &list(&read.manifests)).await?;
+            store::registry::content::missing_manifest(&mut cx.tx, registry, repository, &list(&read.manifests))
+                .await?;
         if let Some(digest) = missing {
             return Err(ContentError::ManifestBlobUnknown(digest).into());
         }
@@ -227,7 +230,7 @@ fn verdict_context(digest: &str) -> String {
 }
 
 /// What a scanner said of a manifest.
-pub(super) fn verdict(inside: &Inside, manifest: &store::content::Manifest) -> Result<Option<String>> {
+pub(super) fn verdict(inside: &Inside, manifest: &store::registry::content::Manifest) -> Result<Option<String>> {
     let Some(sealed) = &manifest.quarantine_details else { return Ok(None) };
     let opened = inside.dek.open(&verdict_context(&manifest.digest), sealed)?;
     Ok(Some(String::from_utf8_lossy(&opened).into_owned()))
@@ -238,7 +241,7 @@ pub(super) fn verdict(inside: &Inside, manifest: &store::content::Manifest) -> R
 pub(super) async fn judge(
     writing: &mut Writing,
     repository: &str,
-    manifest: &store::content::Manifest,
+    manifest: &store::registry::content::Manifest,
     tags: &[String],
     body: &Value,
 ) -> Result<()> {
@@ -263,7 +266,7 @@ pub(super) async fn judge(
         }
         _ => return Err(wrong("quarantineDetails is not a text").into()),
     };
-    store::content::set_quarantine(&mut cx.tx, manifest.id, now, sealed.as_ref(), cx.now).await?;
+    store::registry::content::set_quarantine(&mut cx.tx, manifest.id, now, sealed.as_ref(), cx.now).await?;
     if now == Quarantine::Passed && manifest.quarantine != Quarantine::Passed && inside.quarantines() {
         let size = usize::try_from(manifest.size).map_err(Error::internal)?;
         let mut named: Vec<Option<&str>> = tags.iter().map(|tag| Some(tag.as_str())).collect();
@@ -282,18 +285,18 @@ pub(super) async fn judge(
 pub async fn delete(writing: &mut Writing, repository: &str, digest: &Digest) -> Result<()> {
     let Writing { cx, inside } = writing;
     let unknown = || ContentError::ManifestUnknown(format!("manifest {digest} is not found"));
-    let there = store::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
+    let there = store::registry::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
     let there = there.ok_or_else(unknown)?;
-    let found = store::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
+    let found = store::registry::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
     let manifest = found.ok_or_else(unknown)?;
     let locked = !there.attributes.deletable() || !manifest.attributes.deletable();
-    if locked || store::content::has_undeletable_tag(&mut cx.tx, manifest.id).await? {
+    if locked || store::registry::content::has_undeletable_tag(&mut cx.tx, manifest.id).await? {
         return Err(ContentError::Locked.into());
     }
-    store::content::delete_manifest(&mut cx.tx, manifest.id, deleted::keeps(inside), cx.now).await?;
+    store::registry::content::delete_manifest(&mut cx.tx, manifest.id, deleted::keeps(inside), cx.now).await?;
     let event = Event::delete(repository, &manifest.digest, Some(&manifest.media_type));
     webhooks::happened(cx, &inside.registry, event);
-    store::content::touch_repository(&mut cx.tx, there.id, cx.now).await
+    store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await
 }
 
 /// The descriptors of the manifests that refer to `subject`. Registries with a customer-managed key do not
@@ -302,7 +305,8 @@ pub async fn referrers(cx: &mut Cx, inside: &Inside, repository: &str, subject: 
     if inside.registry.cmk.is_some() {
         return Err(ContentError::Unsupported("referrers".to_owned()).into());
     }
-    let found = store::content::referrers(&mut cx.tx, inside.registry.id, repository, subject.as_str()).await?;
+    let found =
+        store::registry::content::referrers(&mut cx.tx, inside.registry.id, repository, subject.as_str()).await?;
     found
         .iter()
         .map(|manifest| {

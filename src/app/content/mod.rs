@@ -30,7 +30,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
 /// under upload only, so that it takes no longer with more blobs.
 pub(super) async fn settle_in(app: &Arc<App>) -> Result<()> {
     let mut tx = app.store.read().await?;
-    let sessions: HashMap<String, u64> = store::content::all_uploads(&mut tx).await?.into_iter().collect();
+    let sessions: HashMap<String, u64> = store::registry::content::all_uploads(&mut tx).await?.into_iter().collect();
     drop(tx);
     let files = app.blobs.uploads()?;
     let mut lost = Vec::new();
@@ -43,12 +43,12 @@ pub(super) async fn settle_in(app: &Arc<App>) -> Result<()> {
         }
     }
     for file in files.iter().filter(|f| !sessions.contains_key(*f)) {
-        app.blobs.remove(&format!("{}/{file}", store::blobs::UPLOADS))?;
+        app.blobs.remove(&format!("{}/{file}", store::registry::blobs::UPLOADS))?;
     }
     if !lost.is_empty() {
         let mut tx = app.begin().await?;
         for uuid in lost {
-            store::content::delete_upload(&mut tx, uuid).await?;
+            store::registry::content::delete_upload(&mut tx, uuid).await?;
         }
         tx.commit().await?;
     }
@@ -59,7 +59,7 @@ pub(super) async fn settle_in(app: &Arc<App>) -> Result<()> {
 /// of blobs, repositories, registries, resource groups. What a crash leaves undone, start-up does.
 pub async fn sweep(app: &Arc<App>) -> Result<()> {
     let mut tx = app.store.read().await?;
-    let paths = store::content::doomed_files(&mut tx).await?;
+    let paths = store::registry::content::doomed_files(&mut tx).await?;
     drop(tx);
     if paths.is_empty() {
         return Ok(());
@@ -67,11 +67,11 @@ pub async fn sweep(app: &Arc<App>) -> Result<()> {
     let (blobs, doomed) = (app.blobs.clone(), paths.clone());
     blocking(move || doomed.iter().try_for_each(|path| blobs.remove(path))).await?;
     let mut tx = app.begin().await?;
-    store::content::forget_files(&mut tx, &serde_json::json!(paths).to_string()).await?;
+    store::registry::content::forget_files(&mut tx, &serde_json::json!(paths).to_string()).await?;
     tx.commit().await
 }
 
 /// How much a registry holds, in bytes: the `Size` of its usages.
 pub async fn total_size(cx: &mut Cx, registry: &Registry) -> Result<u64> {
-    store::content::total_size(&mut cx.tx, registry.id).await
+    store::registry::content::total_size(&mut cx.tx, registry.id).await
 }

@@ -11,7 +11,7 @@ use crate::domain::Result;
 use crate::domain::error::ContentError;
 use crate::domain::registry::content::{Attributes, Digest};
 use crate::store;
-pub use crate::store::content::{Order, Repository, Tag};
+pub use crate::store::registry::content::{Order, Repository, Tag};
 
 /// A page of a list.
 #[derive(Debug, Clone)]
@@ -47,20 +47,20 @@ impl Page {
 
 /// Names of repositories.
 pub async fn catalog(cx: &mut Cx, inside: &Inside, page: &Page) -> Result<Listed<String>> {
-    let rows = store::content::repositories(&mut cx.tx, inside.registry.id, &page.last, page.asked()).await?;
+    let rows = store::registry::content::repositories(&mut cx.tx, inside.registry.id, &page.last, page.asked()).await?;
     Ok(page.cut(rows))
 }
 
 /// A repository that holds, or held, a manifest.
 async fn known(cx: &mut Cx, inside: &Inside, name: &str) -> Result<Repository> {
-    let found = store::content::find_repository(&mut cx.tx, inside.registry.id, name).await?;
+    let found = store::registry::content::find_repository(&mut cx.tx, inside.registry.id, name).await?;
     found.filter(|r| !r.gone).ok_or_else(|| ContentError::NameUnknown(name.to_owned()).into())
 }
 
 /// A repository with the numbers of its manifests and tags.
 pub async fn show(cx: &mut Cx, inside: &Inside, name: &str) -> Result<(Repository, i64, i64)> {
     let repository = known(cx, inside, name).await?;
-    let (manifests, tags) = store::content::counts(&mut cx.tx, repository.id).await?;
+    let (manifests, tags) = store::registry::content::counts(&mut cx.tx, repository.id).await?;
     Ok((repository, manifests, tags))
 }
 
@@ -74,14 +74,15 @@ pub async fn tags(
     digest: Option<&str>,
 ) -> Result<Listed<Tag>> {
     let repository = known(cx, inside, name).await?;
-    let rows = store::content::tags(&mut cx.tx, repository.id, &page.last, page.asked(), order, digest).await?;
+    let rows =
+        store::registry::content::tags(&mut cx.tx, repository.id, &page.last, page.asked(), order, digest).await?;
     Ok(page.cut(rows))
 }
 
 /// One tag.
 pub async fn tag(cx: &mut Cx, inside: &Inside, name: &str, tag: &str) -> Result<Tag> {
     let repository = known(cx, inside, name).await?;
-    let found = store::content::find_tag(&mut cx.tx, repository.id, tag).await?;
+    let found = store::registry::content::find_tag(&mut cx.tx, repository.id, tag).await?;
     found.ok_or_else(|| ContentError::TagUnknown(tag.to_owned()).into())
 }
 
@@ -89,7 +90,7 @@ pub async fn tag(cx: &mut Cx, inside: &Inside, name: &str, tag: &str) -> Result<
 #[derive(Debug)]
 pub struct Described {
     /// Its row.
-    pub manifest: store::content::Manifest,
+    pub manifest: store::registry::content::Manifest,
     /// What its bytes and its config say of it.
     pub about: Map<String, Value>,
     /// Its tags.
@@ -98,9 +99,9 @@ pub struct Described {
     pub verdict: Option<String>,
 }
 
-async fn describe(cx: &mut Cx, inside: &Inside, manifest: store::content::Manifest) -> Result<Described> {
+async fn describe(cx: &mut Cx, inside: &Inside, manifest: store::registry::content::Manifest) -> Result<Described> {
     let about = manifests::about(inside, &manifest)?;
-    let tags = store::content::tags_of(&mut cx.tx, manifest.id).await?;
+    let tags = store::registry::content::tags_of(&mut cx.tx, manifest.id).await?;
     let verdict = manifests::verdict(inside, &manifest)?;
     Ok(Described { manifest, about, tags, verdict })
 }
@@ -114,7 +115,7 @@ pub async fn manifests(
     order: Order,
 ) -> Result<Listed<Described>> {
     let repository = known(cx, inside, name).await?;
-    let rows = store::content::manifests(&mut cx.tx, repository.id, &page.last, page.asked(), order).await?;
+    let rows = store::registry::content::manifests(&mut cx.tx, repository.id, &page.last, page.asked(), order).await?;
     let listed = page.cut(rows);
     let mut rows = Vec::with_capacity(listed.rows.len());
     for manifest in listed.rows {
@@ -126,7 +127,7 @@ pub async fn manifests(
 /// One manifest.
 pub async fn manifest(cx: &mut Cx, inside: &Inside, name: &str, digest: &Digest) -> Result<Described> {
     let repository = known(cx, inside, name).await?;
-    let found = store::content::find_manifest(&mut cx.tx, repository.id, digest.as_str()).await?;
+    let found = store::registry::content::find_manifest(&mut cx.tx, repository.id, digest.as_str()).await?;
     let found = found.ok_or_else(|| ContentError::ManifestUnknown("manifest unknown".to_owned()))?;
     describe(cx, inside, found).await
 }
@@ -149,18 +150,18 @@ pub async fn lock(writing: &mut Writing, name: &str, what: &Lockable, body: &Val
     match what {
         Lockable::Repository => {
             let attributes = repository.attributes.patched(body)?;
-            store::content::lock_repository(&mut cx.tx, repository.id, attributes, cx.now).await
+            store::registry::content::lock_repository(&mut cx.tx, repository.id, attributes, cx.now).await
         }
         Lockable::Tag(name_of_tag) => {
             let attributes: Attributes = tag(cx, inside, name, name_of_tag).await?.attributes.patched(body)?;
-            store::content::lock_tag(&mut cx.tx, repository.id, name_of_tag, attributes, cx.now).await
+            store::registry::content::lock_tag(&mut cx.tx, repository.id, name_of_tag, attributes, cx.now).await
         }
         Lockable::Manifest(digest) => {
             let Described { manifest: found, tags, .. } = manifest(cx, inside, name, digest).await?;
             let attributes = found.attributes.patched(body)?;
             manifests::judge(writing, name, &found, &tags, body).await?;
             let cx = &mut writing.cx;
-            store::content::lock_manifest(&mut cx.tx, found.id, attributes, cx.now).await
+            store::registry::content::lock_manifest(&mut cx.tx, found.id, attributes, cx.now).await
         }
     }
 }
@@ -173,27 +174,29 @@ pub async fn untag(writing: &mut Writing, name: &str, tag_name: &str) -> Result<
     if !repository.attributes.deletable() || !found.attributes.deletable() {
         return Err(ContentError::Locked.into());
     }
-    store::content::delete_tag(&mut cx.tx, repository.id, tag_name, deleted::keeps(inside), cx.now).await?;
-    store::content::touch_repository(&mut cx.tx, repository.id, cx.now).await
+    store::registry::content::delete_tag(&mut cx.tx, repository.id, tag_name, deleted::keeps(inside), cx.now).await?;
+    store::registry::content::touch_repository(&mut cx.tx, repository.id, cx.now).await
 }
 
 /// Deletes a repository. Returns the digests and tags that went with it.
 pub async fn delete(app: &Arc<App>, mut writing: Writing, name: &str) -> Result<(Vec<String>, Vec<String>)> {
     let Writing { cx, inside } = &mut writing;
     let repository = known(cx, inside, name).await?;
-    if !repository.attributes.deletable() || store::content::holds_undeletable(&mut cx.tx, repository.id).await? {
+    if !repository.attributes.deletable()
+        || store::registry::content::holds_undeletable(&mut cx.tx, repository.id).await?
+    {
         return Err(ContentError::Locked.into());
     }
-    let digests = store::content::manifest_digests(&mut cx.tx, repository.id).await?;
+    let digests = store::registry::content::manifest_digests(&mut cx.tx, repository.id).await?;
     let all = Page { limit: u64::from(u32::MAX), last: String::new() };
     let tags = tags(cx, inside, name, &all, Order::Name, None).await?.rows;
     if deleted::keeps(inside) {
-        for manifest in store::content::manifest_ids(&mut cx.tx, repository.id).await? {
-            store::content::delete_manifest(&mut cx.tx, manifest, true, cx.now).await?;
+        for manifest in store::registry::content::manifest_ids(&mut cx.tx, repository.id).await? {
+            store::registry::content::delete_manifest(&mut cx.tx, manifest, true, cx.now).await?;
         }
-        store::content::leave_repository(&mut cx.tx, repository.id, cx.now).await?;
+        store::registry::content::leave_repository(&mut cx.tx, repository.id, cx.now).await?;
     } else {
-        store::content::delete_repository(&mut cx.tx, repository.id).await?;
+        store::registry::content::delete_repository(&mut cx.tx, repository.id).await?;
     }
     for digest in &digests {
         webhooks::happened(cx, &inside.registry, webhooks::Event::delete(name, digest, None));

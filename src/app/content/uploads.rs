@@ -20,8 +20,8 @@ use crate::domain::registry::envelope::{Attempts, BlobKey, CHUNK, Dek, HEADER, S
 use crate::domain::world::crypto::Hasher;
 use crate::domain::{Error, Result};
 use crate::store;
-use crate::store::blobs::{Blobs, Growing, Stored};
-use crate::store::content::{FileOwner, Upload};
+use crate::store::registry::blobs::{Blobs, Growing, Stored};
+use crate::store::registry::content::{FileOwner, Upload};
 
 /// Bytes that are hashed, sealed and written at a time, about.
 const BATCH: usize = 512 * 1024;
@@ -83,7 +83,7 @@ fn tail_context(uuid: &str) -> String {
 pub async fn start(writing: &mut Writing, repository: &str) -> Result<Upload> {
     let Writing { cx, inside } = writing;
     inside.check_writable(repository)?;
-    let there = store::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
+    let there = store::registry::content::find_repository(&mut cx.tx, inside.registry.id, repository).await?;
     if there.is_some_and(|r| !r.attributes.write) {
         return Err(ContentError::Locked.into());
     }
@@ -96,13 +96,13 @@ pub async fn start(writing: &mut Writing, repository: &str) -> Result<Upload> {
         attempts: Attempts::default(),
         started_at: cx.now,
     };
-    store::content::add_upload(&mut cx.tx, inside.registry.id, &upload).await?;
+    store::registry::content::add_upload(&mut cx.tx, inside.registry.id, &upload).await?;
     Ok(upload)
 }
 
 /// A session by id. It belongs to whoever began it, and to the repository that it was begun in.
 pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, uuid: &str) -> Result<Upload> {
-    let found = store::content::find_upload(&mut cx.tx, inside.registry.id, repository, uuid).await?;
+    let found = store::registry::content::find_upload(&mut cx.tx, inside.registry.id, repository, uuid).await?;
     let own = found.filter(|upload| upload.principal == *inside.subject);
     own.ok_or_else(|| ContentError::UploadUnknown(uuid.to_owned()).into())
 }
@@ -113,7 +113,7 @@ pub async fn cancel(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &st
     let mut writing = inside.write(app).await?;
     let Writing { cx, inside } = &mut writing;
     find(cx, inside, repository, uuid).await?;
-    store::content::delete_upload(&mut cx.tx, uuid).await?;
+    store::registry::content::delete_upload(&mut cx.tx, uuid).await?;
     writing.commit().await?;
     drop(lease);
     app.uploads.forget(uuid);
@@ -124,7 +124,7 @@ pub async fn cancel(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &st
 pub async fn abandon(app: &Arc<App>, uuid: &str) -> Result<()> {
     let lease = app.uploads.lease(uuid).await?;
     let mut cx = app.write(Caller::system()).await?;
-    store::content::delete_upload(&mut cx.tx, uuid).await?;
+    store::registry::content::delete_upload(&mut cx.tx, uuid).await?;
     cx.commit().await?;
     drop(lease);
     app.uploads.forget(uuid);
@@ -318,7 +318,7 @@ pub async fn append(
         let Writing { cx, inside } = &mut writing;
         find(cx, inside, repository, uuid).await?;
         let grown = (writer.size, &tail, writer.key.attempts());
-        if !store::content::grow_upload(&mut cx.tx, uuid, before, grown).await? {
+        if !store::registry::content::grow_upload(&mut cx.tx, uuid, before, grown).await? {
             return Err(ContentError::UploadUnknown(uuid.to_owned()).into());
         }
         writing.commit().await?;
@@ -369,12 +369,14 @@ pub async fn finish(
 async fn told<T>(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str, done: Result<T>) -> Result<T> {
     let Err(error) = done else { return done };
     let mut cx = app.read(Caller::system()).await?;
-    let owner = store::content::owner_of_file(&mut cx.tx, uuid).await?;
+    let owner = store::registry::content::owner_of_file(&mut cx.tx, uuid).await?;
     drop(cx);
     if owner == FileOwner::Nobody {
         let (blobs, uuid) = (app.blobs.clone(), uuid.to_owned());
         blocking(move || {
-            [store::blobs::UPLOADS, store::blobs::BLOBS].iter().try_for_each(|f| blobs.remove(&format!("{f}/{uuid}")))
+            [store::registry::blobs::UPLOADS, store::registry::blobs::BLOBS]
+                .iter()
+                .try_for_each(|f| blobs.remove(&format!("{f}/{uuid}")))
         })
         .await?;
     }
@@ -389,7 +391,7 @@ async fn told<T>(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str, 
 /// After a commit that failed: puts the file where the rows say it belongs. Wants the session's lease.
 async fn settle(app: &Arc<App>, uuid: &str) -> Result<()> {
     let mut cx = app.read(Caller::system()).await?;
-    match store::content::owner_of_file(&mut cx.tx, uuid).await? {
+    match store::registry::content::owner_of_file(&mut cx.tx, uuid).await? {
         // Committed after all.
         FileOwner::Blob => Ok(()),
         // It is an upload again, as before this call.
@@ -412,15 +414,16 @@ async fn publish(
     let Writing { cx, inside } = &mut writing;
     find(cx, inside, repository, uuid).await?;
     inside.check_writable(repository)?;
-    store::content::finish_upload(&mut cx.tx, uuid).await?;
+    store::registry::content::finish_upload(&mut cx.tx, uuid).await?;
     let registry = inside.registry.id;
-    let repository = store::content::ensure_repository(&mut cx.tx, registry, repository, cx.now).await?;
+    let repository = store::registry::content::ensure_repository(&mut cx.tx, registry, repository, cx.now).await?;
     if !repository.attributes.write {
         return Err(ContentError::Locked.into());
     }
     let file = (uuid, attempts);
-    let (blob, new) = store::content::add_blob(&mut cx.tx, registry, digest.as_str(), size, file, cx.now).await?;
-    store::content::show_blob(&mut cx.tx, repository.id, blob, cx.now).await?;
+    let (blob, new) =
+        store::registry::content::add_blob(&mut cx.tx, registry, digest.as_str(), size, file, cx.now).await?;
+    store::registry::content::show_blob(&mut cx.tx, repository.id, blob, cx.now).await?;
     writing.commit().await?;
     Ok(new)
 }

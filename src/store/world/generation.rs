@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts how writes begin to be committed and how they end: odd while one is being committed.
 #[derive(Debug)]
-pub(super) struct Generation {
+pub(in crate::store) struct Generation {
     steps: AtomicU64,
     unlike: AtomicU64,
 }
@@ -20,7 +20,7 @@ impl Generation {
     /// The number to remember a decision under, from before its first read, and the one that it still counts under.
     /// While a write is being committed nobody can tell what is already seen of it, so each call gives a number that
     /// is like no other: nothing is remembered, and what was remembered does not count.
-    pub(super) fn now(&self) -> u64 {
+    pub(in crate::store) fn now(&self) -> u64 {
         match self.steps.load(Ordering::SeqCst) {
             settled if settled % 2 == 0 => settled,
             _ => self.unlike.fetch_sub(1, Ordering::Relaxed),
@@ -28,17 +28,17 @@ impl Generation {
     }
 
     /// A number that is another one after each write.
-    pub(super) fn settled(&self) -> u64 {
+    pub(in crate::store) fn settled(&self) -> u64 {
         self.steps.load(Ordering::SeqCst) & !1
     }
 
     /// To be called before a write is committed. There is one writer.
-    pub(super) fn begun(&self) {
+    pub(in crate::store) fn begun(&self) {
         self.steps.fetch_or(1, Ordering::SeqCst);
     }
 
     /// To be called when that ended, whatever became of it: after some failures nobody can tell whether it took place.
-    pub(super) fn ended(&self) {
+    pub(in crate::store) fn ended(&self) {
         let steps = self.steps.fetch_or(1, Ordering::SeqCst) | 1;
         self.steps.store(steps + 1, Ordering::SeqCst);
     }

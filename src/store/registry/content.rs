@@ -4,10 +4,11 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::ageing;
 use crate::domain::registry::content::{Attributes, Quarantine};
 use crate::domain::registry::envelope::{Attempts, Sealed};
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, ageing};
+use crate::store::Tx;
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq)]

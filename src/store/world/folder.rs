@@ -15,7 +15,7 @@ use crate::domain::error::Unavailable;
 use crate::domain::{Error, Result};
 
 /// The file whose lock is held by the process that uses the folder.
-pub(super) const LOCK: &str = "lock";
+pub(in crate::store) const LOCK: &str = "lock";
 const DATABASE: &str = "acrite.db";
 const MASTER_KEY: &str = "master.key";
 /// Says that the folder is ours, and to git that nothing in it is to be committed.
@@ -59,7 +59,7 @@ pub enum FolderError {
 }
 
 /// For `map_err`: says which path an error is about.
-pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+pub(in crate::store) fn at(path: &Path) -> impl FnOnce(io::Error) -> FolderError {
     let path = path.to_owned();
     |error| FolderError::File { path, error }
 }
@@ -87,7 +87,7 @@ impl Folder {
     }
 
     /// A folder whose lock is held already.
-    pub(super) fn tidied(path: PathBuf, lock: File, shared: bool) -> std::result::Result<Self, FolderError> {
+    pub(in crate::store) fn tidied(path: PathBuf, lock: File, shared: bool) -> std::result::Result<Self, FolderError> {
         tidy(&path, shared).map_err(at(&path))?;
         // SQLite gives its other files the rights of this one.
         let database = path.join(DATABASE);
@@ -123,7 +123,7 @@ impl Folder {
 }
 
 /// Takes the lock of a folder; `make`: also where there is no file for it yet. `None`: somebody else holds it.
-pub(super) fn lock(folder: &Path, make: bool) -> std::result::Result<Option<File>, FolderError> {
+pub(in crate::store) fn lock(folder: &Path, make: bool) -> std::result::Result<Option<File>, FolderError> {
     let path = folder.join(LOCK);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(make).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());

@@ -1,6 +1,8 @@
 //! Principals, groups, app registrations and their secrets.
 //! Must not know: tokens, rights.
 
+pub mod identities;
+
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 

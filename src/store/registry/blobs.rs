@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::registry::envelope::Sealed;
 use crate::domain::{Error, Result};
-use crate::store::trouble::file as failed;
+use crate::store::world::trouble::file as failed;
 
 /// The folder of files under upload.
 pub const UPLOADS: &str = "uploads";

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::store::folder::{Folder, FolderError, LOCK, at, lock};
+use super::folder::{Folder, FolderError, LOCK, at, lock};
 
 /// How their names begin.
 const PREFIX: &str = "acrite-";

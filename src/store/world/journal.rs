@@ -7,8 +7,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::trouble::file as failed;
 use crate::domain::{Error, Result};
-use crate::store::trouble::file as failed;
 
 /// Bytes after which the file is put aside.
 const FULL: u64 = 16 * 1024 * 1024;

@@ -41,13 +41,13 @@ impl Faults {
     }
 
     /// To be called before each statement.
-    pub(super) fn statement(&self) {
+    pub(in crate::store) fn statement(&self) {
         let number = self.statements.fetch_add(1, Ordering::SeqCst);
         self.broken.store(self.is(Fault::Statement(number)), Ordering::SeqCst);
     }
 
     /// To be called when a write is about to begin.
-    pub(super) fn write(&self) {
+    pub(in crate::store) fn write(&self) {
         self.writes.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -62,7 +62,7 @@ impl Faults {
     }
 
     /// Has a connection fail as it is told. An interrupted write ends its transaction, as a full disk does.
-    pub(super) async fn watch(self: &Arc<Self>, connection: &mut SqliteConnection) -> Result<()> {
+    pub(in crate::store) async fn watch(self: &Arc<Self>, connection: &mut SqliteConnection) -> Result<()> {
         let mut handle = connection.lock_handle().await?;
         let faults = self.clone();
         handle.set_progress_handler(1, move || !faults.broken.load(Ordering::SeqCst));

@@ -1,0 +1,8 @@
+//! Registries, their children and their content.
+//! Must not know: vaults.
+
+pub mod ageing;
+pub mod blobs;
+pub mod children;
+pub mod content;
+pub mod registries;

@@ -1,0 +1,6 @@
+//! Vaults, and what lies in them.
+//! Must not know: registries.
+
+pub mod keys;
+pub mod secrets;
+pub mod vaults;
