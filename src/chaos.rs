@@ -14,7 +14,8 @@ use axum::extract::Request;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::app::{App, Options, clock};
+use crate::app::world::clock;
+use crate::app::{App, Options};
 use crate::domain::Timestamp;
 use crate::domain::access::Caller;
 use crate::domain::world::well_known::{

@@ -1,7 +1,11 @@
 //! Deleting what holds other things: a resource group with its resources.
 //! Must not know: how each kind of resource is deleted.
 
-use crate::app::{Cx, groups, identities, registries, vaults};
+use crate::app::Cx;
+use crate::app::directory::identities;
+use crate::app::registry::registries;
+use crate::app::resources::groups;
+use crate::app::vault::vaults;
 use crate::domain::Result;
 use crate::domain::world::name;
 use crate::store;

@@ -3,43 +3,17 @@
 
 pub mod access;
 pub mod audit;
-pub mod cache_rules;
-pub mod carry;
 pub mod cascade;
-pub mod change;
-pub mod clock;
-pub mod cmk;
-pub mod content;
-pub mod deployments;
 pub mod directory;
-pub mod federated_credentials;
-pub mod groups;
-pub mod identities;
-pub mod imports;
-pub mod keys;
-pub mod operations;
-pub mod outgoing;
 pub mod poller;
-pub mod pull_through;
-pub mod registries;
-pub mod registry_children;
-pub mod registry_tokens;
-pub mod replications;
-pub mod roles;
-pub mod rotation;
-pub mod secrets;
-pub mod sign_in;
-pub mod sources;
+pub mod registry;
+pub mod resources;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod testbed;
 pub mod timeline;
-pub mod tokens;
-pub mod turns;
-pub mod upstream;
-pub mod vaults;
-pub mod webhooks;
-pub mod work;
+pub mod vault;
+pub mod world;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -69,7 +43,7 @@ pub struct Options {
     /// again. 0: every request asks.
     pub revocation_delay: i64,
     /// What the clock is to show from the start; `None` leaves it as it was.
-    pub clock: Option<clock::Start>,
+    pub clock: Option<world::clock::Start>,
     /// A file to which audit records are appended besides the data folder's own.
     pub audit_log: Option<PathBuf>,
 }
@@ -80,24 +54,24 @@ pub struct App {
     store: Store,
     /// Seals private keys at rest, and is the platform key of registries without a customer-managed one.
     master: Zeroizing<[u8; 32]>,
-    clock: clock::Clock,
+    clock: world::clock::Clock,
     signer: OnceCell<Signer>,
     poll: poller::Due,
-    unwrapped: cmk::Unwrapped,
-    parsed: keys::Parsed,
-    permitted: keys::Permitted,
-    known: tokens::Known,
+    unwrapped: registry::cmk::Unwrapped,
+    parsed: vault::keys::Parsed,
+    permitted: vault::keys::Permitted,
+    known: directory::tokens::Known,
     revocation_delay: i64,
     blobs: store::registry::blobs::Blobs,
-    uploads: content::uploads::Sessions,
+    uploads: registry::content::uploads::Sessions,
     audit: audit::Log,
-    webhooks: webhooks::Sender,
-    entrances: content::Entrances,
+    webhooks: registry::webhooks::Sender,
+    entrances: registry::content::Entrances,
     /// Not there in unit tests.
-    way_out: OnceLock<Arc<dyn outgoing::Outgoing>>,
-    turns: turns::Turns,
-    running: operations::Running,
-    deployments: deployments::Active,
+    way_out: OnceLock<Arc<dyn world::outgoing::Outgoing>>,
+    turns: world::turns::Turns,
+    running: resources::operations::Running,
+    deployments: resources::deployments::Active,
 }
 
 impl App {
@@ -107,7 +81,7 @@ impl App {
         let blobs = store::registry::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
         let sealed = store::world::values::get(&mut store.read().await?, "seal").await?.is_some();
         let master = folder::master_key(&options.data_dir, sealed)?;
-        let clock = clock::Clock::load(&store, options.clock).await?;
+        let clock = world::clock::Clock::load(&store, options.clock).await?;
         let untold = store::world::outbox::records(&mut store.read().await?).await?;
         let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log, untold)?;
         let app = Arc::new(Self {
@@ -116,24 +90,24 @@ impl App {
             clock,
             signer: OnceCell::new(),
             poll: poller::Due::default(),
-            unwrapped: cmk::Unwrapped::default(),
-            parsed: keys::Parsed::default(),
-            permitted: keys::Permitted::default(),
-            known: tokens::Known::default(),
+            unwrapped: registry::cmk::Unwrapped::default(),
+            parsed: vault::keys::Parsed::default(),
+            permitted: vault::keys::Permitted::default(),
+            known: directory::tokens::Known::default(),
             revocation_delay: options.revocation_delay,
             blobs,
-            uploads: content::uploads::Sessions::default(),
+            uploads: registry::content::uploads::Sessions::default(),
             audit,
-            webhooks: webhooks::Sender::default(),
-            entrances: content::Entrances::default(),
+            webhooks: registry::webhooks::Sender::default(),
+            entrances: registry::content::Entrances::default(),
             way_out: OnceLock::new(),
-            turns: turns::Turns::default(),
-            running: operations::Running::default(),
-            deployments: deployments::Active::default(),
+            turns: world::turns::Turns::default(),
+            running: resources::operations::Running::default(),
+            deployments: resources::deployments::Active::default(),
         });
         seal_world(&app).await?;
-        content::settle_in(&app).await?;
-        identities::settle_in(&app).await?;
+        registry::content::settle_in(&app).await?;
+        directory::identities::settle_in(&app).await?;
         // The tenant's signing key takes a tenth of a second to make: begin now, wait only where it is needed.
         let early = app.clone();
         tokio::spawn(async move { early.signer().await.map(|_| ()) });
@@ -141,8 +115,8 @@ impl App {
     }
 
     /// Gives the emulator its way out, and begins to send what webhooks are told.
-    pub fn lead_out(self: &Arc<Self>, way: Arc<dyn outgoing::Outgoing>) {
-        webhooks::start(self, way.clone());
+    pub fn lead_out(self: &Arc<Self>, way: Arc<dyn world::outgoing::Outgoing>) {
+        registry::webhooks::start(self, way.clone());
         let _ = self.way_out.set(way);
     }
 
@@ -173,13 +147,13 @@ impl App {
 
     /// A transaction that may write. Whoever asks for one is carried to its end.
     async fn begin(&self) -> Result<Tx> {
-        carry::begun_to_write();
+        world::carry::begun_to_write();
         self.store.write().await
     }
 
     /// The tenant's signing key.
     pub async fn signer(self: &Arc<Self>) -> Result<&Signer> {
-        self.signer.get_or_try_init(|| tokens::load_signer(self)).await
+        self.signer.get_or_try_init(|| directory::tokens::load_signer(self)).await
     }
 
     /// Simulated time.
@@ -250,11 +224,11 @@ pub struct Cx {
     /// What the emulator asks for its own displays leaves no audit records.
     unheard: bool,
     /// What webhooks are to be told once this is committed.
-    events: Vec<(Registry, webhooks::Event)>,
+    events: Vec<(Registry, registry::webhooks::Event)>,
     /// Until when all that was decided here would be decided alike, if nothing is written.
     until: Timestamp,
     /// There while [`App::change`] makes a change in it.
-    aside: Option<change::Aside>,
+    aside: Option<world::change::Aside>,
 }
 
 impl Cx {
@@ -277,7 +251,7 @@ impl Cx {
     /// told afterwards.
     pub async fn commit(mut self) -> Result<()> {
         audit::write_out(&mut self).await?;
-        webhooks::write_out(&mut self).await?;
+        registry::webhooks::write_out(&mut self).await?;
         self.tx.commit().await
     }
 

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-use crate::app::{App, cmk, content, rotation, vaults};
+use crate::app::App;
+use crate::app::registry::{cmk, content};
+use crate::app::vault::{rotation, vaults};
 use crate::domain::access::Caller;
 use crate::domain::{Result, Timestamp};
 

@@ -1,7 +1,9 @@
 //! What the emulator knows of itself: which key version protects which registry, and who is locked and why.
 //! Must not know: how that is shown.
 
-use crate::app::{Cx, cmk, keys, registries, vaults};
+use crate::app::Cx;
+use crate::app::registry::{cmk, registries};
+use crate::app::vault::{keys, vaults};
 use crate::domain::registry::Registry;
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;

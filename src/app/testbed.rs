@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::app::timeline::{self, Change};
-use crate::app::{App, Options, clock};
+use crate::app::world::clock;
+use crate::app::{App, Options};
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::{Principal, PrincipalKind};
 use crate::domain::directory::token;

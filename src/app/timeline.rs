@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use crate::app::{App, clock, poller};
+use crate::app::world::clock;
+use crate::app::{App, poller};
 use crate::domain::error::RequestError;
 use crate::domain::world::time::ClockSetting;
 use crate::domain::{Error, Result, Timestamp};

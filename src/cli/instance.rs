@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 
 use crate::app;
 use crate::app::App;
-use crate::app::clock::Start;
 use crate::app::folder::{Folder, FolderError, is_own};
 use crate::app::temporary::{self, Temporary};
+use crate::app::world::clock::Start;
 use crate::cli::failure::{Failure, again, beside, sh_path};
 use crate::cli::moment::{self, ClockStart};
 use crate::cli::seed::{self, Seed};
@@ -233,7 +233,7 @@ impl Instance {
 
     /// What `IDENTITY_HEADER` must hold.
     pub fn identity_header(&self) -> String {
-        app::sign_in::identity_header(&self.app)
+        app::directory::sign_in::identity_header(&self.app)
     }
 
     /// Lets running requests finish, then leaves nothing behind that says it runs.

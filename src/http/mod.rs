@@ -22,7 +22,8 @@ use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use tower::service_fn;
 
-use crate::app::{App, carry};
+use crate::app::App;
+use crate::app::world::carry;
 use call::{Call, Code};
 use leftover::{Leftover, Patience};
 

@@ -18,7 +18,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-use crate::app::outgoing::{Message, Outgoing, Reply};
+use crate::app::world::outgoing::{Message, Outgoing, Reply};
 
 /// How long a target may take until its answer begins.
 const LIMIT: Duration = Duration::from_secs(30);

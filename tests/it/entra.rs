@@ -402,7 +402,7 @@ async fn a_certificate_signs_in_for_its_application_in_its_time() {
     let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
     // az sends DER with line breaks, Terraform PEM, each in base64.
     let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64(&certificate.der));
-    let now = acrite::app::clock::machine().seconds();
+    let now = acrite::app::world::clock::machine().seconds();
     let claims =
         |aud: &str, exp: i64| json!({"aud": aud, "iss": client, "sub": client, "jti": "1", "nbf": now, "exp": exp});
     let mut good_claims = claims(&format!("{LOGIN}/{TENANT_ID}/oauth2/v2.0/token"), now + 600);

@@ -1,6 +1,6 @@
 //! Customer-managed keys: what a registry may be asked to do with one, and what follows.
 //! The rule for "blocked": a registry's data is open exactly while its identity may unwrap its DEK with the
-//! key version that wrapped it. There is no flag; see app::cmk for when it is asked.
+//! key version that wrapped it. There is no flag; see app::registry::cmk for when it is asked.
 //! Must not know: vaults, how access is decided.
 
 use serde_json::{Map, Value, json};

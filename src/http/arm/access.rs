@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::roles::{self, Asked, Assignment, CustomRole, Definition, Filter};
+use crate::app::access::roles::{self, Asked, Assignment, CustomRole, Definition, Filter};
 use crate::app::{Cx, access as gate};
 use crate::domain::Result;
 use crate::domain::access::condition::Source;

@@ -11,8 +11,9 @@ use super::Arm;
 use super::deploy::{self, Deployer, Done, Outcome};
 use super::what_if;
 use super::wire::Answer;
-use crate::app::deployments::{self, Deployment, UnderWay};
-use crate::app::{Cx, groups, operations};
+use crate::app::Cx;
+use crate::app::resources::deployments::{self, Deployment, UnderWay};
+use crate::app::resources::{groups, operations};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::resources::region;
 use crate::domain::resources::template::{

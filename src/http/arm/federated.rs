@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::{federated_credentials, identities};
+use crate::app::directory::{federated_credentials, identities};
 use crate::domain::Result;
 use crate::domain::directory::applications::FederatedCredential;
 use crate::domain::directory::identity::Identity;

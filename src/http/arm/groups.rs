@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::wire::{Answer, tags};
 use super::{Arm, subscriptions};
-use crate::app::groups::{self, Group};
-use crate::app::{cascade, content, operations};
+use crate::app::cascade;
+use crate::app::registry::content;
+use crate::app::resources::groups::{self, Group};
+use crate::app::resources::operations;
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::resources::region;

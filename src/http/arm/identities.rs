@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::wire::{Answer, tags};
 use super::{Arm, federated};
-use crate::app::{groups, identities};
+use crate::app::directory::identities;
+use crate::app::resources::groups;
 use crate::domain::directory::identity::Identity;
 use crate::domain::error::ResourceError;
 use crate::domain::world::name::{self, IDENTITIES};

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::{Cx, keys, vaults};
+use crate::app::Cx;
+use crate::app::vault::{keys, vaults};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;

@@ -25,8 +25,10 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::Value;
 
-use crate::app::change::{Admission, Attempt};
-use crate::app::{App, Cx, access as gate, operations, tokens};
+use crate::app::directory::tokens;
+use crate::app::resources::operations;
+use crate::app::world::change::{Admission, Attempt};
+use crate::app::{App, Cx, access as gate};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::resources::region;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::vaults;
+use crate::app::vault::vaults;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
 use crate::domain::vault::Vault;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::{secrets, vaults};
+use crate::app::vault::{secrets, vaults};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 
 use super::Arm;
 use super::wire::{Answer, system_data};
-use crate::app::{access, groups, identities, registries, vaults};
+use crate::app::access;
+use crate::app::directory::identities;
+use crate::app::registry::registries;
+use crate::app::resources::groups;
+use crate::app::vault::vaults;
 use crate::domain::access::{Plane, allowed};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::resources::region;

@@ -10,8 +10,9 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::app::audit::Entry;
+use crate::app::directory::sign_in;
 use crate::app::timeline::{self, Change, Shown};
-use crate::app::{App, sign_in, status};
+use crate::app::{App, status};
 use crate::domain::access::Caller;
 use crate::domain::error::{INTERNAL, RequestError};
 use crate::domain::{Error, Result, Timestamp};

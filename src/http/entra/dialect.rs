@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::app::clock;
+use crate::app::world::clock;
 use crate::domain::Result;
 use crate::domain::error::{Error, INTERNAL, RequestError, SignInError};
 use crate::domain::world::well_known::TENANT_ID;

@@ -8,7 +8,8 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use crate::app::{App, sign_in};
+use crate::app::App;
+use crate::app::directory::sign_in;
 use crate::domain::Result;
 use crate::domain::directory::token;
 use crate::domain::error::{Error, SignInError};

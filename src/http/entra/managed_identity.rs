@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
 use crate::app::App;
-use crate::app::sign_in::{self, Granted, Select};
+use crate::app::directory::sign_in::{self, Granted, Select};
 use crate::domain::Result;
 use crate::domain::error::{RequestError, SignInError};
 use crate::http::call::Call;

@@ -1,5 +1,5 @@
 //! Entra ID as clients meet it: discovery, keys, tokens, and the managed identity endpoints.
-//! Must not know: who is in the directory, how a proof is checked (see app::sign_in).
+//! Must not know: who is in the directory, how a proof is checked (see app::directory::sign_in).
 
 mod dialect;
 mod discovery;
@@ -12,7 +12,7 @@ use axum::http::Method;
 use axum::response::Response;
 
 use crate::app::App;
-use crate::app::sign_in::{self, Granted};
+use crate::app::directory::sign_in::{self, Granted};
 use crate::domain::Result;
 use crate::domain::error::{RequestError, SignInError};
 use crate::http::call::Call;

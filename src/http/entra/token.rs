@@ -10,7 +10,7 @@ use base64::Engine as _;
 use serde_json::json;
 
 use crate::app::App;
-use crate::app::sign_in::{self, Credential, Granted};
+use crate::app::directory::sign_in::{self, Credential, Granted};
 use crate::domain::Result;
 use crate::domain::error::SignInError;
 use crate::http::call::Call;

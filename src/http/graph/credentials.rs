@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::wire::{self, Query};
 use super::{Request, directory_objects, plain, time};
+use crate::app::directory::federated_credentials::{self, Change};
 use crate::app::directory::{self, Holder, NewPassword};
-use crate::app::federated_credentials::{self, Change};
 use crate::domain::Result;
 use crate::domain::directory::applications::FederatedCredential;
 

@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::Reply;
 use super::dialect::Said;
-use crate::app::{App, clock, vaults};
+use crate::app::App;
+use crate::app::vault::vaults;
+use crate::app::world::clock;
 use crate::domain::Error;
 use crate::domain::access::Caller;
 use crate::domain::audit;

@@ -124,7 +124,7 @@ impl KeyRoute {
             Self::Rotate(_) => "KeyRotate",
             Self::Policy(_) => "KeyRotationPolicyGet",
             Self::SetPolicy(_) => "KeyRotationPolicySet",
-            Self::Use(_, _, operation) => crate::app::keys::audited(*operation),
+            Self::Use(_, _, operation) => crate::app::vault::keys::audited(*operation),
             Self::Release(..) => "KeyRelease",
             Self::ListDeleted => "KeyListDeleted",
             Self::GetDeleted(_) => "KeyGetDeleted",

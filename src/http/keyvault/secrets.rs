@@ -8,7 +8,7 @@ use super::keys::after_gate;
 use super::route::SecretRoute;
 use super::wire::SecretId;
 use super::{Asked, Reply, paging, wire};
-use crate::app::secrets::{self, Found};
+use crate::app::vault::secrets::{self, Found};
 use crate::domain::Result;
 use crate::domain::access::Permission;
 use crate::domain::error::{KeyError, RequestError};

@@ -8,10 +8,10 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::{enter, enter_to_write, in_repository, not_allowed, wire};
-use crate::app::content::repositories as verbs;
-use crate::app::content::repositories::{Described, Lockable, Order, Tag};
-use crate::app::content::{Inside, Writing};
-use crate::app::registry_tokens::Need;
+use crate::app::registry::content::repositories as verbs;
+use crate::app::registry::content::repositories::{Described, Lockable, Order, Tag};
+use crate::app::registry::content::{Inside, Writing};
+use crate::app::registry::registry_tokens::Need;
 use crate::app::{App, Cx};
 use crate::domain::error::ContentError;
 use crate::domain::registry::content::{Digest, is_tag};

@@ -10,9 +10,10 @@ use axum::response::Response;
 
 use super::routes::{self, Of, Route};
 use super::{caller, enter, enter_to_write, in_repository, not_allowed, reads, region_of, wire};
-use crate::app::content::blobs::{self, Blob};
-use crate::app::content::{Inside, links};
-use crate::app::{App, pull_through};
+use crate::app::App;
+use crate::app::registry::content::blobs::{self, Blob};
+use crate::app::registry::content::{Inside, links};
+use crate::app::registry::copying::pull_through;
 use crate::domain::Result;
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::Digest;

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::{enter, in_repository, not_allowed, reads, wire};
 use crate::app::App;
-use crate::app::content::Inside;
-use crate::app::content::deleted as verbs;
-use crate::app::registry_tokens::Need;
+use crate::app::registry::content::Inside;
+use crate::app::registry::content::deleted as verbs;
+use crate::app::registry::registry_tokens::Need;
 use crate::domain::error::ContentError;
 use crate::domain::registry::content::{Digest, is_tag};
 use crate::domain::{Error, Result};

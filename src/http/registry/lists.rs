@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::{enter, in_repository, not_allowed, reads, wire};
 use crate::app::App;
-use crate::app::content::manifests;
-use crate::app::content::repositories::{self, Order};
-use crate::app::registry_tokens::Need;
+use crate::app::registry::content::manifests;
+use crate::app::registry::content::repositories::{self, Order};
+use crate::app::registry::registry_tokens::Need;
 use crate::domain::Result;
 use crate::domain::registry::content::{Digest, OCI_INDEX};
 use crate::http::call::Call;

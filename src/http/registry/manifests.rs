@@ -7,8 +7,9 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::{enter, enter_to_write, in_repository, not_allowed, reads, wire};
-use crate::app::content::{manifests, repositories};
-use crate::app::{App, pull_through};
+use crate::app::App;
+use crate::app::registry::content::{manifests, repositories};
+use crate::app::registry::copying::pull_through;
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::{MANIFEST_LIMIT, Reference};
 use crate::domain::{Error, Result};

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
-use crate::app::content::{self, Inside, Writing};
-use crate::app::registry_tokens::{self, Need};
-use crate::app::{App, Cx, replications};
+use crate::app::registry::content::{self, Inside, Writing};
+use crate::app::registry::registry_tokens::{self, Need};
+use crate::app::registry::replications;
+use crate::app::{App, Cx};
 use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;

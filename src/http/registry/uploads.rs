@@ -10,8 +10,8 @@ use futures_util::{Stream, StreamExt as _};
 
 use super::{enter, in_repository, not_allowed, wire};
 use crate::app::App;
-use crate::app::content::uploads::{self, Part};
-use crate::app::content::{Inside, blobs};
+use crate::app::registry::content::uploads::{self, Part};
+use crate::app::registry::content::{Inside, blobs};
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::{Digest, is_repository};
 use crate::domain::{Error, Result};

@@ -7,7 +7,7 @@ use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::app::content::repositories::Page;
+use crate::app::registry::content::repositories::Page;
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::world::crypto;

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use super::long::{Polling, begun, deleting};
 use super::shown::shown;
 use super::{admit, reading, writing};
-use crate::app::{Cx, cache_rules, registry_children, replications, webhooks};
+use crate::app::Cx;
+use crate::app::registry::copying::cache_rules;
+use crate::app::registry::{children, replications, webhooks};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::registry::Registry;
@@ -24,7 +26,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
             let (mut cx, registry) = reading(arm, group, at, &action("read")).await?;
             let children = match kind {
                 Kind::Replication => replications::list(&mut cx, &registry).await?,
-                _ => registry_children::list(&mut cx, &registry, kind).await?,
+                _ => children::list(&mut cx, &registry, kind).await?,
             };
             let mut items = Vec::new();
             for child in &children {
@@ -38,7 +40,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
                 let name = &arm.segments[at + 3];
                 let child = match kind {
                     Kind::Replication => replications::get(&mut cx, &registry, name).await?,
-                    _ => registry_children::get(&mut cx, &registry, kind, name).await?,
+                    _ => children::get(&mut cx, &registry, kind, name).await?,
                 };
                 shown(&mut cx, &registry, &child, "Succeeded").await.map(Answer::ok)
             }
@@ -63,13 +65,13 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
                 admit(arm, at, &action(right)).await?;
                 let name = arm.segments[at + 3].clone();
                 let (mut cx, registry) = writing(arm, group, at).await?;
-                let webhook = registry_children::get(&mut cx, &registry, kind, &name).await?;
+                let webhook = children::get(&mut cx, &registry, kind, &name).await?;
                 let id = webhooks::ping(&mut cx, &webhook).await?;
                 cx.commit().await?;
                 return Ok(Answer::ok(json!({"id": id})));
             }
             let (mut cx, registry) = reading(arm, group, at, &action(right)).await?;
-            let webhook = registry_children::get(&mut cx, &registry, kind, &arm.segments[at + 3]).await?;
+            let webhook = children::get(&mut cx, &registry, kind, &arm.segments[at + 3]).await?;
             Ok(match *verb {
                 "listevents" => Answer::list(webhooks::events(&mut cx, &webhook).await?),
                 _ => Answer::ok(webhooks::config_of(&arm.app, &webhook)?),
@@ -84,7 +86,7 @@ async fn delete(arm: &mut Arm, group: &str, at: usize, kind: Kind) -> Result<Ans
     let (mut cx, registry) = writing(arm, group, at).await?;
     let gone = match kind {
         Kind::Replication => replications::remove(&mut cx, &registry, &name).await?,
-        _ => registry_children::remove(&mut cx, &registry, kind, &name).await?,
+        _ => children::remove(&mut cx, &registry, kind, &name).await?,
     };
     let Some(gone) = gone else { return Ok(Answer::empty(StatusCode::NO_CONTENT)) };
     let answer = match kind {
@@ -108,7 +110,7 @@ async fn write(arm: &mut Arm, group: &str, at: usize, kind: Kind) -> Result<Answ
     let (name, polling) = (arm.segments[at + 3].clone(), Polling::of(arm));
     let (mut cx, registry) = writing(arm, group, at).await?;
     if arm.method == Method::PATCH {
-        registry_children::get(&mut cx, &registry, kind, &name).await?;
+        children::get(&mut cx, &registry, kind, &name).await?;
     }
     let (child, new) = put(&mut cx, &registry, kind, &name, &body).await?;
     let long = match kind {
@@ -134,8 +136,8 @@ async fn write(arm: &mut Arm, group: &str, at: usize, kind: Kind) -> Result<Answ
 async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Value) -> Result<(Child, bool)> {
     let properties = body["properties"].as_object().cloned().unwrap_or_default();
     match kind {
-        Kind::ScopeMap => registry_children::put_scope_map(cx, registry, name, &properties).await,
-        Kind::Token => registry_children::put_token(cx, registry, name, &properties).await,
+        Kind::ScopeMap => children::put_scope_map(cx, registry, name, &properties).await,
+        Kind::Token => children::put_token(cx, registry, name, &properties).await,
         Kind::Webhook => webhooks::put(cx, registry, name, body).await,
         Kind::Replication => replications::put(cx, registry, name, body).await,
         Kind::CacheRule if !body["identity"].is_null() => {
@@ -143,6 +145,6 @@ async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Va
         }
         Kind::CacheRule => cache_rules::put_rule(cx, registry, name, &properties).await,
         Kind::CredentialSet => cache_rules::put_set(cx, registry, name, body).await,
-        Kind::PrivateEndpointConnection => registry_children::put_private_link(cx, registry, name, body).await,
+        Kind::PrivateEndpointConnection => children::put_private_link(cx, registry, name, body).await,
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{admit, text, writing};
-use crate::app::{registry_children, registry_tokens};
+use crate::app::registry::{children, registry_tokens};
 use crate::domain::error::{RegistryError, RequestError};
 use crate::domain::registry::Registry;
 use crate::domain::{Result, Timestamp};
@@ -60,7 +60,7 @@ async fn generate(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
         })?),
     };
     let (mut cx, registry) = writing(arm, group, at).await?;
-    let made = registry_children::generate_credentials(&mut cx, &registry, token, text(&body, "name"), expiry).await?;
+    let made = children::generate_credentials(&mut cx, &registry, token, text(&body, "name"), expiry).await?;
     cx.commit().await?;
     let (token, made) = made;
     let passwords: Vec<Value> = made

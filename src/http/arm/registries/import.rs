@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::long::{Polling, accepted};
 use super::reading;
-use crate::app::{imports, operations};
+use crate::app::registry::copying::imports;
+use crate::app::resources::operations;
 use crate::domain::Result;
 use crate::http::arm::Arm;
 use crate::http::arm::dialect;

@@ -4,7 +4,8 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::app::{Cx, operations};
+use crate::app::Cx;
+use crate::app::resources::operations;
 use crate::domain::Result;
 use crate::domain::world::name;
 use crate::http::arm::Arm;

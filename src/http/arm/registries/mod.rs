@@ -19,7 +19,8 @@ pub(super) use versions::told as versions_told;
 
 use super::Arm;
 use super::wire::Answer;
-use crate::app::{Cx, registries};
+use crate::app::Cx;
+use crate::app::registry::registries;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
 use crate::domain::registry::Registry;

@@ -5,8 +5,11 @@ use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::long::{Polling, begun, deleting};
-use crate::app::registries::{self, Done, Wanted};
-use crate::app::{Cx, content, groups, identities, registry_children, replications};
+use crate::app::Cx;
+use crate::app::directory::identities;
+use crate::app::registry::registries::{self, Done, Wanted};
+use crate::app::registry::{children, content, replications};
+use crate::app::resources::groups;
 use crate::domain::error::ResourceError;
 use crate::domain::registry::child::Kind;
 use crate::domain::registry::cmk;
@@ -36,7 +39,7 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
     );
     let regions = replications::regions(cx, registry).await?;
     let mut links = Vec::new();
-    for link in registry_children::list(cx, registry, Kind::PrivateEndpointConnection).await? {
+    for link in children::list(cx, registry, Kind::PrivateEndpointConnection).await? {
         links.push(crate::http::arm::registries::shown::shown(cx, registry, &link, "Succeeded").await?);
     }
     let mut properties = Map::new();
@@ -223,7 +226,7 @@ async fn delete(arm: &mut Arm, group: &str, registry: &str) -> Result<Answer> {
         Err(error) => return Err(error),
     };
     // A registry that ever had a replica goes as a long operation, and says what is going [recorded].
-    let answer = match registry_children::count(&mut cx, &found, Kind::Replication).await? {
+    let answer = match children::count(&mut cx, &found, Kind::Replication).await? {
         0 => Answer::empty(StatusCode::OK),
         _ => {
             let body = shown(&mut cx, &found, &api_version, "Deleting").await?;

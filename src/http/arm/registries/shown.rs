@@ -3,7 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{Cx, cache_rules, registry_children};
+use crate::app::Cx;
+use crate::app::registry::children;
+use crate::app::registry::copying::cache_rules;
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::world::name::REGISTRIES;
@@ -48,7 +50,7 @@ async fn properties(cx: &mut Cx, child: &Child, state: &str) -> Result<Map<Strin
         }
         Kind::Token => {
             let mut passwords = Vec::new();
-            for password in registry_children::passwords(cx, child).await? {
+            for password in children::passwords(cx, child).await? {
                 let mut one = json!({"creationTime": password.created_at.offset7()});
                 if let Some(expires_at) = password.expires_at {
                     one["expiry"] = json!(expires_at.offset7());

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::reading;
-use crate::app::{content, registry_children, replications};
+use crate::app::registry::{children, content, replications};
 use crate::domain::Result;
 use crate::domain::registry::child::{Kind, limit};
 use crate::http::arm::Arm;
@@ -36,7 +36,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answ
         if registry.premium() || !premium_only {
             let now = match kind {
                 Kind::Replication => replications::count(&mut cx, &registry).await?,
-                _ => registry_children::count(&mut cx, &registry, kind).await?,
+                _ => children::count(&mut cx, &registry, kind).await?,
             };
             let limit = limit(&registry.sku, kind).and_then(|l| i64::try_from(l).ok()).unwrap_or(-1);
             children.push(usage(name, limit, now));

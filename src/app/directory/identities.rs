@@ -1,0 +1,148 @@
+//! Principals and managed identities: the developer every world starts with, identities as resources,
+//! and the principals of registries' system-assigned identities.
+//! Must not know: what anybody may do.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::app::resources::groups;
+use crate::app::{App, Cx};
+use crate::domain::access::Caller;
+use crate::domain::directory::applications::{Application, Password};
+use crate::domain::directory::identity::{Identity, Principal, PrincipalKind};
+use crate::domain::error::ResourceError;
+use crate::domain::world::well_known::{
+    DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, ROLE_OWNER,
+};
+use crate::domain::world::{crypto, name};
+use crate::domain::{Result, Timestamp};
+use crate::store;
+use crate::store::access::Assignment;
+
+/// Puts the developer into a new world: a service principal, Owner of the subscription.
+pub(in crate::app) async fn settle_in(app: &Arc<App>) -> Result<()> {
+    let mut tx = app.store.read().await?;
+    let there = store::directory::by_object(&mut tx, DEVELOPER_OBJECT_ID).await?.is_some();
+    drop(tx);
+    if there {
+        return Ok(());
+    }
+    let mut cx = app.write_now(Caller::system()).await?;
+    let developer = Principal {
+        object_id: DEVELOPER_OBJECT_ID.to_owned(),
+        app_id: Some(DEVELOPER_CLIENT_ID.to_owned()),
+        kind: PrincipalKind::Application,
+        display_name: DEVELOPER_NAME.to_owned(),
+        resource_id: None,
+        created_at: cx.now,
+        doc: json!({}),
+    };
+    store::directory::insert(&mut cx.tx, &developer).await?;
+    let application = Application {
+        object_id: cx.guid(),
+        app_id: DEVELOPER_CLIENT_ID.to_owned(),
+        display_name: DEVELOPER_NAME.to_owned(),
+        created_at: cx.now,
+        doc: json!({}),
+    };
+    store::directory::insert_application(&mut cx.tx, &application).await?;
+    let password = Password {
+        key_id: cx.guid(),
+        app_id: DEVELOPER_CLIENT_ID.to_owned(),
+        holder: application.object_id,
+        display_name: None,
+        hint: DEVELOPER_SECRET[..3].to_owned(),
+        hash: crypto::sha256(DEVELOPER_SECRET.as_bytes()).to_vec(),
+        starts_at: Timestamp(0),
+        ends_at: crate::domain::world::time::END_OF_TIME,
+    };
+    store::directory::add_password(&mut cx.tx, &password).await?;
+    let owner = Assignment {
+        name: cx.guid(),
+        scope: name::subscription_id(),
+        role_id: ROLE_OWNER.to_owned(),
+        principal_id: DEVELOPER_OBJECT_ID.to_owned(),
+        principal_type: "ServicePrincipal".to_owned(),
+        created_by: DEVELOPER_OBJECT_ID.to_owned(),
+        created_at: cx.now,
+        updated_at: cx.now,
+        doc: json!({}),
+    };
+    store::access::save(&mut cx.tx, &owner).await?;
+    cx.commit().await
+}
+
+/// Adds a managed identity's principal to the directory.
+pub async fn add_managed(cx: &mut Cx, display_name: &str, resource_id: &str) -> Result<Principal> {
+    let principal = Principal {
+        object_id: cx.guid(),
+        app_id: Some(cx.guid()),
+        kind: PrincipalKind::ManagedIdentity,
+        display_name: display_name.to_owned(),
+        resource_id: Some(resource_id.to_owned()),
+        created_at: cx.now,
+        doc: json!({}),
+    };
+    store::directory::insert(&mut cx.tx, &principal).await?;
+    Ok(principal)
+}
+
+/// A user-assigned identity by group and name.
+pub async fn find(cx: &mut Cx, group: &str, identity: &str) -> Result<Option<Identity>> {
+    store::directory::identities::find(&mut cx.tx, group, identity).await
+}
+
+/// A user-assigned identity of a group that exists.
+pub async fn get(cx: &mut Cx, group: &str, identity: &str) -> Result<Identity> {
+    groups::get(cx, group).await?;
+    let missing =
+        || ResourceError::NotFound { resource: format!("{}/{identity}", name::IDENTITIES), group: group.to_owned() };
+    Ok(find(cx, group, identity).await?.ok_or_else(missing)?)
+}
+
+/// The identities of a group, or all.
+pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Identity>> {
+    store::directory::identities::list(&mut cx.tx, group).await
+}
+
+/// Creates a user-assigned identity, or changes its tags. `true`: it is new.
+pub async fn put(
+    cx: &mut Cx,
+    group: &str,
+    identity: &str,
+    location: &str,
+    tags: Value,
+    properties: Value,
+) -> Result<(Identity, bool)> {
+    if let Some(mut existing) = find(cx, group, identity).await? {
+        existing.tags = tags;
+        existing.properties = properties;
+        store::directory::identities::save(&mut cx.tx, &existing).await?;
+        return Ok((existing, false));
+    }
+    let principal = add_managed(cx, identity, &name::identity_id(group, identity)).await?;
+    let made = Identity {
+        group: group.to_owned(),
+        name: identity.to_owned(),
+        location: name::location(location),
+        tags,
+        properties,
+        principal_id: principal.object_id,
+        client_id: principal.app_id.unwrap_or_default(),
+        created_by: cx.caller.name.clone(),
+        created_at: cx.now,
+    };
+    store::directory::identities::save(&mut cx.tx, &made).await?;
+    Ok((made, true))
+}
+
+/// Deletes a user-assigned identity and its principal. `false`: there was none. Rights it held stay on
+/// the books, as on Azure, and open nothing.
+pub async fn delete(cx: &mut Cx, group: &str, identity: &str) -> Result<bool> {
+    let Some(existing) = find(cx, group, identity).await? else { return Ok(false) };
+    store::directory::identities::delete(&mut cx.tx, group, identity).await?;
+    store::directory::delete_federated_credentials(&mut cx.tx, &existing.client_id).await?;
+    store::directory::delete(&mut cx.tx, &existing.principal_id).await?;
+    Ok(true)
+}

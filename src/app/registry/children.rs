@@ -1,0 +1,285 @@
+//! Child resources of registries: find, save and remove any kind; scope maps, tokens and their passwords.
+//! Must not know: HTTP, what a token is worth in a request (see registry_tokens), how webhooks send.
+
+use rand::distr::{Alphanumeric, SampleString as _};
+use serde_json::{Map, Value, json};
+
+use crate::app::Cx;
+use crate::domain::error::{RegistryError, RequestError, ResourceError};
+use crate::domain::registry::Registry;
+use crate::domain::registry::child as rules;
+use crate::domain::registry::child::{Child, Kind};
+use crate::domain::resources::private_link;
+use crate::domain::world::crypto;
+use crate::domain::{Result, Timestamp};
+use crate::store;
+use crate::store::registry::children::Password;
+
+/// A child by name.
+pub async fn get(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<Child> {
+    find(cx, registry, kind, name).await?.ok_or_else(|| ResourceError::ChildNotFound(name.to_owned()).into())
+}
+
+/// A child by name, if it is there.
+pub async fn find(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<Option<Child>> {
+    if kind == Kind::ScopeMap
+        && let Some(map) = rules::system_scope_maps(registry).into_iter().find(|m| m.name.eq_ignore_ascii_case(name))
+    {
+        return Ok(Some(map));
+    }
+    store::registry::children::find(&mut cx.tx, registry.id, kind, name).await
+}
+
+/// The children of a kind: Azure's own scope maps first, then by name.
+pub async fn list(cx: &mut Cx, registry: &Registry, kind: Kind) -> Result<Vec<Child>> {
+    let mut children = match kind {
+        Kind::ScopeMap => rules::system_scope_maps(registry),
+        _ => Vec::new(),
+    };
+    children.extend(store::registry::children::list(&mut cx.tx, registry.id, kind).await?);
+    Ok(children)
+}
+
+/// How many children of a kind were made.
+pub async fn count(cx: &mut Cx, registry: &Registry, kind: Kind) -> Result<usize> {
+    store::registry::children::count(&mut cx.tx, registry.id, kind).await
+}
+
+/// A child to fill and [`save`]: the one that is there, or a new one if SKU, name and number allow it.
+/// `true`: it is new.
+pub async fn begin(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<(Child, bool)> {
+    rules::check_sku(registry, kind)?;
+    if let Some(child) = store::registry::children::find(&mut cx.tx, registry.id, kind, name).await? {
+        return Ok((child, false));
+    }
+    if !kind.may_be_named(name) {
+        let kind = format!("{}/{}", crate::domain::world::name::REGISTRIES, kind.segment());
+        return Err(ResourceError::NameInvalid { name: name.to_owned(), kind }.into());
+    }
+    if let Some(limit) = rules::limit(&registry.sku, kind)
+        && count(cx, registry, kind).await? >= limit
+    {
+        return Err(RegistryError::Invalid(format!(
+            "The maximum number of {} ({limit}) of the SKU {} has been reached for registry {}.",
+            kind.segment(),
+            registry.sku,
+            registry.name
+        ))
+        .into());
+    }
+    Ok((Child::new(registry, kind, name, &cx.caller.name, cx.now), true))
+}
+
+/// Keeps a child.
+pub async fn save(cx: &mut Cx, mut child: Child) -> Result<Child> {
+    child.modified_by = cx.caller.name.clone();
+    child.modified_at = cx.now;
+    child.id = store::registry::children::put(&mut cx.tx, &child).await?;
+    Ok(child)
+}
+
+/// Removes a child with all it holds. `None`: there was none.
+pub async fn remove(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<Option<Child>> {
+    let Some(child) = find(cx, registry, kind, name).await? else { return Ok(None) };
+    if child.id == 0 {
+        return Err(RegistryError::Invalid(format!(
+            "The scope map {} is defined by the system and cannot be changed or deleted.",
+            child.name
+        ))
+        .into());
+    }
+    if let Some(principal) = &child.principal {
+        store::directory::delete(&mut cx.tx, principal).await?;
+    }
+    store::registry::children::delete(&mut cx.tx, child.id).await?;
+    Ok(Some(child))
+}
+
+/// Before a registry goes: its children's principals leave the directory. The rows go with the registry.
+pub(in crate::app) async fn remove_principals(cx: &mut Cx, registry: &Registry) -> Result<()> {
+    for child in store::registry::children::list(&mut cx.tx, registry.id, Kind::CredentialSet).await? {
+        if let Some(principal) = &child.principal {
+            store::directory::delete(&mut cx.tx, principal).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds or changes a private endpoint connection: a PUT's body. `true`: it is new.
+pub async fn put_private_link(cx: &mut Cx, registry: &Registry, name: &str, asked: &Value) -> Result<(Child, bool)> {
+    let (mut link, new) = begin(cx, registry, Kind::PrivateEndpointConnection, name).await?;
+    link.properties = private_link::settle(Some(&link.properties), asked);
+    Ok((save(cx, link).await?, new))
+}
+
+// Scope maps.
+
+/// Saves a scope map: `properties` of a PUT or a PATCH. `true`: it is new.
+pub async fn put_scope_map(
+    cx: &mut Cx,
+    registry: &Registry,
+    name: &str,
+    asked: &Map<String, Value>,
+) -> Result<(Child, bool)> {
+    if rules::SYSTEM_SCOPE_MAPS.iter().any(|(system, ..)| system.eq_ignore_ascii_case(name)) {
+        return Err(RegistryError::Invalid(format!(
+            "The scope map {name} is defined by the system and cannot be changed or deleted."
+        ))
+        .into());
+    }
+    let (mut map, new) = begin(cx, registry, Kind::ScopeMap, name).await?;
+    for field in ["description", "actions"] {
+        if let Some(value) = asked.get(field).filter(|v| !v.is_null()) {
+            map.properties.insert(field.to_owned(), value.clone());
+        }
+    }
+    rules::check_actions(map.properties.get("actions").unwrap_or(&Value::Null))?;
+    map.properties.insert("type".to_owned(), json!("UserDefined"));
+    Ok((save(cx, map).await?, new))
+}
+
+// Tokens.
+
+/// Characters of a token's password [recorded].
+const PASSWORD_LENGTH: usize = 52;
+/// The names of a token's passwords [recorded].
+pub const PASSWORDS: [&str; 2] = ["password1", "password2"];
+
+/// A token as sign-in meets it.
+#[derive(Debug, Clone)]
+pub struct RegistryToken {
+    /// Its row id: another token of its name has another one.
+    pub id: i64,
+    /// Whether it may be used.
+    pub enabled: bool,
+    /// What its scope map allows; empty where the scope map is gone. See `registry_child::actions_allow`.
+    pub actions: Vec<String>,
+    passwords: Vec<Password>,
+}
+
+impl RegistryToken {
+    /// Whether a password is one of its own and has not expired, in simulated time.
+    #[must_use]
+    pub fn accepts(&self, password: &str, now: Timestamp) -> bool {
+        let hash = crypto::sha256(password.as_bytes());
+        let good = |p: &Password| crypto::same_secret(&p.hash, &hash) && p.expires_at.is_none_or(|end| now < end);
+        self.passwords.iter().any(good)
+    }
+}
+
+/// The token with this user name, for sign-in.
+pub async fn token_by_name(cx: &mut Cx, registry: &Registry, name: &str) -> Result<Option<RegistryToken>> {
+    let found = store::registry::children::find(&mut cx.tx, registry.id, Kind::Token, name).await?;
+    as_signed_in(cx, registry, found).await
+}
+
+/// The token with this row id, for those who have signed in with it.
+pub async fn token_by_id(cx: &mut Cx, registry: &Registry, id: i64) -> Result<Option<RegistryToken>> {
+    let found = store::registry::children::find_by_id(&mut cx.tx, registry.id, Kind::Token, id).await?;
+    as_signed_in(cx, registry, found).await
+}
+
+async fn as_signed_in(cx: &mut Cx, registry: &Registry, found: Option<Child>) -> Result<Option<RegistryToken>> {
+    let Some(token) = found else { return Ok(None) };
+    let scope_map = match rules::child_name(registry, Kind::ScopeMap, token.text("scopeMapId")) {
+        Some(name) => find(cx, registry, Kind::ScopeMap, name).await?,
+        None => None,
+    };
+    let actions = scope_map.as_ref().and_then(|m| m.properties.get("actions")).and_then(Value::as_array);
+    let actions = actions.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let passwords = store::registry::children::passwords(&mut cx.tx, token.id).await?;
+    Ok(Some(RegistryToken { id: token.id, enabled: token.enabled(), actions, passwords }))
+}
+
+/// A token's passwords, without their values.
+pub async fn passwords(cx: &mut Cx, token: &Child) -> Result<Vec<Password>> {
+    store::registry::children::passwords(&mut cx.tx, token.id).await
+}
+
+/// Saves a token: `properties` of a PUT or a PATCH. A list of passwords keeps those that it names and takes
+/// the others away [cli: token credential delete]. `true`: it is new.
+pub async fn put_token(
+    cx: &mut Cx,
+    registry: &Registry,
+    name: &str,
+    asked: &Map<String, Value>,
+) -> Result<(Child, bool)> {
+    let (mut token, new) = begin(cx, registry, Kind::Token, name).await?;
+    if let Some(id) = asked.get("scopeMapId").and_then(Value::as_str) {
+        let map = rules::child_name(registry, Kind::ScopeMap, id).ok_or_else(|| wrong_id("scopeMapId", id))?;
+        let map = get(cx, registry, Kind::ScopeMap, map).await?;
+        token.properties.insert("scopeMapId".to_owned(), json!(map.arm_id(registry)));
+    }
+    if token.text("scopeMapId").is_empty() {
+        return Err(missing("scopeMapId"));
+    }
+    if let Some(status) = asked.get("status").filter(|s| !s.is_null()) {
+        token.properties.insert("status".to_owned(), json!(status_word(status)?));
+    } else if new {
+        token.properties.insert("status".to_owned(), json!("enabled"));
+    }
+    let credentials = asked.get("credentials").filter(|c| !c.is_null());
+    if let Some(certificates) = credentials.and_then(|c| c["certificates"].as_array()).filter(|c| !c.is_empty()) {
+        token.properties.insert("certificates".to_owned(), json!(certificates));
+    }
+    let token = save(cx, token).await?;
+    if let Some(kept) = credentials.and_then(|c| c["passwords"].as_array()) {
+        for name in PASSWORDS {
+            if !kept.iter().any(|p| p["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name))) {
+                store::registry::children::delete_password(&mut cx.tx, token.id, name).await?;
+            }
+        }
+    }
+    Ok((token, new))
+}
+
+/// Makes a token's passwords anew: the named one, or both. Returns the token and each with its secret, which
+/// is not to be had again.
+pub async fn generate_credentials(
+    cx: &mut Cx,
+    registry: &Registry,
+    token_id: &str,
+    name: Option<&str>,
+    expires_at: Option<Timestamp>,
+) -> Result<(Child, Vec<(Password, String)>)> {
+    let token = rules::child_name(registry, Kind::Token, token_id).ok_or_else(|| wrong_id("tokenId", token_id))?;
+    let token = get(cx, registry, Kind::Token, token).await?;
+    let names: Vec<&str> = match name {
+        None => PASSWORDS.to_vec(),
+        Some(asked) => {
+            let known = PASSWORDS.into_iter().find(|n| n.eq_ignore_ascii_case(asked));
+            vec![known.ok_or_else(|| RequestError::InvalidValue {
+                property: "name".to_owned(),
+                message: format!("'{asked}' is not the name of a password; it is 'password1' or 'password2'"),
+            })?]
+        }
+    };
+    let mut made = Vec::new();
+    for name in names {
+        let secret = Alphanumeric.sample_string(&mut cx.rng(), PASSWORD_LENGTH);
+        let hash = crypto::sha256(secret.as_bytes()).to_vec();
+        let password = Password { name: name.to_owned(), hash, created_at: cx.now, expires_at };
+        store::registry::children::set_password(&mut cx.tx, token.id, &password).await?;
+        made.push((password, secret));
+    }
+    Ok((token, made))
+}
+
+/// `enabled` or `disabled`, in any case.
+pub(in crate::app) fn status_word(status: &Value) -> Result<&'static str> {
+    let asked = status.as_str().unwrap_or_default();
+    ["enabled", "disabled"].into_iter().find(|w| w.eq_ignore_ascii_case(asked)).ok_or_else(|| {
+        let message = format!("'{asked}' is not one of 'enabled', 'disabled'");
+        RequestError::InvalidValue { property: "status".to_owned(), message }.into()
+    })
+}
+
+/// The refusal of a document without a required property.
+pub(in crate::app) fn missing(property: &str) -> crate::domain::Error {
+    RequestError::InvalidValue { property: property.to_owned(), message: "it is required".to_owned() }.into()
+}
+
+fn wrong_id(property: &str, id: &str) -> crate::domain::Error {
+    let message = format!("'{id}' is not the id of such a resource of this registry");
+    RequestError::InvalidValue { property: property.to_owned(), message }.into()
+}

@@ -1,0 +1,462 @@
+//! A registry's conversation with its vault: the only verb that crosses from registries to keys, and it
+//! goes as the registry's own identity through the gate that everybody passes.
+//! **Where a registry blocks when its key is revoked:** [`open`].
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use zeroize::Zeroizing;
+
+use crate::app::vault::keys;
+use crate::app::{App, Cx};
+use crate::domain::access::Caller;
+use crate::domain::directory::identity::Identity;
+use crate::domain::error::{ContentError, RegistryError};
+use crate::domain::registry::Registry;
+use crate::domain::registry::cmk::{Cmk, KeyId, KeyIdentity, WRAP_ALGORITHM};
+use crate::domain::registry::envelope::Dek;
+use crate::domain::vault::key::Operation;
+use crate::domain::world::crypto;
+use crate::domain::world::name::{IDENTITIES, ResourceId};
+use crate::domain::{Error, Result, Timestamp};
+use crate::store;
+use crate::store::directory::Who;
+
+/// Data keys that were unwrapped before, so that the RSA work is not repeated. Not a permission: unless
+/// `--revocation-delay` says otherwise, every use asks the vault whether it still may.
+#[derive(Debug, Default)]
+pub struct Unwrapped(Mutex<HashMap<i64, Memo>>);
+
+#[derive(Debug, Clone)]
+struct Memo {
+    wrapped: Vec<u8>,
+    dek: Dek,
+    checked_at: Timestamp,
+}
+
+impl Unwrapped {
+    fn get(&self, registry: &Registry) -> Option<Memo> {
+        let memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        memos.get(&registry.id).filter(|m| m.wrapped == registry.wrapped_dek).cloned()
+    }
+
+    fn put(&self, registry: &Registry, dek: &Dek, checked_at: Timestamp) {
+        let memo = Memo { wrapped: registry.wrapped_dek.clone(), dek: dek.clone(), checked_at };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.id, memo);
+    }
+
+    /// Forgets a registry's data key.
+    pub fn forget(&self, registry: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&registry);
+    }
+}
+
+/// The registry's data key, if its identity may now unwrap it with the key version that wrapped it; else
+/// `ContentError::KeyForbidden`. Every read or write of content or its metadata begins here.
+pub async fn open(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
+    match unwrap(cx, registry).await {
+        Ok(dek) => Ok(dek),
+        Err(failure) if failure.is_failure() => Err(failure),
+        Err(refusal) => {
+            tracing::info!(registry = %registry.name, %refusal, "registry data is blocked: its key cannot be used");
+            Err(ContentError::KeyForbidden.into())
+        }
+    }
+}
+
+/// Why a registry's data is blocked at the moment, if it is. That the emulator looks is no call of the
+/// registry's: it leaves no audit record.
+pub async fn blocked(cx: &mut Cx, registry: &Registry) -> Option<Error> {
+    let unheard = std::mem::replace(&mut cx.unheard, true);
+    let blocked = unwrap(cx, registry).await.err();
+    cx.unheard = unheard;
+    blocked
+}
+
+async fn unwrap(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
+    let dek = match leave_to_open(cx, registry).await? {
+        Leave::Kept(dek) => return Ok(dek),
+        Leave::Memo(dek) => dek,
+        Leave::Platform => {
+            Dek::from_unwrapped(&crypto::open(&cx.app.master, PLATFORM_CONTEXT, &registry.wrapped_dek)?)?
+        }
+        Leave::Key(handle) => opened(&handle, &registry.wrapped_dek)?,
+    };
+    cx.app.unwrapped.put(registry, &dek, cx.now);
+    Ok(dek)
+}
+
+/// Leave to open a registry's data key, and with what.
+enum Leave {
+    /// Unwrapped before, and not to be asked about again yet.
+    Kept(Dek),
+    /// Unwrapped before; the vault was asked just now.
+    Memo(Dek),
+    /// The platform key opens it.
+    Platform,
+    /// A vault's key opens it.
+    Key(Box<keys::Handle>),
+}
+
+async fn leave_to_open(cx: &mut Cx, registry: &Registry) -> Result<Leave> {
+    let memo = cx.app.unwrapped.get(registry);
+    let Some(cmk) = &registry.cmk else {
+        return Ok(memo.map_or(Leave::Platform, |memo| Leave::Kept(memo.dek)));
+    };
+    if let Some(memo) = &memo
+        && cx.now.0 - memo.checked_at.0 < cx.app.revocation_delay
+    {
+        let kept = Leave::Kept(memo.dek.clone());
+        cx.holds_until(memo.checked_at.plus(cx.app.revocation_delay));
+        return Ok(kept);
+    }
+    let identity = principal(cx, registry, &cmk.identity).await?;
+    let handle = authorize(cx, &identity, &cmk.versioned(), Operation::UnwrapKey).await?;
+    Ok(memo.map_or_else(|| Leave::Key(Box::new(handle)), |memo| Leave::Memo(memo.dek)))
+}
+
+fn opened(handle: &keys::Handle, wrapped: &[u8]) -> Result<Dek> {
+    Dek::from_unwrapped(&Zeroizing::new(handle.run(WRAP_ALGORITHM, wrapped)?))
+}
+
+/// What the platform key's envelope is bound to.
+const PLATFORM_CONTEXT: &[u8] = b"platform-wrapped data key";
+
+/// Wraps a data key with the platform key: registries without a customer-managed key.
+pub fn wrap_with_platform_key(cx: &Cx, dek: &Dek) -> Result<Vec<u8>> {
+    crypto::seal(&cx.app.master, PLATFORM_CONTEXT, dek.to_wrap().as_slice(), &mut cx.rng())
+}
+
+/// A key version that may wrap a registry's data key.
+struct Target {
+    cmk: Cmk,
+    wrap: keys::Handle,
+    unwrap: keys::Handle,
+}
+
+/// Gets `key` as the registry's `identity`, with leave to wrap and to unwrap. Refusals are those of acr.md B.1 rows 6,
+/// 7 and 22.
+async fn target(cx: &mut Cx, registry: &Registry, key: &KeyId, identity: &KeyIdentity) -> Result<Target> {
+    let refused = |why: Error| match why {
+        failure if failure.is_failure() => failure,
+        _ => {
+            tracing::info!(registry = %registry.name, %key, %why, "the key was refused to the registry");
+            RegistryError::KeyAccess { key: key.to_string(), identity: identity.as_str().to_owned() }.into()
+        }
+    };
+    let principal = principal(cx, registry, identity).await;
+    // One that is attached and disabled gets no further than to the vault's door.
+    let principal = principal.map_err(|why| if matches!(why, Error::SignIn(_)) { refused(why) } else { why })?;
+    let outer = cx.act_as(principal.clone());
+    let found = keys::get(cx, &key.vault, &key.key, key.version.as_deref()).await;
+    cx.act_as(outer);
+    let (_, _, version) = found.map_err(refused)?;
+    if !version.is_rsa() {
+        return Err(RegistryError::KeyType(key.to_string()).into());
+    }
+    let exact = key.at(&version.version);
+    let wrap = authorize(cx, &principal, &exact, Operation::WrapKey).await.map_err(refused)?;
+    let unwrap = authorize(cx, &principal, &exact, Operation::UnwrapKey).await.map_err(refused)?;
+    let cmk = Cmk { key: key.clone(), version: version.version, identity: identity.clone(), rotated_at: None };
+    Ok(Target { cmk, wrap, unwrap })
+}
+
+impl Target {
+    /// Wraps, and unwraps once to be sure that the data can be had back.
+    fn protect(&self, dek: &Dek) -> Result<Vec<u8>> {
+        let wrapped = self.wrap.run(WRAP_ALGORITHM, dek.to_wrap().as_slice())?;
+        let back = opened(&self.unwrap, &wrapped)?;
+        if crypto::same_secret(back.to_wrap().as_slice(), dek.to_wrap().as_slice()) {
+            return Ok(wrapped);
+        }
+        Err(Error::Internal(format!("{} did not give back what it wrapped", self.cmk.versioned())))
+    }
+}
+
+/// Makes a data key and takes it under `key`, as the registry's `identity`. Within a change.
+pub async fn protect(cx: &mut Cx, registry: &Registry, key: &KeyId, identity: &KeyIdentity) -> Result<(Cmk, Vec<u8>)> {
+    let target = target(cx, registry, key, identity).await?;
+    let cmk = target.cmk.clone();
+    let question = format!("a data key wrapped by {}", cmk.versioned());
+    let wrapped =
+        cx.aside(&registry.arm_id(), &question, move || target.protect(&Dek::generate(&mut crate::app::rng())))?;
+    Ok((cmk, wrapped))
+}
+
+/// Moves a registry's data key to `key`, as its `identity`. `None`: it is there already. Within a change.
+pub async fn rewrap(
+    cx: &mut Cx,
+    registry: &Registry,
+    key: &KeyId,
+    identity: &KeyIdentity,
+) -> Result<Option<(Cmk, Vec<u8>)>> {
+    let leave = leave_to_rotate(cx, registry, identity).await?;
+    let target = target(cx, registry, key, identity).await?;
+    let cmk = target.cmk.clone();
+    if registry.cmk.as_ref().is_some_and(|old| Cmk { rotated_at: None, ..old.clone() } == cmk) {
+        return Ok(None);
+    }
+    let before = registry.wrapped_dek.clone();
+    let question = format!("{} wrapped by {}", crypto::hex(&crypto::sha256(&before)), cmk.versioned());
+    let wrapped = cx.aside(&registry.arm_id(), &question, move || match leave {
+        Leave::Kept(dek) | Leave::Memo(dek) => target.protect(&dek),
+        Leave::Key(handle) => target.protect(&opened(&handle, &before)?),
+        Leave::Platform => Err(Error::Internal("the platform key protects no registry that can rotate".to_owned())),
+    })?;
+    Ok(Some((cmk, wrapped)))
+}
+
+/// Leave to open the data key for a rotation, by the identity so far or, where that one is refused, by the new one:
+/// so an identity that was lost can be replaced as long as the key itself is there.
+async fn leave_to_rotate(cx: &mut Cx, registry: &Registry, new_identity: &KeyIdentity) -> Result<Leave> {
+    let refusal = match leave_to_open(cx, registry).await {
+        Ok(leave) => return Ok(leave),
+        Err(refusal) => refusal,
+    };
+    let Some(cmk) = &registry.cmk else { return Err(refusal) };
+    let other = Registry { cmk: Some(Cmk { identity: new_identity.clone(), ..cmk.clone() }), ..registry.clone() };
+    leave_to_open(cx, &other).await.map_err(|_| match refusal {
+        failure if failure.is_failure() => failure,
+        _ => RegistryError::KeyAccess { key: cmk.versioned().to_string(), identity: cmk.identity.as_str().to_owned() }
+            .into(),
+    })
+}
+
+async fn authorize(cx: &mut Cx, identity: &Caller, key: &KeyId, operation: Operation) -> Result<keys::Handle> {
+    let outer = cx.act_as(identity.clone());
+    let handle = keys::authorize(cx, &key.vault, &key.key, key.version.as_deref(), operation).await;
+    cx.act_as(outer);
+    if cx.unheard {
+        return handle;
+    }
+    match handle {
+        Ok(handle) => Ok(handle.heard_as(identity)),
+        Err(refusal) => {
+            let object = (key.key.as_str(), key.version.as_deref().unwrap_or_default());
+            keys::heard_refusal(cx, identity, &key.vault, object, operation, &refusal).await?;
+            Err(refusal)
+        }
+    }
+}
+
+/// The registry's identity as a caller. It must be attached to the registry, and its principal must exist and not be
+/// disabled: it would get no token for the vault. Only the system-assigned one counts as a trusted service (article: the firewall scenario).
+async fn principal(cx: &mut Cx, registry: &Registry, identity: &KeyIdentity) -> Result<Caller> {
+    let (object_id, trusted) = match identity {
+        KeyIdentity::System => (registry.system_principal.clone(), true),
+        KeyIdentity::User(client_id) => (attached(cx, &registry.user_identities, client_id).await?, false),
+    };
+    let found = match object_id {
+        Some(id) => store::directory::standing(&mut cx.tx, Who::Object(&id)).await?,
+        None => None,
+    };
+    let found = found.ok_or_else(|| not_attached(registry, identity))?;
+    let mut caller = Caller::of(found, REGISTRY_ADDRESS)?;
+    caller.trusted_service = trusted;
+    Ok(caller)
+}
+
+/// The address from which registries call vaults: one of no network that a rule would admit
+/// (TEST-NET-1, RFC 5737).
+pub(in crate::app) const REGISTRY_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// The refusal for an identity that the registry does not have (acr.md A.4).
+#[must_use]
+pub fn not_attached(registry: &Registry, identity: &KeyIdentity) -> Error {
+    let identity = match identity {
+        KeyIdentity::System => registry.system_principal.clone().unwrap_or_else(|| "system".to_owned()),
+        KeyIdentity::User(client_id) => client_id.clone(),
+    };
+    RegistryError::IdentityNotAttached { registry_id: registry.arm_id(), registry: registry.name.clone(), identity }
+        .into()
+}
+
+/// The object id of the attached user-assigned identity with this client id.
+pub async fn attached(cx: &mut Cx, ids: &[String], client_id: &str) -> Result<Option<String>> {
+    Ok(attached_identity(cx, ids, client_id).await?.map(|identity| identity.principal_id))
+}
+
+async fn attached_identity(cx: &mut Cx, ids: &[String], client_id: &str) -> Result<Option<Identity>> {
+    for id in ids {
+        let Some(id) = ResourceId::parse(id).filter(|id| id.is(IDENTITIES)) else { continue };
+        if let Some(identity) = store::directory::identities::find(&mut cx.tx, &id.group, &id.name).await?
+            && identity.client_id.eq_ignore_ascii_case(client_id)
+        {
+            return Ok(Some(identity));
+        }
+    }
+    Ok(None)
+}
+
+/// The name of the identity with which a registry goes to its vault: `system`, or that of an attached one
+/// that is still there.
+pub(in crate::app) async fn identity_name(cx: &mut Cx, registry: &Registry) -> Result<Option<String>> {
+    match registry.cmk.as_ref().map(|cmk| &cmk.identity) {
+        None => Ok(None),
+        Some(system @ KeyIdentity::System) => Ok(Some(system.as_str().to_owned())),
+        Some(KeyIdentity::User(client_id)) => {
+            Ok(attached_identity(cx, &registry.user_identities, client_id).await?.map(|identity| identity.name))
+        }
+    }
+}
+
+/// When registries next look for new versions of their keys.
+pub(in crate::app) async fn next_look(cx: &mut Cx) -> Result<Option<Timestamp>> {
+    store::registry::registries::next_look(&mut cx.tx).await
+}
+
+/// The hourly look, at the instant `now`: each registry whose time has come takes the newest version of
+/// its key, if there is a new one and it may wrap with it; else it stays with what it has.
+pub(in crate::app) async fn look_for_new_versions(app: &Arc<App>, now: Timestamp) -> Result<()> {
+    let mut cx = app.read_now(Caller::system()).await?;
+    cx.now = now;
+    let mut look = Look { cx: &mut cx, callers: HashMap::new(), newest: HashMap::new(), uses: HashMap::new() };
+    let mut jobs = Vec::new();
+    for registry in store::registry::registries::looking(&mut look.cx.tx, now).await? {
+        if let Some(job) = look.rotation(registry).await? {
+            jobs.push(job);
+        }
+    }
+    drop(cx);
+    // RSA, on all cores and outside of any transaction.
+    let rotated = tokio::task::spawn_blocking(move || rewrap_all(jobs)).await.map_err(Error::internal)?;
+    let mut cx = app.write_now(Caller::system()).await?;
+    for Rotation { registry, cmk, done, .. } in rotated {
+        let wrapped = match done {
+            Some(Ok(wrapped)) => wrapped,
+            Some(Err(why)) => {
+                tracing::warn!(%registry.name, %why, "could not rotate to the key's new version");
+                continue;
+            }
+            None => continue,
+        };
+        let cmk = Cmk { rotated_at: Some(now), ..cmk };
+        if store::registry::registries::rewrap(&mut cx.tx, registry.id, &registry.wrapped_dek, &cmk, &wrapped, now)
+            .await?
+        {
+            tracing::info!(registry = %registry.name, key = %cmk.versioned(), "rotated to the key's new version");
+        }
+    }
+    store::registry::registries::put_off_looks(&mut cx.tx, now).await?;
+    cx.commit().await
+}
+
+/// One look over many registries. Registries share identities and keys, and within one transaction at one
+/// instant the vault's answer to the same question is the same: each is asked once.
+struct Look<'a> {
+    cx: &'a mut Cx,
+    callers: HashMap<(Vec<String>, Option<String>, String), Option<Caller>>,
+    /// By caller and key: the newest version, where the caller may see it.
+    newest: HashMap<(String, KeyId), Option<String>>,
+    /// By caller, key version and operation: leave to use it.
+    uses: HashMap<(String, KeyId, &'static str), Option<Arc<keys::Handle>>>,
+}
+
+/// A registry's move to a new version: what it takes, and what came of it.
+struct Rotation {
+    registry: Registry,
+    cmk: Cmk,
+    old: Arc<keys::Handle>,
+    wrap: Arc<keys::Handle>,
+    unwrap: Arc<keys::Handle>,
+    done: Option<Result<Vec<u8>>>,
+}
+
+impl Look<'_> {
+    /// The rotation that is due for a registry, if there is a new version and all it takes is allowed.
+    async fn rotation(&mut self, registry: Registry) -> Result<Option<Rotation>> {
+        let Some(cmk) = registry.cmk.clone().filter(Cmk::follows_new_versions) else { return Ok(None) };
+        let Some(caller) = self.caller(&registry, &cmk.identity).await? else { return Ok(None) };
+        let Some(newest) = self.newest(&caller, &cmk.key).await? else { return Ok(None) };
+        if newest == cmk.version {
+            return Ok(None);
+        }
+        let new = cmk.key.at(&newest);
+        let old = self.leave(&caller, &cmk.versioned(), Operation::UnwrapKey).await?;
+        let wrap = self.leave(&caller, &new, Operation::WrapKey).await?;
+        let unwrap = self.leave(&caller, &new, Operation::UnwrapKey).await?;
+        let (Some(old), Some(wrap), Some(unwrap)) = (old, wrap, unwrap) else {
+            tracing::info!(registry = %registry.name, key = %new, "the key's new version was refused to the registry");
+            return Ok(None);
+        };
+        if !wrap.version.is_rsa() {
+            return Ok(None);
+        }
+        let cmk = Cmk { version: newest, ..cmk };
+        Ok(Some(Rotation { registry, cmk, old, wrap, unwrap, done: None }))
+    }
+
+    async fn caller(&mut self, registry: &Registry, identity: &KeyIdentity) -> Result<Option<Caller>> {
+        let (users, system) = (registry.user_identities.clone(), registry.system_principal.clone());
+        let asked = (users, system, identity.as_str().to_owned());
+        if let Some(known) = self.callers.get(&asked) {
+            return Ok(known.clone());
+        }
+        let caller = allowed(principal(self.cx, registry, identity).await)?;
+        self.callers.insert(asked, caller.clone());
+        Ok(caller)
+    }
+
+    async fn newest(&mut self, caller: &Caller, key: &KeyId) -> Result<Option<String>> {
+        let asked = (caller.object_id.clone(), key.clone());
+        if let Some(known) = self.newest.get(&asked) {
+            return Ok(known.clone());
+        }
+        let outer = self.cx.act_as(caller.clone());
+        let found = keys::get(self.cx, &key.vault, &key.key, None).await;
+        self.cx.act_as(outer);
+        let newest = allowed(found)?.map(|(_, _, version)| version.version);
+        self.newest.insert(asked, newest.clone());
+        Ok(newest)
+    }
+
+    async fn leave(&mut self, caller: &Caller, key: &KeyId, operation: Operation) -> Result<Option<Arc<keys::Handle>>> {
+        let asked = (caller.object_id.clone(), key.clone(), operation.as_str());
+        if let Some(known) = self.uses.get(&asked) {
+            return Ok(known.clone());
+        }
+        let handle = allowed(authorize(self.cx, caller, key, operation).await)?.map(Arc::new);
+        self.uses.insert(asked, handle.clone());
+        Ok(handle)
+    }
+}
+
+/// A refusal is an answer here, not a failure.
+fn allowed<T>(asked: Result<T>) -> Result<Option<T>> {
+    match asked {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.is_failure() => Err(failure),
+        Err(why) => {
+            tracing::info!(%why, "a look for a new key version was refused");
+            Ok(None)
+        }
+    }
+}
+
+/// Does the RSA work of all rotations, spread over the machine's cores.
+fn rewrap_all(mut jobs: Vec<Rotation>) -> Vec<Rotation> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = jobs.len().div_ceil(cores).max(1);
+    std::thread::scope(|scope| {
+        for part in jobs.chunks_mut(share) {
+            scope.spawn(move || {
+                for job in part {
+                    job.done = Some(rotated(&job.old, &job.wrap, &job.unwrap, &job.registry.wrapped_dek));
+                }
+            });
+        }
+    });
+    jobs
+}
+
+/// Unwraps with the old version, wraps with the new one, and unwraps once more to be sure.
+fn rotated(old: &keys::Handle, wrap: &keys::Handle, unwrap: &keys::Handle, wrapped: &[u8]) -> Result<Vec<u8>> {
+    let dek = Zeroizing::new(old.run(WRAP_ALGORITHM, wrapped)?);
+    let new = wrap.run(WRAP_ALGORITHM, &dek)?;
+    let back = Zeroizing::new(unwrap.run(WRAP_ALGORITHM, &new)?);
+    if !crypto::same_secret(&back, &dek) {
+        return Err(Error::Internal("the new key version did not give back what it wrapped".to_owned()));
+    }
+    Ok(new)
+}

@@ -1,0 +1,331 @@
+//! Entering a registry: by what somebody was let in, and the two ways on from there. Whoever only reads goes on in the
+//! transaction that let it in. Whoever writes, or has waited for anybody since (a body, another registry), asks all
+//! of it again in the transaction that it goes on in: what began before a revocation changes nothing after it.
+//! Must not know: HTTP, how a key is unwrapped (see cmk), how tokens are made (see registry_tokens).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+
+use crate::app::directory::tokens;
+use crate::app::registry::registry_tokens::{self, Access, Admitted, Claims, Need, Presented, Scope};
+use crate::app::registry::{cmk, registries, replications};
+use crate::app::{App, Cx, access};
+use crate::domain::access::Caller;
+use crate::domain::error::{ContentError, RegistryError};
+use crate::domain::registry::Registry;
+use crate::domain::registry::child::{self, CacheRule, Kind};
+use crate::domain::registry::envelope::Dek;
+use crate::domain::world::name::REGISTRIES;
+use crate::domain::{Result, Timestamp};
+use crate::store;
+
+/// By what somebody was let in.
+#[derive(Debug, Clone)]
+pub(super) enum Entry {
+    /// What was shown to the login server, from where, for a right there.
+    Shown { presented: Arc<Presented>, address: IpAddr, need: Need<'static> },
+    /// A right at resource management: to import into the registry.
+    Import(Caller),
+    /// A right at resource management: to pull from this repository, to import it elsewhere.
+    Export(Caller, String),
+    /// A link to one blob of a repository, used at this data endpoint.
+    Link { host: String, repository: String, address: IpAddr },
+}
+
+impl Entry {
+    fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Shown { address, .. } | Self::Link { address, .. } => Some(*address),
+            Self::Import(_) | Self::Export(..) => None,
+        }
+    }
+
+    /// Asks whether it lets into a registry now, and for what.
+    pub(super) async fn ask(&self, cx: &mut Cx, registry: &Registry) -> Result<Admitted> {
+        match self {
+            Self::Shown { presented, need, .. } => registry_tokens::require(cx, registry, presented, need).await,
+            Self::Link { host, repository, address } => {
+                // Without the setting, or in another region, there is no such host on Azure.
+                let regions = replications::regions(cx, registry).await?;
+                if !regions.iter().any(|region| registry.data_endpoint(region).as_deref() == Some(host)) {
+                    return Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into());
+                }
+                registry_tokens::admit(registry, *address)?;
+                let actions = ["pull".to_owned()].into();
+                let scope = Scope { kind: "repository".to_owned(), name: repository.clone(), actions };
+                Ok(Admitted { access: Access::Token(vec![scope]), subject: String::new() })
+            }
+            Self::Import(caller) | Self::Export(caller, _) => {
+                let caller = tokens::again(cx, caller).await?;
+                let outer = cx.act_as(caller);
+                let admitted = self.ask_management(cx, registry).await;
+                cx.act_as(outer);
+                admitted
+            }
+        }
+    }
+
+    /// The same as the caller of resource management.
+    async fn ask_management(&self, cx: &mut Cx, registry: &Registry) -> Result<Admitted> {
+        let subject = cx.caller.object_id.clone();
+        let access = match self {
+            Self::Export(_, repository) => registry_tokens::require_pull(cx, registry, repository).await?,
+            _ => {
+                access::require(cx, &format!("{REGISTRIES}/importImage/action"), &registry.arm_id()).await?;
+                Access::everything()
+            }
+        };
+        Ok(Admitted { access, subject })
+    }
+}
+
+/// A registry, entered: the caller may do what it asked for, and the key is usable.
+#[derive(Debug, Clone)]
+pub struct Inside {
+    /// The registry.
+    pub registry: Arc<Registry>,
+    entry: Entry,
+    /// What the caller may do here.
+    access: Arc<Access>,
+    /// Who the caller is, as tokens of the registry name it.
+    pub(super) subject: Arc<str>,
+    pub(super) dek: Dek,
+    rules: Arc<Vec<CacheRule>>,
+    /// What is put here was pulled through a cache rule.
+    pub(super) filling: bool,
+    /// The store's generation under which all this was asked. 0: not known.
+    asked_under: u64,
+    /// Until when it would be answered alike, if nothing is written.
+    asked_until: Timestamp,
+}
+
+/// Where a repository is filled from.
+#[derive(Debug, Clone)]
+pub struct CachedFrom {
+    /// The name of the cache rule.
+    pub rule: String,
+    /// `host/repository`.
+    pub source: String,
+    /// The ARM id of the credential set to sign in there with.
+    pub credentials: Option<String>,
+}
+
+impl Inside {
+    /// Asks whether `entry` lets into a registry, and opens its data with its key. `generation` is the store's from
+    /// before the transaction read anything.
+    pub(super) async fn open(cx: &mut Cx, registry: Registry, entry: Entry, generation: u64) -> Result<Self> {
+        let Admitted { access, subject } = entry.ask(cx, &registry).await?;
+        let dek = cmk::open(cx, &registry).await?;
+        let rules = store::registry::children::list(&mut cx.tx, registry.id, Kind::CacheRule).await?;
+        Ok(Self {
+            registry: Arc::new(registry),
+            entry,
+            access: Arc::new(access),
+            subject: subject.into(),
+            dek,
+            rules: Arc::new(rules.iter().map(CacheRule::of).collect()),
+            filling: false,
+            asked_under: generation,
+            asked_until: cx.until,
+        })
+    }
+
+    /// Asks all of it again: whether the registry is still there, and not another one of its name; its firewall; the
+    /// caller's right; the registry's right to its key.
+    async fn again(&self, cx: &mut Cx, generation: u64) -> Result<Self> {
+        let found = store::registry::registries::find(&mut cx.tx, &self.registry.name).await?;
+        let registry = found.filter(|r| r.id == self.registry.id);
+        let registry = registry.ok_or_else(|| RegistryError::Unknown(self.registry.name.clone()))?;
+        let inside = Self::open(cx, registry, self.entry.clone(), generation).await?;
+        Ok(Self { filling: self.filling, ..inside })
+    }
+
+    /// Whether nothing was written since all this was asked, and time alone decides nothing otherwise.
+    fn holds(&self, generation: u64, now: Timestamp) -> bool {
+        self.asked_under == generation && now < self.asked_until
+    }
+
+    fn caller(&self) -> Caller {
+        let system = Caller::system();
+        Caller { address: self.entry.address().unwrap_or(system.address), ..system }
+    }
+
+    /// Goes on to read after waiting for somebody: one transaction, in which all was asked again.
+    pub(in crate::app) async fn read(&self, app: &Arc<App>) -> Result<(Cx, Self)> {
+        let mut cx = app.read(self.caller()).await?;
+        let generation = app.generation();
+        let inside = self.again(&mut cx, generation).await?;
+        Ok((cx, inside))
+    }
+
+    /// Whether it may still be read, after a while in which others may have written.
+    pub(in crate::app) async fn still(&self, app: &Arc<App>) -> Result<Self> {
+        if self.holds(app.generation(), app.now()) {
+            return Ok(self.clone());
+        }
+        self.read(app).await.map(|(_, inside)| inside)
+    }
+
+    /// Goes on to write: the one way to change what lies in a registry.
+    pub async fn write(&self, app: &Arc<App>) -> Result<Writing> {
+        let mut cx = app.write(self.caller()).await?;
+        // Nobody else writes now. What an access token gives depends on nothing but what was written.
+        let generation = app.generation();
+        let known = self.holds(generation, cx.now) && matches!(*self.access, Access::Token(_));
+        let inside = if known { self.clone() } else { self.again(&mut cx, generation).await? };
+        Ok(Writing { cx, inside })
+    }
+
+    /// The cache rule that fills a repository.
+    pub(in crate::app) fn cached_from(&self, repository: &str) -> Option<CachedFrom> {
+        let (rule, source) = child::cached_from(&self.rules, repository)?;
+        Some(CachedFrom { rule: rule.name.clone(), source, credentials: rule.credentials.clone() })
+    }
+
+    /// The same for what is pulled through, which may be put where nobody else may, and in any order.
+    pub(in crate::app) fn to_fill(&self) -> Self {
+        Self { filling: true, ..self.clone() }
+    }
+
+    /// Nobody pushes into, or imports to, a repository that a cache rule fills [issue], unless the registry allows
+    /// it [spec: writableCacheRepos]. How it is refused is not published. What fills it comes only while there is a rule.
+    pub(super) fn check_writable(&self, repository: &str) -> Result<()> {
+        let cached = self.cached_from(repository).is_some();
+        if self.filling {
+            return if cached { Ok(()) } else { Err(ContentError::NameUnknown(repository.to_owned()).into()) };
+        }
+        let writable = self.registry.properties.get("writableCacheRepos").and_then(Value::as_str);
+        if cached && !writable.is_some_and(|w| w.eq_ignore_ascii_case("enabled")) {
+            return Err(ContentError::Locked.into());
+        }
+        Ok(())
+    }
+
+    /// Whether what is pushed here waits in quarantine.
+    pub(super) fn quarantines(&self) -> bool {
+        self.registry.policy_enabled("quarantinePolicy")
+    }
+
+    /// Whether the caller's token also holds another right.
+    #[must_use]
+    pub fn may(&self, need: &Need<'_>) -> bool {
+        self.access.holds(need)
+    }
+}
+
+/// A registry, entered to change what lies in it: the transaction that changes it, in which all that let the caller
+/// in was asked. Every verb that changes content wants one, and only [`Inside::write`] makes one.
+#[derive(Debug)]
+pub struct Writing {
+    pub(super) cx: Cx,
+    pub(super) inside: Inside,
+}
+
+impl Writing {
+    /// To look at what the transaction has changed.
+    pub fn parts(&mut self) -> (&mut Cx, &Inside) {
+        (&mut self.cx, &self.inside)
+    }
+
+    /// Makes the changes last.
+    pub async fn commit(self) -> Result<()> {
+        self.cx.commit().await
+    }
+}
+
+/// Who was let in, by registry and `Authorization` header, so that the next request of a busy client need not
+/// ask all of it again. Good under one generation of the store only: any write anywhere, so also any revocation,
+/// ends it; and until time alone would decide otherwise. What depends on machine time (the token's end) and on the request (address, need) is asked each time.
+#[derive(Debug, Default)]
+pub struct Entrances(Mutex<HashMap<(String, String), Entrance>>);
+
+#[derive(Debug, Clone)]
+struct Entrance {
+    claims: Claims,
+    presented: Arc<Presented>,
+    inside: Inside,
+}
+
+/// Entrances kept. The map is emptied when it is full: it fills again with those in use.
+const ENTRANCES: usize = 1024;
+
+impl Entrances {
+    fn get(
+        &self,
+        registry: &str,
+        authorization: &str,
+        (generation, now): (u64, Timestamp),
+    ) -> Option<(Arc<Presented>, Inside)> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.get(&(registry.to_owned(), authorization.to_owned()))?;
+        let good = found.inside.holds(generation, now) && found.claims.lasts();
+        good.then(|| (found.presented.clone(), found.inside.clone()))
+    }
+
+    fn put(&self, registry: &str, authorization: &str, entrance: Entrance) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= ENTRANCES {
+            kept.clear();
+        }
+        kept.insert((registry.to_owned(), authorization.to_owned()), entrance);
+    }
+}
+
+/// Enters a registry: the one way to its content and to what is told about it. `authorization` is the header
+/// that came with the request.
+pub async fn enter(
+    app: &Arc<App>,
+    caller: Caller,
+    registry: &str,
+    authorization: Option<&str>,
+    need: &Need<'_>,
+) -> Result<(Cx, Inside)> {
+    // The transaction sees a state at least as new as the generation read after it was asked for and before
+    // it first reads.
+    let mut cx = app.read(caller).await?;
+    let generation = app.generation();
+    let address = cx.caller.address;
+    if let Some((presented, inside)) = authorization.and_then(|a| app.entrances.get(registry, a, (generation, cx.now)))
+        && inside.access.holds(need)
+    {
+        registry_tokens::admit(&inside.registry, address)?;
+        let entry = Entry::Shown { presented, address, need: need.to_keep() };
+        return Ok((cx, Inside { entry, ..inside }));
+    }
+    let presented = Arc::new(registry_tokens::present(app, registry, authorization).await?);
+    let found = registries::by_name(&mut cx, registry).await?;
+    let entry = Entry::Shown { presented: presented.clone(), address, need: need.to_keep() };
+    let inside = Inside::open(&mut cx, found, entry, generation).await?;
+    // Passwords are not kept: whether they have expired is asked in simulated time.
+    if let (Presented::Token(claims), Some(authorization), true) = (&*presented, authorization, inside.access.keeps()) {
+        let entrance = Entrance { claims: claims.clone(), presented: presented.clone(), inside: inside.clone() };
+        app.entrances.put(registry, authorization, entrance);
+    }
+    Ok((cx, inside))
+}
+
+/// Enters a registry with a credential that was looked at already.
+pub(in crate::app) async fn enter_with(
+    cx: &mut Cx,
+    registry: Registry,
+    presented: Presented,
+    need: &Need<'_>,
+) -> Result<Inside> {
+    let entry = Entry::Shown { presented: Arc::new(presented), address: cx.caller.address, need: need.to_keep() };
+    Inside::open(cx, registry, entry, 0).await
+}
+
+/// Enters a registry to import into it, as the caller of resource management.
+pub(in crate::app) async fn enter_to_import(cx: &mut Cx, registry: Registry) -> Result<Inside> {
+    let entry = Entry::Import(cx.caller.clone());
+    Inside::open(cx, registry, entry, 0).await
+}
+
+/// Enters a registry to pull from a repository what is imported elsewhere, as the caller of resource management.
+pub(in crate::app) async fn enter_to_export(cx: &mut Cx, registry: Registry, repository: &str) -> Result<Inside> {
+    let entry = Entry::Export(cx.caller.clone(), repository.to_owned());
+    Inside::open(cx, registry, entry, 0).await
+}

@@ -1,0 +1,157 @@
+//! Importing images from another registry, of this emulator or elsewhere: through the same content verbs that
+//! clients meet, so under both registries' keys.
+//! Must not know: HTTP, how a source is reached (see sources).
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::sources::{self, Shown, Source};
+use crate::app::App;
+use crate::app::registry::content::{entry, repositories};
+use crate::app::registry::registries;
+use crate::domain::access::Caller;
+use crate::domain::error::{ContentError, RegistryError, RequestError};
+use crate::domain::registry::Registry;
+use crate::domain::registry::child::is_registry_host;
+use crate::domain::registry::content::{Digest, Reference, is_repository};
+use crate::domain::world::name::{REGISTRIES, ResourceId};
+use crate::domain::{Error, Result};
+
+/// What an import asks for.
+pub struct Wanted {
+    from: Place,
+    repository: String,
+    reference: Reference,
+    targets: Vec<(String, Option<Reference>)>,
+    force: bool,
+}
+
+enum Place {
+    /// A registry by ARM id: read with the caller's own rights.
+    Resource(String),
+    /// A login server, with what signs in there.
+    Server { host: String, shown: Option<Shown> },
+}
+
+fn wrong(property: &str, message: impl Into<String>) -> Error {
+    RequestError::InvalidValue { property: property.to_owned(), message: message.into() }.into()
+}
+
+/// `repository`, `repository:tag`, `repository@digest`.
+fn image(text: &str, property: &str) -> Result<(String, Reference)> {
+    let (repository, reference) = match (text.split_once('@'), text.rsplit_once(':')) {
+        (Some((repository, digest)), _) => (repository, Reference::Digest(Digest::parse(digest)?)),
+        (None, Some((repository, tag))) => (repository, Reference::parse(tag)?),
+        (None, None) => (text, Reference::Tag("latest".to_owned())),
+    };
+    if !is_repository(repository) {
+        return Err(wrong(property, format!("'{text}' does not name an image")));
+    }
+    Ok((repository.to_owned(), reference))
+}
+
+impl Wanted {
+    /// Reads the body of `importImage`.
+    pub fn read(body: &Value) -> Result<Self> {
+        let source = &body["source"];
+        let text = |value: &Value| value.as_str().filter(|t| !t.is_empty()).map(str::to_owned);
+        let named = text(&source["sourceImage"]).ok_or_else(|| wrong("source.sourceImage", "it is required"))?;
+        let from = match (text(&source["resourceId"]), text(&source["registryUri"])) {
+            (Some(id), _) => Place::Resource(id),
+            (None, Some(uri)) => {
+                let host = uri.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
+                if !is_registry_host(host) {
+                    return Err(wrong("source.registryUri", format!("'{uri}' is not a registry's login server")));
+                }
+                let credentials = &source["credentials"];
+                let user = text(&credentials["username"]);
+                let shown = text(&credentials["password"]).map(|p| Shown { user, password: p.into() });
+                Place::Server { host: host.to_ascii_lowercase(), shown }
+            }
+            (None, None) => return Err(wrong("source", "it names no registry: resourceId or registryUri is required")),
+        };
+        let (repository, reference) = image(&named, "source.sourceImage")?;
+        let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
+        let mut targets = Vec::new();
+        for target in list("targetTags") {
+            let (repository, reference) = image(target.as_str().unwrap_or_default(), "targetTags")?;
+            targets.push((repository, Some(reference)));
+        }
+        for target in list("untaggedTargetRepositories") {
+            let (repository, _) = image(target.as_str().unwrap_or_default(), "untaggedTargetRepositories")?;
+            targets.push((repository, None));
+        }
+        if targets.is_empty() {
+            targets.push((repository.clone(), matches!(reference, Reference::Tag(_)).then(|| reference.clone())));
+        }
+        let force = body["mode"].as_str().is_some_and(|m| m.eq_ignore_ascii_case("Force"));
+        Ok(Self { from, repository, reference, targets, force })
+    }
+}
+
+/// Imports. A refusal is the import's outcome; `operation` is its name, as Azure's texts want it.
+pub async fn run(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wanted, operation: &str) -> Result<()> {
+    copy(app, caller, target, wanted, operation).await.map_err(|error| match error {
+        Error::Content(ContentError::Source { place, why, .. }) => {
+            tracing::info!(%place, %why, "an import's source did not give the image");
+            let (operation, registry) = (operation.to_owned(), target.arm_id());
+            RegistryError::ImportSource { operation, registry, place, why }.into()
+        }
+        other => other,
+    })
+}
+
+async fn copy(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wanted, operation: &str) -> Result<()> {
+    let source = enter_source(app, caller, wanted).await?;
+    if let Some(registry) = source.registry().filter(|registry| registry.exports_disabled()) {
+        // [docs] say that it is refused; the words are ours.
+        let why = format!(
+            "Importing from the registry '{}' is not supported because it has exports disabled.",
+            registry.name
+        );
+        return Err(RegistryError::Invalid(why).into());
+    }
+    let mut cx = app.read(caller.clone()).await?;
+    // The source took its time: the registry may have another key by now, or be another one.
+    let registry = registries::get(&mut cx, &target.group, &target.name).await?;
+    if registry.id != target.id {
+        return Err(RegistryError::Unknown(registry.name).into());
+    }
+    let inside = entry::enter_to_import(&mut cx, registry).await?;
+    for (repository, reference) in &wanted.targets {
+        let Some(Reference::Tag(tag)) = reference else { continue };
+        let there = match repositories::tag(&mut cx, &inside, repository, tag).await {
+            Ok(_) => true,
+            Err(Error::Content(ContentError::NameUnknown(_) | ContentError::TagUnknown(_))) => false,
+            Err(error) => return Err(error),
+        };
+        if there && !wanted.force {
+            return Err(RegistryError::TagExists {
+                operation: operation.to_owned(),
+                registry: target.arm_id(),
+                image: format!("{repository}:{tag}"),
+            }
+            .into());
+        }
+    }
+    drop(cx);
+    for (repository, tag) in &wanted.targets {
+        source.copy_image(app, &wanted.reference, &inside, repository, tag.as_ref()).await?;
+    }
+    Ok(())
+}
+
+async fn enter_source(app: &Arc<App>, caller: &Caller, wanted: &Wanted) -> Result<Source> {
+    match &wanted.from {
+        Place::Resource(id) => {
+            let parsed = ResourceId::parse(id).filter(|p| p.is(REGISTRIES));
+            let parsed = parsed.ok_or_else(|| wrong("source.resourceId", format!("'{id}' is not a registry's id")))?;
+            let mut cx = app.read(caller.clone()).await?;
+            let registry = registries::get(&mut cx, &parsed.group, &parsed.name).await?;
+            let inside = entry::enter_to_export(&mut cx, registry, &wanted.repository).await?;
+            Ok(sources::here(app, inside, &wanted.repository))
+        }
+        Place::Server { host, shown } => sources::open(app, caller, host, &wanted.repository, shown.clone()).await,
+    }
+}

@@ -1,0 +1,877 @@
+//! Sign-in to a registry: who shows what, what it is worth, and the registry's own tokens (acr.md C.2).
+//! A right is decided when a token is issued, as on Azure; a token stops being good when its subject goes.
+//! Must not know: HTTP, what lies in a registry.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rand::distr::{Alphanumeric, SampleString as _};
+use serde_json::{Value, json};
+
+use super::children::{self, RegistryToken};
+use super::registries;
+use crate::app::directory::tokens;
+use crate::app::world::clock;
+use crate::app::{App, Cx, access};
+use crate::domain::access::condition::{Attributes, Source};
+use crate::domain::access::{Caller, Grant, Plane, address_in, allowed, covers};
+use crate::domain::directory::applications;
+use crate::domain::error::{AccessError, ContentError, RequestError, TokenError};
+use crate::domain::registry::Registry;
+use crate::domain::registry::child::actions_allow;
+use crate::domain::world::crypto;
+use crate::domain::world::name::REGISTRIES;
+use crate::domain::world::well_known::TENANT_ID;
+use crate::domain::{Error, Result};
+use crate::store;
+use crate::store::directory::Who;
+
+/// The user name that says: the password is a token [recorded].
+pub const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
+/// The issuer of registries' tokens [recorded].
+const ISSUER: &str = "Azure Container Registry";
+/// Seconds that a refresh token lasts [docs].
+const REFRESH_LIFETIME: i64 = 3 * 3600;
+/// Seconds that an access token lasts [recorded].
+const ACCESS_LIFETIME: i64 = 4500;
+/// Characters of an admin password [recorded].
+const PASSWORD_LENGTH: usize = 52;
+/// The names of the admin user's passwords [recorded].
+pub const PASSWORDS: [&str; 2] = ["password", "password2"];
+
+/// What a repository token's `sub` begins with; its row id follows. No object id and no registry begins so.
+const TOKEN_SUBJECT: &str = "token:";
+/// The claim that names the registry by its row id: a token is none of another registry that has its name later.
+/// It is the emulator's own.
+const REGISTRY_CLAIM: &str = "acrite_registry";
+
+/// A right asked for, as the challenge names it.
+#[derive(Debug, Clone)]
+pub struct Need<'a> {
+    /// `repository` or `registry`.
+    pub kind: &'static str,
+    /// The repository, or `catalog`.
+    pub name: Cow<'a, str>,
+    /// What the challenge says, comma-separated: what clients then ask a token for.
+    pub challenge: &'static str,
+    /// Any of these is enough.
+    pub any: &'static [&'static str],
+}
+
+impl<'a> Need<'a> {
+    /// In a repository.
+    #[must_use]
+    pub const fn repository(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Self {
+        Self { kind: "repository", name: Cow::Borrowed(name), challenge, any }
+    }
+
+    /// In the registry as a whole.
+    #[must_use]
+    pub const fn registry(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Self {
+        Self { kind: "registry", name: Cow::Borrowed(name), challenge, any }
+    }
+
+    /// To pull from a repository.
+    #[must_use]
+    pub const fn pull(repository: &'a str) -> Self {
+        Self::repository(repository, "pull", &["pull"])
+    }
+
+    /// The same, to be asked again later.
+    #[must_use]
+    pub fn to_keep(&self) -> Need<'static> {
+        let (kind, name) = (self.kind, Cow::Owned(self.name.clone().into_owned()));
+        Need { kind, name, challenge: self.challenge, any: self.any }
+    }
+}
+
+/// `repository:{name}:{actions}`, as tokens hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// `repository` or `registry`.
+    pub kind: String,
+    /// The repository, or `catalog`.
+    pub name: String,
+    /// Actions.
+    pub actions: BTreeSet<String>,
+}
+
+impl Scope {
+    /// Parses what clients write. `None`: not a scope; it gives nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        let (name, actions) = rest.rsplit_once(':')?;
+        let kind = if kind == "artifact-repository" { "repository" } else { kind };
+        let actions = actions.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect();
+        Some(Self { kind: kind.to_owned(), name: name.to_owned(), actions })
+    }
+}
+
+/// What a credential is worth in the whole registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rights {
+    pull: bool,
+    push: bool,
+    delete: bool,
+    metadata_read: bool,
+    metadata_write: bool,
+    catalog: bool,
+    deleted_read: bool,
+    deleted_restore: bool,
+    quarantine_read: bool,
+    quarantine_write: bool,
+}
+
+impl Rights {
+    /// All but seeing what is in quarantine, for which there are roles of their own.
+    const ALL: Self = Self {
+        pull: true,
+        push: true,
+        delete: true,
+        metadata_read: true,
+        metadata_write: true,
+        catalog: true,
+        deleted_read: true,
+        deleted_restore: true,
+        quarantine_read: false,
+        quarantine_write: false,
+    };
+
+    /// What nobody in particular may do where anonymous pull is on.
+    const ANONYMOUS: Self = Self {
+        pull: true,
+        metadata_read: true,
+        push: false,
+        delete: false,
+        metadata_write: false,
+        catalog: false,
+        deleted_read: false,
+        deleted_restore: false,
+        quarantine_read: false,
+        quarantine_write: false,
+    };
+
+    fn allows(self, kind: &str, name: &str, action: &str) -> bool {
+        match (kind, name, action) {
+            ("repository", _, "pull") => self.pull,
+            ("repository", _, "push") => self.push,
+            ("repository", _, "delete") => self.delete,
+            ("repository", _, "metadata_read") => self.metadata_read,
+            ("repository", _, "metadata_write") => self.metadata_write,
+            ("repository", _, "deleted_read") => self.deleted_read,
+            ("repository", _, "deleted_restore") => self.deleted_restore,
+            ("registry", "catalog", "*") => self.catalog,
+            ("registry", "deleted_catalog", "*") => self.deleted_read,
+            ("registry", "quarantine", "read") => self.quarantine_read,
+            ("registry", "quarantine", "write") => self.quarantine_write,
+            _ => false,
+        }
+    }
+
+    /// The words of a refresh token's `permissions` [recorded sample].
+    fn words(self) -> Vec<&'static str> {
+        let words = [
+            (self.pull, "read"),
+            (self.push, "write"),
+            (self.delete, "delete"),
+            (self.metadata_read, "metadata/read"),
+            (self.metadata_write, "metadata/write"),
+            (self.deleted_read, "deleted/read"),
+            (self.deleted_restore, "deleted/restore/action"),
+        ];
+        words.into_iter().filter(|(given, _)| *given).map(|(_, word)| word).collect()
+    }
+}
+
+/// A principal's roles, where conditions make them worth something else in each repository.
+#[derive(Debug, Clone)]
+pub struct Roles {
+    grants: Vec<Grant>,
+    /// The registry's ARM id.
+    scope: String,
+    /// `roleAssignmentMode` is `AbacRepositoryPermissions`.
+    abac: bool,
+    environment: Attributes,
+}
+
+/// What conditions call a repository. [docs] name it an attribute of the request; that it may be asked of the
+/// resource too is [inferred] from what people write.
+const REPOSITORY: &str = "Microsoft.ContainerRegistry/registries/repositories:name";
+
+impl Roles {
+    fn conditional(&self) -> bool {
+        self.grants.iter().any(|grant| grant.condition.is_some())
+    }
+
+    /// What they could be worth, whatever is asked for: without their conditions.
+    fn at_most(&self) -> Rights {
+        let bare = |grant: &Grant| Grant { condition: None, ..grant.clone() };
+        Self { grants: self.grants.iter().map(bare).collect(), ..self.clone() }.worth(None)
+    }
+
+    /// What they are worth in a repository, or in the registry as a whole.
+    fn worth(&self, repository: Option<&str>) -> Rights {
+        let mut known = self.environment.clone();
+        if let Some(name) = repository {
+            known = known.text(Source::Request, REPOSITORY, name).text(Source::Resource, REPOSITORY, name);
+        }
+        let plane = if self.abac { Plane::Data } else { Plane::Control };
+        let may = |action: &str| {
+            let action = format!("Microsoft.ContainerRegistry/registries/{action}");
+            allowed(&self.grants, plane, &action, &self.scope, &known)
+        };
+        let quarantined = |right: &str| {
+            let action = format!("Microsoft.ContainerRegistry/registries/quarantinedArtifacts/{right}");
+            allowed(&self.grants, Plane::Data, &action, &self.scope, &known)
+        };
+        if self.abac {
+            return Rights {
+                pull: may("repositories/content/read"),
+                push: may("repositories/content/write"),
+                delete: may("repositories/content/delete"),
+                metadata_read: may("repositories/metadata/read"),
+                metadata_write: may("repositories/metadata/write"),
+                catalog: may("catalog/read"),
+                deleted_read: may("repositories/metadata/read"),
+                deleted_restore: may("repositories/content/write"),
+                quarantine_read: quarantined("read"),
+                quarantine_write: quarantined("write"),
+            };
+        }
+        let pull = may("pull/read");
+        let push = may("push/write");
+        Rights {
+            pull,
+            push,
+            delete: may("artifacts/delete"),
+            // AcrPull names neither, and yet lists tags and repositories [docs: role table].
+            metadata_read: pull || may("metadata/read"),
+            catalog: pull || may("catalog/read"),
+            // [inferred] AcrPush may lock what it may overwrite.
+            metadata_write: push || may("metadata/write"),
+            deleted_read: may("deleted/read"),
+            deleted_restore: may("deleted/restore/action"),
+            quarantine_read: quarantined("read"),
+            quarantine_write: quarantined("write"),
+        }
+    }
+}
+
+/// To see what is in quarantine.
+pub const SEE_QUARANTINED: Need<'static> = Need::registry("quarantine", "", &["read"]);
+/// To say what is to leave it.
+pub const JUDGE_QUARANTINED: Need<'static> = Need::registry("quarantine", "", &["write"]);
+
+/// The roles by which tokens carry these rights, strongest first. [inferred: `roles` of a token's claims is there
+/// in samples, always empty]
+const QUARANTINE_ROLES: [(&str, &[&str]); 2] =
+    [("AcrQuarantineWriter", &["read", "write"]), ("AcrQuarantineReader", &["read"])];
+
+/// What a request may do.
+#[derive(Debug, Clone)]
+pub enum Access {
+    /// What an access token holds.
+    Token(Vec<Scope>),
+    /// What the credential shown with the call itself is worth.
+    Direct(Rights),
+    /// The same of roles with conditions.
+    Roles(Box<Roles>),
+    /// The same of a repository token: the actions of its scope map. It never lists the catalog [docs].
+    Mapped(Vec<String>),
+}
+
+/// The action of a scope map that gives an action of a token. [inferred for the soft-deleted bin]
+fn mapped(action: &str) -> Option<&'static str> {
+    match action {
+        "pull" => Some("content/read"),
+        "push" | "deleted_restore" => Some("content/write"),
+        "delete" => Some("content/delete"),
+        "metadata_read" | "deleted_read" => Some("metadata/read"),
+        "metadata_write" => Some("metadata/write"),
+        _ => None,
+    }
+}
+
+impl Access {
+    fn allows(&self, kind: &str, name: &str, action: &str) -> bool {
+        match self {
+            Self::Token(scopes) => scopes
+                .iter()
+                .any(|s| s.kind == kind && s.name == name && s.actions.iter().any(|a| a == action || a == "*")),
+            Self::Direct(rights) => rights.allows(kind, name, action),
+            Self::Roles(roles) => roles.worth((kind == "repository").then_some(name)).allows(kind, name, action),
+            Self::Mapped(actions) => {
+                kind == "repository" && mapped(action).is_some_and(|right| actions_allow(actions, name, right))
+            }
+        }
+    }
+
+    /// What an import may do in the registries that resource management let it into.
+    pub(in crate::app) fn everything() -> Self {
+        Self::Direct(Rights::ALL)
+    }
+
+    /// Whether it may be kept for another request: conditions may ask what time it is.
+    pub(in crate::app) fn keeps(&self) -> bool {
+        !matches!(self, Self::Roles(_))
+    }
+
+    /// Whether it gives one of the rights needed.
+    #[must_use]
+    pub fn holds(&self, need: &Need<'_>) -> bool {
+        need.any.iter().any(|action| self.allows(need.kind, &need.name, action))
+    }
+
+    /// What of a scope asked for is allowed.
+    fn narrow(&self, asked: &Scope) -> Option<Scope> {
+        let mut wanted = asked.actions.clone();
+        if asked.kind == "repository" && wanted.remove("*") {
+            let all = ["pull", "push", "delete", "metadata_read", "metadata_write"];
+            wanted.extend(all.map(str::to_owned));
+        }
+        wanted.retain(|action| self.allows(&asked.kind, &asked.name, action));
+        (!wanted.is_empty()).then(|| Scope { actions: wanted, ..asked.clone() })
+    }
+}
+
+/// A registry's own token, verified.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    /// The row id of the registry that gave it.
+    registry: i64,
+    subject: String,
+    refresh: bool,
+    access: Vec<Scope>,
+    /// Seconds of machine time at which it is no longer good.
+    expires: i64,
+}
+
+impl Claims {
+    /// Whether it has not expired.
+    #[must_use]
+    pub fn lasts(&self) -> bool {
+        clock::machine().seconds() < self.expires
+    }
+}
+
+/// What a request shows for itself, looked at as far as goes without the database.
+#[derive(Debug, Clone)]
+pub enum Presented {
+    /// Nothing.
+    Nothing,
+    /// Something that is not good: another registry's token, an old one, none of ours.
+    Wrong,
+    /// A token of this registry, as bearer or as a password.
+    Token(Claims),
+    /// A user and a password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: String,
+    },
+}
+
+/// Looks at an `Authorization` header. `registry` is the name in the host.
+pub async fn present(app: &Arc<App>, registry: &str, authorization: Option<&str>) -> Result<Presented> {
+    let Some((scheme, rest)) = authorization.and_then(|a| a.split_once(' ')) else {
+        return Ok(if authorization.is_some() { Presented::Wrong } else { Presented::Nothing });
+    };
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(match verify(app, registry, rest.trim()).await? {
+            Some(claims) if !claims.refresh => Presented::Token(claims),
+            _ => Presented::Wrong,
+        });
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Ok(Presented::Wrong);
+    }
+    let Some((user, password)) = crypto::from_base64(rest.trim())
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|text| text.split_once(':').map(|(u, p)| (u.to_owned(), p.to_owned())))
+    else {
+        return Ok(Presented::Wrong);
+    };
+    present_password(app, registry, user, password).await
+}
+
+/// Looks at a user and password.
+pub async fn present_password(app: &Arc<App>, registry: &str, user: String, password: String) -> Result<Presented> {
+    if user != TOKEN_USER {
+        return Ok(Presented::Password { user, password });
+    }
+    Ok(verify(app, registry, &password).await?.map_or(Presented::Wrong, Presented::Token))
+}
+
+/// Looks at a refresh token.
+pub async fn present_refresh(app: &Arc<App>, registry: &str, token: &str) -> Result<Presented> {
+    Ok(match verify(app, registry, token).await? {
+        Some(claims) if claims.refresh => Presented::Token(claims),
+        _ => Presented::Wrong,
+    })
+}
+
+fn login_server(registry: &str) -> String {
+    format!("{}.azurecr.io", registry.to_ascii_lowercase())
+}
+
+/// The claims of a token of this registry; `None` where it is not one or not good any more.
+async fn verify(app: &Arc<App>, registry: &str, token: &str) -> Result<Option<Claims>> {
+    let Ok(claims) = app.signer().await?.verify(token, clock::machine()) else { return Ok(None) };
+    if claims["iss"] != ISSUER || claims["aud"].as_str() != Some(&login_server(registry)) {
+        return Ok(None);
+    }
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    let roles = claims["roles"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let quarantine = roles.filter_map(|role| {
+        let (_, actions) = QUARANTINE_ROLES.iter().find(|(name, _)| *name == role)?;
+        let actions = actions.iter().map(|a| (*a).to_owned()).collect();
+        Some(Scope { kind: "registry".to_owned(), name: "quarantine".to_owned(), actions })
+    });
+    let access = claims["access"].as_array().into_iter().flatten().map(|scope| Scope {
+        kind: text(scope, "type"),
+        name: text(scope, "name"),
+        actions: scope["actions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+    });
+    Ok(Some(Claims {
+        // No registry has the id 0.
+        registry: claims[REGISTRY_CLAIM].as_i64().unwrap_or(0),
+        subject: text(&claims, "sub"),
+        refresh: claims["grant_type"] == "refresh_token",
+        access: access.chain(quarantine).collect(),
+        expires: claims["exp"].as_i64().unwrap_or(0),
+    }))
+}
+
+/// Who stands behind what was shown.
+enum Credential {
+    /// A principal of the directory.
+    Principal(Caller),
+    /// The registry's admin user.
+    Admin,
+    /// A repository token.
+    Token(RegistryToken),
+    /// Nobody in particular, where anonymous pull is on.
+    Anonymous,
+}
+
+impl Credential {
+    /// `sub` of the tokens it gets.
+    fn subject(&self, registry: &Registry) -> String {
+        match self {
+            Self::Principal(caller) => caller.object_id.clone(),
+            Self::Admin => registry.name.clone(),
+            Self::Token(token) => format!("{TOKEN_SUBJECT}{}", token.id),
+            Self::Anonymous => String::new(),
+        }
+    }
+
+    /// The credential a token was issued to, if it is still one.
+    async fn of_subject(cx: &mut Cx, registry: &Registry, subject: &str) -> Result<Option<Self>> {
+        if subject.is_empty() {
+            return Ok(registry.flag("anonymousPullEnabled").then_some(Self::Anonymous));
+        }
+        if subject == registry.name {
+            return Ok(registry.flag("adminUserEnabled").then_some(Self::Admin));
+        }
+        if let Some(id) = subject.strip_prefix(TOKEN_SUBJECT) {
+            let Ok(id) = id.parse() else { return Ok(None) };
+            let token = children::token_by_id(cx, registry, id).await?;
+            return Ok(token.filter(|t| t.enabled).map(Self::Token));
+        }
+        let Some(standing) = store::directory::standing(&mut cx.tx, Who::Object(subject)).await? else {
+            return Ok(None);
+        };
+        Ok(Caller::of(standing, cx.caller.address).ok().map(Self::Principal))
+    }
+
+    /// The credential of a user and password.
+    async fn of_password(cx: &mut Cx, registry: &Registry, user: &str, password: &str) -> Result<Option<Self>> {
+        if user.eq_ignore_ascii_case(&registry.name) {
+            if !registry.flag("adminUserEnabled") {
+                return Ok(None);
+            }
+            for name in PASSWORDS {
+                if let Some(sealed) = store::registry::content::admin_password(&mut cx.tx, registry.id, name).await?
+                    && crypto::same_secret(&open_admin_password(cx, registry, name, &sealed)?, password.as_bytes())
+                {
+                    return Ok(Some(Self::Admin));
+                }
+            }
+            return Ok(None);
+        }
+        if let Some(token) = children::token_by_name(cx, registry, user).await? {
+            let good = token.enabled && token.accepts(password, cx.now);
+            return Ok(good.then_some(Self::Token(token)));
+        }
+        let Some(standing) = store::directory::standing(&mut cx.tx, Who::App(user)).await? else { return Ok(None) };
+        let secrets = store::directory::passwords(&mut cx.tx, user).await?;
+        if applications::check_secret(user, &secrets, password, cx.now, clock::machine()).is_err() {
+            return Ok(None);
+        }
+        Ok(Caller::of(standing, cx.caller.address).ok().map(Self::Principal))
+    }
+
+    /// What it is worth in the registry.
+    async fn access(self, cx: &mut Cx, registry: &Registry) -> Result<Access> {
+        Ok(match self {
+            Self::Admin => Access::Direct(Rights::ALL),
+            Self::Anonymous => Access::Direct(Rights::ANONYMOUS),
+            Self::Token(token) => Access::Mapped(token.actions),
+            Self::Principal(caller) => {
+                let roles = Self::roles(caller, cx, registry).await?;
+                if roles.conditional() { Access::Roles(Box::new(roles)) } else { Access::Direct(roles.worth(None)) }
+            }
+        })
+    }
+
+    /// A principal's roles at the registry and above it.
+    async fn roles(caller: Caller, cx: &mut Cx, registry: &Registry) -> Result<Roles> {
+        let before = cx.act_as(caller);
+        let grants = access::grants(cx).await;
+        cx.act_as(before);
+        let scope = registry.arm_id();
+        let grants = grants?.into_iter().filter(|grant| covers(&grant.scope, &scope)).collect();
+        let mode = registry.properties.get("roleAssignmentMode").and_then(Value::as_str);
+        Ok(Roles {
+            grants,
+            scope,
+            abac: mode == Some("AbacRepositoryPermissions"),
+            environment: access::environment(cx),
+        })
+    }
+}
+
+/// Requires that whoever calls resource management may pull from a repository, as it would be decided at the login
+/// server. The refusal is resource management's.
+pub(in crate::app) async fn require_pull(cx: &mut Cx, registry: &Registry, repository: &str) -> Result<Access> {
+    let caller = cx.caller.clone();
+    let roles = Credential::roles(caller.clone(), cx, registry).await?;
+    let right = if roles.abac { "repositories/content/read" } else { "pull/read" };
+    let access = Access::Roles(Box::new(roles));
+    if access.holds(&Need::pull(repository)) {
+        return Ok(access);
+    }
+    Err(AccessError::Action { caller, action: format!("{REGISTRIES}/{right}"), scope: registry.arm_id() }.into())
+}
+
+/// Lets an address through the registry's own firewall (acr.md C.1).
+pub fn admit(registry: &Registry, address: IpAddr) -> Result<()> {
+    let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+    let rules = registry.properties.get("networkRuleSet");
+    let open = word(rules.and_then(|r| r.get("defaultAction"))) != "deny";
+    let named = || {
+        let listed = rules.and_then(|r| r["ipRules"].as_array()).into_iter().flatten();
+        listed.filter_map(|r| r["value"].as_str()).any(|rule| address_in(rule, address))
+    };
+    let public = word(registry.properties.get("publicNetworkAccess")) != "disabled";
+    if public && (open || named()) { Ok(()) } else { Err(ContentError::Address(address.to_string()).into()) }
+}
+
+/// `/v2/`: requires a good credential and no right.
+pub async fn knock(cx: &mut Cx, registry: &str, presented: &Presented) -> Result<()> {
+    let registry = registries::by_name(cx, registry).await?;
+    let need = Need::registry("", "", &[]);
+    require(cx, &registry, presented, &need).await.map(|_| ())
+}
+
+/// Who was let into a registry, and for what.
+#[derive(Debug)]
+pub struct Admitted {
+    /// What it may do there.
+    pub access: Access,
+    /// Who it is: `sub` of the tokens that it gets.
+    pub subject: String,
+}
+
+/// Requires a right of what was shown. Without it: the challenge that tells clients what to ask for.
+pub async fn require(cx: &mut Cx, registry: &Registry, presented: &Presented, need: &Need<'_>) -> Result<Admitted> {
+    admit(registry, cx.caller.address)?;
+    let admitted = admitted(cx, registry, presented).await?;
+    let enough = admitted.filter(|a| need.any.is_empty() || a.access.holds(need));
+    enough.ok_or_else(|| challenge(&registry.login_server(), presented, need))
+}
+
+/// What stands for nobody in particular, where a registry lets anybody pull.
+pub(in crate::app) fn anonymous(registry: &Registry) -> Presented {
+    let subject = String::new();
+    Presented::Token(Claims { registry: registry.id, subject, refresh: true, access: Vec::new(), expires: i64::MAX })
+}
+
+/// The refusal that carries a challenge.
+#[must_use]
+pub fn challenge(service: &str, presented: &Presented, need: &Need<'_>) -> Error {
+    let invalid_token = matches!(presented, Presented::Wrong);
+    ContentError::Unauthorized {
+        service: service.to_owned(),
+        kind: need.kind,
+        name: need.name.clone().into_owned(),
+        actions: need.challenge.to_owned(),
+        invalid_token,
+    }
+    .into()
+}
+
+async fn admitted(cx: &mut Cx, registry: &Registry, presented: &Presented) -> Result<Option<Admitted>> {
+    let credential = match presented {
+        Presented::Nothing | Presented::Wrong => None,
+        Presented::Token(claims) if claims.registry != registry.id => None,
+        Presented::Token(claims) => Credential::of_subject(cx, registry, &claims.subject).await?,
+        Presented::Password { user, password } => Credential::of_password(cx, registry, user, password).await?,
+    };
+    let Some(credential) = credential else { return Ok(None) };
+    let subject = credential.subject(registry);
+    let access = match presented {
+        Presented::Token(claims) if !claims.refresh => Access::Token(claims.access.clone()),
+        _ => credential.access(cx, registry).await?,
+    };
+    Ok(Some(Admitted { access, subject }))
+}
+
+/// Exchanges an Entra ID access token for a refresh token. Who has no right in the registry gets none.
+pub async fn exchange(app: &Arc<App>, registry: &str, entra: Option<&str>, address: IpAddr) -> Result<String> {
+    let mut cx = app.read(Caller::system()).await?;
+    let found = registries::by_name(&mut cx, registry).await?;
+    drop(cx);
+    admit(&found, address)?;
+    let mut audiences = tokens::REGISTRY.to_vec();
+    if found.policy_enabled("azureADAuthenticationAsArmPolicy") {
+        audiences.extend(tokens::ARM);
+    }
+    let caller = tokens::authenticate(app, entra, &audiences, address).await?;
+    let mut cx = app.read(caller.clone()).await?;
+    let subject = caller.object_id.clone();
+    let rights = Credential::roles(caller, &mut cx, &found).await?.at_most();
+    if rights == Rights::default() {
+        return Err(TokenError::Missing.into());
+    }
+    let extra = json!({
+        "version": "1.0",
+        "grant_type": "refresh_token",
+        "tenant": TENANT_ID,
+        "permissions": {"actions": rights.words(), "notActions": Value::Null},
+        "roles": [],
+    });
+    let claims = claims(&cx, &found, &subject, REFRESH_LIFETIME, &extra);
+    drop(cx);
+    app.signer().await?.sign(&claims)
+}
+
+/// Gives an access token for the scopes asked, narrowed to what is allowed. Nothing shown is an anonymous
+/// request, which registries with anonymous pull answer.
+pub async fn issue(
+    app: &Arc<App>,
+    registry: &str,
+    presented: &Presented,
+    scopes: &[Scope],
+    address: IpAddr,
+) -> Result<String> {
+    let mut cx = app.read(Caller { address, ..Caller::system() }).await?;
+    let found = registries::by_name(&mut cx, registry).await?;
+    admit(&found, address)?;
+    let nobody = anonymous(&found);
+    let presented = match presented {
+        Presented::Wrong => return Err(TokenError::Malformed("not a token of this registry".to_owned()).into()),
+        Presented::Nothing if found.flag("anonymousPullEnabled") => &nobody,
+        other => other,
+    };
+    let Admitted { access, subject } = admitted(&mut cx, &found, presented).await?.ok_or(TokenError::Missing)?;
+    let given = scopes.iter().filter_map(|asked| access.narrow(asked));
+    let given: Vec<Value> = given.map(|s| json!({"type": s.kind, "name": s.name, "actions": s.actions})).collect();
+    let holds = |actions: &[&str]| actions.iter().all(|action| access.allows("registry", "quarantine", action));
+    let role = QUARANTINE_ROLES.iter().find(|(_, actions)| holds(actions)).map(|(role, _)| *role);
+    let roles: Vec<&str> = role.into_iter().collect();
+    let extra = json!({"version": "1.0", "access": given, "roles": roles, "grant_type": "access_token"});
+    let claims = claims(&cx, &found, &subject, ACCESS_LIFETIME, &extra);
+    drop(cx);
+    app.signer().await?.sign(&claims)
+}
+
+/// The claims every token of a registry has [recorded sample]. Times are machine time.
+fn claims(cx: &Cx, registry: &Registry, subject: &str, lifetime: i64, extra: &Value) -> Value {
+    let now = clock::machine().seconds();
+    let mut claims = json!({
+        "jti": cx.guid(),
+        "sub": subject,
+        "nbf": now,
+        "exp": now + lifetime,
+        "iat": now,
+        "iss": ISSUER,
+        "aud": registry.login_server(),
+        REGISTRY_CLAIM: registry.id,
+    });
+    for (name, value) in extra.as_object().into_iter().flatten() {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+// The admin user.
+
+/// The context under which an admin password is sealed.
+fn admin_context(registry: &Registry, name: &str) -> String {
+    format!("admin {name} of registry {}", registry.id)
+}
+
+fn open_admin_password(cx: &Cx, registry: &Registry, name: &str, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    crypto::open(&cx.app.master, admin_context(registry, name).as_bytes(), sealed)
+}
+
+async fn make_admin_password(cx: &mut Cx, registry: &Registry, name: &str) -> Result<String> {
+    let password = Alphanumeric.sample_string(&mut cx.rng(), PASSWORD_LENGTH);
+    let context = admin_context(registry, name);
+    let sealed = crypto::seal(&cx.app.master, context.as_bytes(), password.as_bytes(), &mut cx.rng())?;
+    store::registry::content::set_admin_password(&mut cx.tx, registry.id, name, &sealed).await?;
+    Ok(password)
+}
+
+/// The admin user's passwords by name; made when they are first asked for. Wants a context that may write.
+pub async fn admin_credentials(cx: &mut Cx, registry: &Registry) -> Result<Vec<(&'static str, String)>> {
+    let mut passwords = Vec::new();
+    for name in PASSWORDS {
+        let password = match store::registry::content::admin_password(&mut cx.tx, registry.id, name).await? {
+            Some(sealed) => {
+                let opened = open_admin_password(cx, registry, name, &sealed)?;
+                String::from_utf8(opened.to_vec()).map_err(Error::internal)?
+            }
+            None => make_admin_password(cx, registry, name).await?,
+        };
+        passwords.push((name, password));
+    }
+    Ok(passwords)
+}
+
+/// Makes one of the admin user's passwords anew: `password` or `password2`.
+pub async fn regenerate(cx: &mut Cx, registry: &Registry, name: &str) -> Result<Vec<(&'static str, String)>> {
+    let known = PASSWORDS.into_iter().find(|n| n.eq_ignore_ascii_case(name));
+    let known = known.ok_or_else(|| RequestError::InvalidValue {
+        property: "name".to_owned(),
+        message: format!("'{name}' is not the name of a password; it is 'password' or 'password2'"),
+    })?;
+    make_admin_password(cx, registry, known).await?;
+    admin_credentials(cx, registry).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::Map;
+
+    use super::*;
+    use crate::app::registry::content;
+    use crate::app::resources::groups;
+    use crate::app::testbed::Bed;
+    use crate::app::world::change::Admission;
+    use crate::domain::world::time::DAY;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    /// A world with the registry `reg01` and a repository token `robot`, whose first password lasts a day.
+    async fn with_token(actions: Value) -> (Bed, Registry, String, String) {
+        let bed = Bed::new().await;
+        let mut cx = bed.app.write(Caller::system()).await.unwrap();
+        groups::put(&mut cx, "g", Some("eastus"), None).await.unwrap();
+        cx.commit().await.unwrap();
+        let wanted = registries::Wanted {
+            group: "g".into(),
+            name: "reg01".into(),
+            location: Some("eastus".into()),
+            sku: Some("Premium".into()),
+            tags: None,
+            identity: None,
+            properties: Map::new(),
+        };
+        let me = Admission::of(&Caller::system());
+        bed.app.change(&me, &wanted, |cx, wanted| Box::pin(registries::put(cx, wanted))).await.unwrap();
+        let mut cx = bed.app.write(Caller::system()).await.unwrap();
+        let registry = registries::by_name(&mut cx, "reg01").await.unwrap();
+        let map = format!("{}/scopeMaps/robots", registry.arm_id());
+        children::put_scope_map(&mut cx, &registry, "robots", &object(json!({"actions": actions}))).await.unwrap();
+        children::put_token(&mut cx, &registry, "robot", &object(json!({"scopeMapId": map}))).await.unwrap();
+        let id = format!("{}/tokens/robot", registry.arm_id());
+        let ends = cx.now.plus(DAY);
+        let mut one = async |name: &str, ends: Option<_>| {
+            let made = children::generate_credentials(&mut cx, &registry, &id, Some(name), ends).await;
+            made.unwrap().1.remove(0).1
+        };
+        let short = one("password1", Some(ends)).await;
+        let long = one("password2", None).await;
+        cx.commit().await.unwrap();
+        (bed, registry, short, long)
+    }
+
+    /// What `robot` gets of the scopes it asks for: `None` where it does not get in.
+    async fn given(bed: &Bed, password: &str, scopes: &[&str]) -> Option<Vec<String>> {
+        let scopes: Vec<Scope> = scopes.iter().filter_map(|s| Scope::parse(s)).collect();
+        let presented = present_password(&bed.app, "reg01", "robot".into(), password.into()).await.unwrap();
+        let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.ok()?;
+        let claims = verify(&bed.app, "reg01", &token).await.unwrap().unwrap();
+        let written = |s: &Scope| format!("{}:{}", s.name, s.actions.iter().cloned().collect::<Vec<_>>().join(","));
+        Some(claims.access.iter().map(written).collect())
+    }
+
+    #[tokio::test]
+    async fn repository_tokens_get_what_their_scope_map_says() {
+        let actions = json!([
+            "repositories/a/content/read",
+            "repositories/a/metadata/read",
+            "repositories/team/*/content/write",
+            "repositories/team/*/content/read",
+            "repositories/b/content/delete",
+        ]);
+        let (bed, _, _, password) = with_token(actions).await;
+        let all = "pull,push,delete,metadata_read,metadata_write";
+        let asked = [
+            &format!("repository:a:{all}"),
+            &format!("repository:team/x/y:{all}"),
+            &format!("repository:b:{all}"),
+            &format!("repository:c:{all}"),
+            "registry:catalog:*",
+        ];
+        let wanted = ["a:metadata_read,pull", "team/x/y:pull,push", "b:delete"];
+        assert_eq!(given(&bed, &password, &asked).await.unwrap(), wanted);
+        assert_eq!(given(&bed, "wrong", &asked).await, None);
+    }
+
+    #[tokio::test]
+    async fn expired_passwords_and_disabled_tokens_are_refused() {
+        let (bed, registry, short, long) = with_token(json!(["repositories/*/content/read"])).await;
+        let asked = ["repository:any/where:pull,push"];
+        assert_eq!(given(&bed, &short, &asked).await.unwrap(), ["any/where:pull"]);
+        // An access token that was given goes on while its subject may.
+        let presented = present_password(&bed.app, "reg01", "robot".into(), long.clone()).await.unwrap();
+        let scopes = [Scope::parse(asked[0]).unwrap()];
+        let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.unwrap();
+        let bearer = format!("Bearer {token}");
+        let need = Need::pull("any/where");
+        let enters = async || content::enter(&bed.app, Caller::system(), "reg01", Some(&bearer), &need).await.is_ok();
+        assert!(enters().await);
+        assert!(enters().await, "as remembered");
+
+        bed.pass(2).await;
+        assert_eq!(given(&bed, &short, &asked).await, None, "its day is over");
+        assert!(given(&bed, &long, &asked).await.is_some());
+        assert!(enters().await);
+
+        let mut cx = bed.app.write(Caller::system()).await.unwrap();
+        let disabled = object(json!({"status": "disabled"}));
+        children::put_token(&mut cx, &registry, "robot", &disabled).await.unwrap();
+        cx.commit().await.unwrap();
+        assert_eq!(given(&bed, &long, &asked).await, None);
+        assert!(!enters().await, "what is remembered does not outlive the change");
+    }
+}

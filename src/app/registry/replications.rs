@@ -1,0 +1,139 @@
+//! Replications: a registry's other regions, and its own, which is always there.
+//! Must not know: HTTP, what lies in a registry.
+
+use serde_json::{Value, json};
+
+use super::children::{self, begin, save};
+use super::registries;
+use crate::app::Cx;
+use crate::domain::Result;
+use crate::domain::error::{RegistryError, RequestError, ResourceError};
+use crate::domain::registry::Registry;
+use crate::domain::registry::child::{Child, Kind};
+use crate::domain::world::name;
+
+/// The home region, as a replication.
+fn home(registry: &Registry) -> Child {
+    let zones = registry.properties.get("zoneRedundancy").cloned().unwrap_or_else(|| json!("Disabled"));
+    let properties = json!({"regionEndpointEnabled": true, "zoneRedundancy": zones});
+    Child {
+        location: Some(registry.location.clone()),
+        properties: properties.as_object().cloned().unwrap_or_default(),
+        ..Child::new(registry, Kind::Replication, &registry.location, &registry.created_by, registry.created_at)
+    }
+}
+
+fn is_home(registry: &Registry, replication: &str) -> bool {
+    name::location(replication) == registry.location
+}
+
+/// A replication by name.
+pub async fn get(cx: &mut Cx, registry: &Registry, replication: &str) -> Result<Child> {
+    match children::find(cx, registry, Kind::Replication, replication).await? {
+        Some(found) => Ok(found),
+        None if registry.premium() && is_home(registry, replication) => Ok(home(registry)),
+        None => Err(ResourceError::ChildNotFound(replication.to_owned()).into()),
+    }
+}
+
+/// All regions, the home region among them [recorded]; none below Premium.
+pub async fn list(cx: &mut Cx, registry: &Registry) -> Result<Vec<Child>> {
+    if !registry.premium() {
+        return Ok(Vec::new());
+    }
+    let mut all = children::list(cx, registry, Kind::Replication).await?;
+    if !all.iter().any(|r| is_home(registry, &r.name)) {
+        all.push(home(registry));
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    Ok(all)
+}
+
+/// The registry's regions, its own first.
+pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
+    let replicas = children::list(cx, registry, Kind::Replication).await?;
+    let others = replicas.into_iter().filter_map(|replica| replica.location).filter(|place| !is_home(registry, place));
+    Ok(std::iter::once(registry.location.clone()).chain(others).collect())
+}
+
+/// The region that serves callers of the registry's own login server: its own, for every caller is equally near, or
+/// the first that is served.
+pub async fn nearest(cx: &mut Cx, registry: &Registry) -> Result<String> {
+    let mut regions = list(cx, registry).await?;
+    regions.sort_by_key(|region| !is_home(registry, &region.name));
+    let served = regions.into_iter().find(|r| r.properties.get("regionEndpointEnabled") != Some(&json!(false)));
+    Ok(served.and_then(|region| region.location).unwrap_or_else(|| registry.location.clone()))
+}
+
+/// Requires that a login server of one region, `{name}.{region}.geo.azurecr.io`, is there.
+pub async fn require_endpoint(cx: &mut Cx, host: &str) -> Result<()> {
+    let name = host.split('.').next().unwrap_or_default();
+    let registry = registries::by_name(cx, name).await?;
+    let regions = regions(cx, &registry).await?;
+    if regions.iter().any(|region| registry.regional_endpoint(region).as_deref() == Some(host)) {
+        return Ok(());
+    }
+    Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into())
+}
+
+/// Saves a replication from the document of a PUT or a PATCH. `true`: it is new.
+pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Value) -> Result<(Child, bool)> {
+    let (mut child, new) = begin(cx, registry, Kind::Replication, replication).await?;
+    let location = body["location"].as_str().map(name::location);
+    if new {
+        let location = location.ok_or(ResourceError::LocationMissing)?;
+        let taken = children::list(cx, registry, Kind::Replication).await?;
+        if is_home(registry, &location) || taken.iter().any(|r| r.location.as_deref() == Some(&location)) {
+            return Err(RegistryError::Invalid(format!(
+                "A replication of registry {} already exists in location '{location}'.",
+                registry.name
+            ))
+            .into());
+        }
+        child.location = Some(location);
+        child.properties.insert("regionEndpointEnabled".to_owned(), json!(true));
+        child.properties.insert("zoneRedundancy".to_owned(), json!("Disabled"));
+    } else if let Some(wanted) = location.filter(|l| child.location.as_ref() != Some(l)) {
+        let existing = child.location.unwrap_or_default();
+        return Err(ResourceError::LocationFixed { name: child.name, existing, wanted }.into());
+    }
+    if let Some(tags) = body.get("tags").filter(|t| t.is_object()) {
+        child.tags = tags.clone();
+    }
+    let asked = &body["properties"];
+    match &asked["regionEndpointEnabled"] {
+        Value::Null => {}
+        enabled @ Value::Bool(_) => {
+            child.properties.insert("regionEndpointEnabled".to_owned(), enabled.clone());
+        }
+        other => {
+            let message = format!("{other} is not true or false");
+            return Err(RequestError::InvalidValue { property: "regionEndpointEnabled".to_owned(), message }.into());
+        }
+    }
+    if let Some(zones) = asked["zoneRedundancy"].as_str() {
+        child.properties.insert("zoneRedundancy".to_owned(), json!(zones));
+    }
+    // The first replica makes the home region a replication too, which stays when the others go [recorded].
+    if new && children::find(cx, registry, Kind::Replication, &registry.location).await?.is_none() {
+        save(cx, home(registry)).await?;
+    }
+    Ok((save(cx, child).await?, new))
+}
+
+/// How many regions there are beside the home region.
+pub async fn count(cx: &mut Cx, registry: &Registry) -> Result<usize> {
+    Ok(regions(cx, registry).await?.len() - 1)
+}
+
+/// Removes a replication; the home region stays. `None`: there was none.
+pub async fn remove(cx: &mut Cx, registry: &Registry, replication: &str) -> Result<Option<Child>> {
+    if is_home(registry, replication) {
+        return Err(RegistryError::Invalid(format!(
+            "The replication in the home region '{}' of registry {} cannot be deleted.",
+            registry.location, registry.name
+        ))
+        .into());
+    }
+    children::remove(cx, registry, Kind::Replication, replication).await
+}

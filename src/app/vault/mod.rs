@@ -1,0 +1,7 @@
+//! Vaults, and what lies in them.
+//! Must not know: registries.
+
+pub mod keys;
+pub mod rotation;
+pub mod secrets;
+pub mod vaults;
