@@ -2,19 +2,11 @@
 //! Must not know: how a resource is kept, what other front ends do.
 
 mod access;
-mod deploy;
-mod deployments;
 mod dialect;
-mod federated;
-mod groups;
-mod identities;
-mod keys;
-mod private_links;
-mod registries;
-mod secrets;
-mod subscriptions;
-mod vaults;
-mod what_if;
+mod directory;
+mod registry;
+mod resources;
+mod vault;
 mod wire;
 
 use std::future::Future;
@@ -44,7 +36,7 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let client_request = call.header("x-ms-client-request-id").map(str::to_owned);
     let path = call.path.to_ascii_lowercase();
     let provider = provider_of(&path);
-    let versions = registries::versions_told(&call.method, &path, &call.query("api-version").unwrap_or_default());
+    let versions = registry::versions_told(&call.method, &path, &call.query("api-version").unwrap_or_default());
     let mut answer = match dispatch(&app, call).await {
         Ok(answer) => answer,
         Err(error) => dialect::refusal(&error, provider),
@@ -163,7 +155,7 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
     let lower: Vec<String> = segments.iter().map(|s| s.to_ascii_lowercase()).collect();
     if lower.first().is_some_and(|s| s == "metadata") && lower.get(1).is_some_and(|s| s == "endpoints") {
         // Clouds are described to whoever asks, without a token.
-        return Ok(subscriptions::cloud_metadata());
+        return Ok(resources::subscriptions::cloud_metadata());
     }
     let caller = tokens::authenticate(app, call.bearer(), tokens::ARM, call.address).await?;
     let api_version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
@@ -201,9 +193,9 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
         return Err(ResourceError::SubscriptionNotFound(arm.segments[1].clone()).into());
     }
     match path.as_slice() {
-        ["subscriptions"] | ["tenants"] | ["providers", ..] => subscriptions::answer(arm, &path).await,
+        ["subscriptions"] | ["tenants"] | ["providers", ..] => resources::subscriptions::answer(arm, &path).await,
         ["subscriptions", _] | ["subscriptions", _, "locations" | "resources" | "tagnames"] => {
-            subscriptions::answer(arm, &path).await
+            resources::subscriptions::answer(arm, &path).await
         }
         ["subscriptions", _, "operationresults", operation] if arm.method == Method::GET => {
             operations::outcome(&arm.app, arm.caller.clone(), operation).await.map(Answer::ok)
@@ -211,22 +203,22 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
         ["subscriptions", _, "resourcegroups", ..]
             if path.len() <= 5 && path.get(4).is_none_or(|p| *p != "providers") =>
         {
-            groups::answer(arm, &path).await
+            resources::groups::answer(arm, &path).await
         }
         // Operations of deployments are listed without their provider's name in the path.
         ["subscriptions", _, "resourcegroups", _, "deployments", ..] => {
             let group = arm.segments[3].clone();
-            deployments::answer(arm, Some(&group), 4, &path[4..]).await
+            resources::deployments::answer(arm, Some(&group), 4, &path[4..]).await
         }
         ["subscriptions", _, "resourcegroups", _, "providers", namespace, rest @ ..] => {
             let group = arm.segments[3].clone();
             provider(arm, namespace, Some(group), 6, rest).await
         }
-        ["subscriptions", _, "providers", _, "register"] => subscriptions::answer(arm, &path).await,
+        ["subscriptions", _, "providers", _, "register"] => resources::subscriptions::answer(arm, &path).await,
         ["subscriptions", _, "providers", namespace, rest @ ..] if !rest.is_empty() => {
             provider(arm, namespace, None, 4, rest).await
         }
-        ["subscriptions", _, "providers", ..] => subscriptions::answer(arm, &path).await,
+        ["subscriptions", _, "providers", ..] => resources::subscriptions::answer(arm, &path).await,
         _ => Err(arm.unknown_route()),
     }
 }
@@ -239,17 +231,17 @@ async fn provider(arm: &mut Arm, namespace: &str, group: Option<String>, at: usi
         tracing::warn!(path = %arm.call.path, "this resource provider is not emulated on other resources");
         let namespace = arm.segments[at + nested + 1].clone();
         return Err(match arm.segments.get(at + nested + 2) {
-            Some(kind) if subscriptions::is_provider(&namespace) => {
+            Some(kind) if resources::subscriptions::is_provider(&namespace) => {
                 ResourceError::TypeNotFound { namespace, kind: kind.clone() }.into()
             }
             _ => ResourceError::ProviderNotFound(namespace).into(),
         });
     }
     match namespace {
-        "microsoft.resources" => deployments::answer(arm, group.as_deref(), at, rest).await,
-        "microsoft.managedidentity" => identities::answer(arm, group.as_deref(), at, rest).await,
-        "microsoft.keyvault" => vaults::answer(arm, group.as_deref(), at, rest).await,
-        "microsoft.containerregistry" => registries::answer(arm, group.as_deref(), at, rest).await,
+        "microsoft.resources" => resources::deployments::answer(arm, group.as_deref(), at, rest).await,
+        "microsoft.managedidentity" => directory::identities::answer(arm, group.as_deref(), at, rest).await,
+        "microsoft.keyvault" => vault::vaults::answer(arm, group.as_deref(), at, rest).await,
+        "microsoft.containerregistry" => registry::answer(arm, group.as_deref(), at, rest).await,
         _ => {
             tracing::warn!(path = %arm.call.path, "this resource provider is not emulated");
             Err(ResourceError::ProviderNotFound(arm.segments[at - 1].clone()).into())

@@ -4,8 +4,6 @@
 
 use serde_json::{Value, json};
 
-use super::Arm;
-use super::wire::{Answer, system_data};
 use crate::app::access;
 use crate::app::directory::identities;
 use crate::app::registry::registries;
@@ -17,6 +15,8 @@ use crate::domain::resources::region;
 use crate::domain::world::name;
 use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
 use crate::domain::{Result, Timestamp};
+use crate::http::arm::Arm;
+use crate::http::arm::wire::{Answer, system_data};
 
 const PROVIDERS: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
@@ -29,7 +29,7 @@ const PROVIDERS: &[(&str, &[&str])] = &[
     ("Microsoft.Resources", &["deployments", "resourceGroups", "subscriptions", "tenants"]),
 ];
 
-pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
     let reads = arm.method == axum::http::Method::GET;
     match path {
         // Registering a provider is what Terraform and az do before first use; here all are registered.
@@ -94,7 +94,7 @@ fn location(name: &str, display: &str) -> Value {
 }
 
 /// Whether there is anything of this provider.
-pub(super) fn is_provider(namespace: &str) -> bool {
+pub(in crate::http::arm) fn is_provider(namespace: &str) -> bool {
     PROVIDERS.iter().any(|(n, _)| n.eq_ignore_ascii_case(namespace))
 }
 
@@ -115,7 +115,7 @@ fn provider(namespace: &str) -> Result<Value> {
 }
 
 /// All resources, of a group or of the subscription, after `$filter`.
-pub(super) async fn resources(arm: &mut Arm, group: Option<&str>) -> Result<Answer> {
+pub(in crate::http::arm) async fn resources(arm: &mut Arm, group: Option<&str>) -> Result<Answer> {
     let filter = arm.call.query("$filter").unwrap_or_default();
     let wanted = parse_filter(&filter)?;
     let mut cx = arm.app.read(arm.caller.clone()).await?;
@@ -125,7 +125,7 @@ pub(super) async fn resources(arm: &mut Arm, group: Option<&str>) -> Result<Answ
             "id": r.arm_id(), "name": r.name, "type": name::REGISTRIES, "sku": {"name": r.sku, "tier": r.sku},
             "location": r.location,
         });
-        if let Some(mut identity) = crate::http::arm::registries::shown_identity(&mut cx, &r).await? {
+        if let Some(mut identity) = crate::http::arm::registry::shown_identity(&mut cx, &r).await? {
             // ARM's own words for the types, where the provider's are lower camel [recorded].
             let kinds = identity["type"].as_str().unwrap_or_default().replace("system", "System");
             identity["type"] = json!(kinds.replace("user", "User"));
@@ -190,12 +190,12 @@ fn parse_filter(filter: &str) -> Result<Vec<(String, String)>> {
 }
 
 /// `/metadata/endpoints`: what Terraform and az read when told of a cloud by its ARM endpoint.
-pub(super) fn cloud_metadata() -> Answer {
+pub(in crate::http::arm) fn cloud_metadata() -> Answer {
     Answer::ok(environment())
 }
 
 /// The cloud, as `/metadata/endpoints` and templates' `environment()` tell it.
-pub(super) fn environment() -> Value {
+pub(in crate::http::arm) fn environment() -> Value {
     json!({
         "portal": "https://portal.azure.com",
         "authentication": {
@@ -215,7 +215,7 @@ pub(super) fn environment() -> Value {
 }
 
 /// The group that a resource list is about must exist.
-pub(super) async fn group_resources(arm: &mut Arm, group: &str) -> Result<Answer> {
+pub(in crate::http::arm) async fn group_resources(arm: &mut Arm, group: &str) -> Result<Answer> {
     let mut cx = arm.app.read(arm.caller.clone()).await?;
     groups::get(&mut cx, group).await?;
     drop(cx);

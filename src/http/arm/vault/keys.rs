@@ -4,8 +4,6 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::Arm;
-use super::wire::Answer;
 use crate::app::Cx;
 use crate::app::vault::{keys, vaults};
 use crate::domain::Result;
@@ -14,6 +12,8 @@ use crate::domain::vault::Vault;
 use crate::domain::vault::key::{Attributes, Key, Material, Version, Wanted};
 use crate::domain::world::crypto::Curve;
 use crate::domain::world::name;
+use crate::http::arm::Arm;
+use crate::http::arm::wire::Answer;
 
 fn shown(vault: &Vault, key: &Key, version: &Version, versioned: bool) -> Value {
     let mut id = format!("{}/keys/{}", vault.arm_id(), key.name);
@@ -87,7 +87,7 @@ async fn create(cx: &mut Cx, (group, vault, key, wanted): &(String, String, Stri
 }
 
 /// `at` is the index of the segment `vaults`.
-pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
     let vault = arm.segments[at + 1].clone();
     let scope = arm.scope(at + 2 + usize::from(!rest.is_empty()) * 2);
     let key = arm.segments.get(at + 3).cloned().unwrap_or_default();

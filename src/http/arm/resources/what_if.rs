@@ -12,11 +12,15 @@ use crate::domain::world::name;
 use crate::domain::{Error, Result};
 
 /// A template within a template, as the caller plans it: its scope, and its properties.
-pub(super) type Replan<'a> =
+pub(in crate::http::arm) type Replan<'a> =
     &'a (dyn Fn(String, Value) -> Pin<Box<dyn Future<Output = Result<Vec<Value>>> + Send>> + Send + Sync);
 
 /// The changes of a plan's resources.
-pub(super) async fn changes(deployer: &Deployer, program: &Program, nested: Replan<'_>) -> Result<Vec<Value>> {
+pub(in crate::http::arm) async fn changes(
+    deployer: &Deployer,
+    program: &Program,
+    nested: Replan<'_>,
+) -> Result<Vec<Value>> {
     let mut known = Known::new();
     let mut all = Vec::new();
     for resource in program.resources.iter().filter(|r| r.wanted && !r.existing) {
@@ -34,7 +38,7 @@ pub(super) async fn changes(deployer: &Deployer, program: &Program, nested: Repl
 
 /// The changes that complete mode makes beside the plan: what it does not name goes. In incremental mode
 /// such resources are named and left alone.
-pub(super) fn beside(resources: &[Value], changes: &[Value], complete: bool) -> Vec<Value> {
+pub(in crate::http::arm) fn beside(resources: &[Value], changes: &[Value], complete: bool) -> Vec<Value> {
     let named = |id: &str| {
         changes.iter().filter_map(|c| c["resourceId"].as_str()).any(|c| {
             c.eq_ignore_ascii_case(id) || c.to_ascii_lowercase().starts_with(&format!("{}/", id.to_ascii_lowercase()))
@@ -129,7 +133,7 @@ fn covers(there: &Value, wanted: &Value) -> bool {
 }
 
 /// The answer to a what-if.
-pub(super) fn shown(changes: Vec<Value>, correlation: &str) -> Value {
+pub(in crate::http::arm) fn shown(changes: Vec<Value>, correlation: &str) -> Value {
     let mut properties = Map::new();
     properties.insert("correlationId".into(), json!(correlation));
     properties.insert("changes".into(), Value::Array(changes));

@@ -7,10 +7,8 @@ use std::pin::Pin;
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::Arm;
 use super::deploy::{self, Deployer, Done, Outcome};
 use super::what_if;
-use super::wire::Answer;
 use crate::app::Cx;
 use crate::app::resources::deployments::{self, Deployment, UnderWay};
 use crate::app::resources::{groups, operations};
@@ -22,6 +20,8 @@ use crate::domain::resources::template::{
 use crate::domain::world::name;
 use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID};
 use crate::domain::{Error, Result, Timestamp};
+use crate::http::arm::Arm;
+use crate::http::arm::wire::Answer;
 use crate::http::call::BODY_LIMIT;
 
 /// What a client asks to deploy.
@@ -49,7 +49,12 @@ impl Asked {
     }
 }
 
-pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(
+    arm: &mut Arm,
+    group: Option<&str>,
+    at: usize,
+    rest: &[&str],
+) -> Result<Answer> {
     let scope = group.map_or_else(name::subscription_id, name::group_id);
     let name = arm.segments.get(at + 1).cloned().unwrap_or_default();
     let own = arm.scope(arm.segments.len().min(at + 2));
@@ -257,7 +262,7 @@ async fn facts(cx: &mut Cx, asked: &Asked) -> Result<Facts> {
             "countryCode": "US", "displayName": SUBSCRIPTION_NAME, "id": format!("/tenants/{TENANT_ID}"), "tenantId": TENANT_ID,
         }),
         deployment,
-        environment: crate::http::arm::subscriptions::environment(),
+        environment: crate::http::arm::resources::subscriptions::environment(),
         deployer: json!({"objectId": cx.caller.object_id, "tenantId": TENANT_ID, "userPrincipalName": ""}),
         now: cx.now.0,
     })

@@ -5,16 +5,16 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::Arm;
-use super::wire::Answer;
 use crate::app::vault::vaults;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
 use crate::domain::vault::Vault;
 use crate::domain::world::name::VAULTS;
+use crate::http::arm::Arm;
+use crate::http::arm::wire::Answer;
 
 /// A connection of a vault [spec].
-pub(super) fn shown(vault: &Vault, link: &Value) -> Value {
+pub(in crate::http::arm) fn shown(vault: &Vault, link: &Value) -> Value {
     let name = link["name"].as_str().unwrap_or_default();
     let mut properties = link["properties"].clone();
     properties["provisioningState"] = json!("Succeeded");
@@ -24,7 +24,7 @@ pub(super) fn shown(vault: &Vault, link: &Value) -> Value {
     })
 }
 
-pub(super) async fn connections(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn connections(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
     let vault = arm.segments[at + 1].clone();
     let action = |verb: &str| format!("{VAULTS}/privateEndpointConnections/{verb}");
     let scope = arm.scope(at + 2);
@@ -75,7 +75,7 @@ pub(super) async fn connections(arm: &mut Arm, group: &str, at: usize, rest: &[&
 }
 
 /// What can be linked to: the vault itself.
-pub(super) async fn resources(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
+pub(in crate::http::arm) async fn resources(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
     let vault = arm.segments[at + 1].clone();
     arm.require(&format!("{VAULTS}/privateLinkResources/read"), &arm.scope(at + 2)).await?;
     let mut cx = arm.app.read(arm.caller.clone()).await?;

@@ -40,7 +40,7 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
     let regions = replications::regions(cx, registry).await?;
     let mut links = Vec::new();
     for link in children::list(cx, registry, Kind::PrivateEndpointConnection).await? {
-        links.push(crate::http::arm::registries::shown::shown(cx, registry, &link, "Succeeded").await?);
+        links.push(crate::http::arm::registry::shown::shown(cx, registry, &link, "Succeeded").await?);
     }
     let mut properties = Map::new();
     properties.insert("loginServer".into(), json!(registry.login_server()));

@@ -12,13 +12,13 @@ use futures_util::stream::FuturesUnordered;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::dialect::{self, Provider};
-use super::within;
 use crate::app::App;
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::resources::template::{Known, Need, Program, Resource, Stop};
 use crate::domain::{Error, Result, Timestamp};
+use crate::http::arm::dialect::{self, Provider};
+use crate::http::arm::within;
 use crate::http::call::Call;
 
 /// Resources that are created at the same time, at most.
@@ -28,7 +28,7 @@ const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#').add(b'
 
 /// Who deploys, and through which door.
 #[derive(Clone)]
-pub(super) struct Deployer {
+pub(in crate::http::arm) struct Deployer {
     /// The emulator.
     pub app: Arc<App>,
     /// Who asked; every call within is made as the same caller.
@@ -83,12 +83,12 @@ impl Deployer {
 }
 
 /// Whether an error only says that a resource is not there.
-pub(super) fn is_missing(error: &Error) -> bool {
+pub(in crate::http::arm) fn is_missing(error: &Error) -> bool {
     dialect::refusal(error, Provider::Other).status() == StatusCode::NOT_FOUND && !is_unsupported(error)
 }
 
 /// Whether an error says that the emulator does not have such resources at all.
-pub(super) fn is_unsupported(error: &Error) -> bool {
+pub(in crate::http::arm) fn is_unsupported(error: &Error) -> bool {
     matches!(
         error,
         Error::Resource(ResourceError::ProviderNotFound(_) | ResourceError::TypeNotFound { .. })
@@ -97,12 +97,12 @@ pub(super) fn is_unsupported(error: &Error) -> bool {
 }
 
 /// The kind of children that are written but cannot be read.
-pub(super) fn is_access_policies(resource: &Resource) -> bool {
+pub(in crate::http::arm) fn is_access_policies(resource: &Resource) -> bool {
     resource.kind.eq_ignore_ascii_case("Microsoft.KeyVault/vaults/accessPolicies")
 }
 
 /// An error as it stands in a deployment's details: code, message, and the resource it is about.
-pub(super) fn detail(error: &Error, target: &str) -> Value {
+pub(in crate::http::arm) fn detail(error: &Error, target: &str) -> Value {
     let mut detail = dialect::code_and_message(error);
     detail["target"] = json!(target);
     detail
@@ -110,7 +110,7 @@ pub(super) fn detail(error: &Error, target: &str) -> Value {
 
 /// What was done for one resource.
 #[derive(Debug, Clone)]
-pub(super) struct Done {
+pub(in crate::http::arm) struct Done {
     /// The resource.
     pub id: String,
     /// Its type.
@@ -130,7 +130,7 @@ pub(super) struct Done {
 }
 
 /// What became of a deployment's resources.
-pub(super) struct Outcome {
+pub(in crate::http::arm) struct Outcome {
     /// For each resource that was begun, in the order of their ends.
     pub done: Vec<Done>,
     /// The outputs, where all went well.
@@ -138,7 +138,7 @@ pub(super) struct Outcome {
 }
 
 /// Looks whether the emulator has all the types and versions that the template wants, before anything is created.
-pub(super) async fn unsupported(deployer: &Deployer, program: &Program) -> Result<Vec<Value>> {
+pub(in crate::http::arm) async fn unsupported(deployer: &Deployer, program: &Program) -> Result<Vec<Value>> {
     let mut details = Vec::new();
     for resource in program.resources.iter().filter(|r| r.wanted && !r.existing && !is_access_policies(r)) {
         match deployer.get(&resource.id, &resource.api_version).await {
@@ -158,7 +158,7 @@ pub(super) async fn unsupported(deployer: &Deployer, program: &Program) -> Resul
 
 /// Creates the resources, each when all that it waits for is there. One that fails stops those that wait
 /// for it, and no other.
-pub(super) async fn deploy(deployer: &Deployer, program: &Program) -> Outcome {
+pub(in crate::http::arm) async fn deploy(deployer: &Deployer, program: &Program) -> Outcome {
     let known = Mutex::new(Known::new());
     let mut waiting: BTreeSet<usize> = (0..program.resources.len()).collect();
     let mut finished: BTreeSet<usize> = BTreeSet::new();
@@ -197,7 +197,7 @@ pub(super) async fn deploy(deployer: &Deployer, program: &Program) -> Outcome {
 }
 
 /// The error of a deployment some of whose resources failed.
-pub(super) fn failed(details: Vec<Value>) -> Value {
+pub(in crate::http::arm) fn failed(details: Vec<Value>) -> Value {
     json!({
         "code": "DeploymentFailed",
         "message": "At least one resource deployment operation failed. Please list deployment operations for details. Please see https://aka.ms/arm-deployment-operations for usage details.",

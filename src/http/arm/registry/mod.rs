@@ -14,8 +14,8 @@ mod versions;
 use axum::http::Method;
 use serde_json::Value;
 
-pub(super) use registry::shown_identity;
-pub(super) use versions::told as versions_told;
+pub(in crate::http::arm) use registry::shown_identity;
+pub(in crate::http::arm) use versions::told as versions_told;
 
 use super::Arm;
 use super::wire::Answer;
@@ -28,7 +28,12 @@ use crate::domain::registry::child::Kind;
 use crate::domain::world::name::REGISTRIES;
 
 /// Calls below `…/providers/Microsoft.ContainerRegistry/`.
-pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(
+    arm: &mut Arm,
+    group: Option<&str>,
+    at: usize,
+    rest: &[&str],
+) -> Result<Answer> {
     let (get, post) = (arm.method == Method::GET, arm.method == Method::POST);
     match (rest, group) {
         (["registries"], _) if get => registry::list(arm, group).await,

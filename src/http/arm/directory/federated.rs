@@ -4,14 +4,14 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::Arm;
-use super::wire::Answer;
 use crate::app::directory::{federated_credentials, identities};
 use crate::domain::Result;
 use crate::domain::directory::applications::FederatedCredential;
 use crate::domain::directory::identity::Identity;
 use crate::domain::error::ResourceError;
 use crate::domain::world::name::{self, IDENTITIES};
+use crate::http::arm::Arm;
+use crate::http::arm::wire::Answer;
 
 fn shown(identity: &Identity, credential: &FederatedCredential) -> Value {
     let id = name::identity_id(&identity.group, &identity.name);
@@ -25,7 +25,7 @@ fn shown(identity: &Identity, credential: &FederatedCredential) -> Value {
 }
 
 /// `at` is the index of the segment `userAssignedIdentities`.
-pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
     let identity = arm.segments[at + 1].clone();
     let scope = arm.scope(at + 2);
     let action = |verb: &str| format!("{IDENTITIES}/federatedIdentityCredentials/{verb}");

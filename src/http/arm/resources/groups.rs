@@ -4,8 +4,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::wire::{Answer, tags};
-use super::{Arm, subscriptions};
+use super::subscriptions;
 use crate::app::cascade;
 use crate::app::registry::content;
 use crate::app::resources::groups::{self, Group};
@@ -14,6 +13,8 @@ use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::resources::region;
 use crate::domain::world::name;
+use crate::http::arm::Arm;
+use crate::http::arm::wire::{Answer, tags};
 
 fn shown(group: &Group) -> Value {
     let mut value = json!({
@@ -26,7 +27,7 @@ fn shown(group: &Group) -> Value {
     value
 }
 
-pub(super) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
     const TYPE: &str = "Microsoft.Resources/subscriptions/resourceGroups";
     let caller = arm.caller.clone();
     match path {

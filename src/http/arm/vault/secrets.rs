@@ -4,14 +4,14 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::Arm;
-use super::wire::Answer;
 use crate::app::vault::{secrets, vaults};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
 use crate::domain::vault::secret::{Change, Secret, SecretVersion};
 use crate::domain::world::name::VAULTS;
+use crate::http::arm::Arm;
+use crate::http::arm::wire::Answer;
 
 fn shown(vault: &Vault, secret: &Secret, version: &SecretVersion) -> Value {
     let mut attributes = json!({
@@ -37,7 +37,7 @@ fn shown(vault: &Vault, secret: &Secret, version: &SecretVersion) -> Value {
 }
 
 /// `at` is the index of the segment `vaults`.
-pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
     let vault = arm.segments[at + 1].clone();
     let scope = arm.scope(at + 2 + rest.len().min(1) * 2);
     let caller = arm.caller.clone();

@@ -4,15 +4,16 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::dialect::{name_in_use, name_invalid};
-use super::wire::{Answer, system_data, tags};
-use super::{Arm, keys, private_links, secrets};
+use super::{keys, private_links, secrets};
 use crate::app::resources::{groups, operations};
 use crate::app::vault::vaults::{self, Asked};
 use crate::domain::error::{ResourceError, VaultError};
 use crate::domain::vault::{PolicyChange, Vault};
 use crate::domain::world::name::{self, VAULTS};
 use crate::domain::{Result, Timestamp};
+use crate::http::arm::Arm;
+use crate::http::arm::dialect::{name_in_use, name_invalid};
+use crate::http::arm::wire::{Answer, system_data, tags};
 
 /// A vault as ARM shows it. The first answer of a new vault says that its name is still being registered,
 /// and its URI lacks the slash [recorded].
@@ -55,7 +56,12 @@ fn shown_deleted(vault: &Vault) -> Value {
     })
 }
 
-pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(
+    arm: &mut Arm,
+    group: Option<&str>,
+    at: usize,
+    rest: &[&str],
+) -> Result<Answer> {
     let caller = arm.caller.clone();
     match (rest, group) {
         (["vaults"], _) if arm.method == Method::GET => {

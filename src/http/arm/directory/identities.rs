@@ -4,8 +4,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::wire::{Answer, tags};
-use super::{Arm, federated};
+use super::federated;
 use crate::app::directory::identities;
 use crate::app::resources::groups;
 use crate::domain::directory::identity::Identity;
@@ -13,6 +12,8 @@ use crate::domain::error::ResourceError;
 use crate::domain::world::name::{self, IDENTITIES};
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Result, Timestamp};
+use crate::http::arm::Arm;
+use crate::http::arm::wire::{Answer, tags};
 
 fn shown(identity: &Identity, api_version: &str) -> Value {
     let mut properties =
@@ -33,7 +34,12 @@ fn shown(identity: &Identity, api_version: &str) -> Value {
     value
 }
 
-pub(super) async fn answer(arm: &mut Arm, group: Option<&str>, at: usize, rest: &[&str]) -> Result<Answer> {
+pub(in crate::http::arm) async fn answer(
+    arm: &mut Arm,
+    group: Option<&str>,
+    at: usize,
+    rest: &[&str],
+) -> Result<Answer> {
     let caller = arm.caller.clone();
     match (rest, group) {
         (["userassignedidentities"], _) if arm.method == Method::GET => {
