@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::app::timeline::{self, Change};
 use crate::app::world::clock;
-use crate::app::{App, Options};
+use crate::app::{App, Options, status};
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::{Principal, PrincipalKind};
 use crate::domain::directory::token;
@@ -142,7 +142,42 @@ impl Bed {
 
     /// Lets days pass, and all that is due with them.
     pub async fn pass(&self, days: i64) {
-        timeline::change(&self.app, Change::Advance(days * DAY)).await.unwrap();
+        self.advance(days * DAY).await;
+    }
+
+    /// Lets microseconds pass, and all that is due with them.
+    pub async fn advance(&self, by: i64) {
+        Self::advance_app(&self.app, by).await;
+    }
+
+    /// The same for a task of its own.
+    pub async fn advance_app(app: &Arc<App>, by: i64) {
+        timeline::change(app, Change::Advance(by)).await.unwrap();
+    }
+
+    /// How many writes were committed.
+    pub fn commits(&self) -> u64 {
+        let one = store::Store::generation_after(0);
+        self.app.store.settled_generation() / one
+    }
+
+    /// How many looks for new key versions were made one by one.
+    pub async fn looks_made(&self) -> u64 {
+        self.app.poll.looks_made().await
+    }
+
+    /// What the emulator knows of its registries.
+    pub async fn status(&self) -> Vec<status::RegistryStatus> {
+        let mut cx = self.app.read(Caller::system()).await.unwrap();
+        status::registries(&mut cx).await.unwrap()
+    }
+
+    /// An access token for somebody in the directory.
+    pub async fn token(&self, object_id: &str, audience: &str) -> String {
+        let now = clock::machine().seconds();
+        let claims = json!({"aud": audience, "iss": token::issuer(), "oid": object_id, "appid": object_id,
+            "tid": well_known::TENANT_ID, "nbf": now, "exp": now + 3600});
+        self.app.signer().await.unwrap().sign(&claims).unwrap()
     }
 
     /// Lets time pass as a running clock does: nothing is written.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::app::world::clock;
 use crate::app::{App, poller};
 use crate::domain::error::RequestError;
-use crate::domain::world::time::ClockSetting;
+use crate::domain::world::time::{ClockSetting, END_OF_TIME};
 use crate::domain::{Error, Result, Timestamp};
 
 /// A change the user asks for.
@@ -53,12 +53,13 @@ pub async fn show(app: &Arc<App>) -> Result<Shown> {
     })
 }
 
-/// Changes the clock, then does all that has become due, in order. Time never goes back: what was
-/// decided at a later time would have to be undone.
+/// Changes the clock, and does all that becomes due, in order. Time never goes back: what was decided at a later time
+/// would have to be undone. It goes from one due instant to the next: whoever asks meanwhile is answered as of the
+/// instant that was reached. Where it cannot go on, the clock stays there.
 pub async fn change(app: &Arc<App>, change: Change) -> Result<Shown> {
+    // One after the other, so that two changes at the same time are both made.
+    let _turn = app.poll.changing.lock().await;
     poller::catch_up(app).await?;
-    // Under the write lock, so that two changes at the same time are both made.
-    let tx = app.begin().await?;
     let machine = clock::machine();
     let before = app.clock.setting();
     let now = before.at(machine);
@@ -70,11 +71,11 @@ pub async fn change(app: &Arc<App>, change: Change) -> Result<Shown> {
         Change::Advance(by) if by < 0 => {
             return Err(invalid("time does not go back; start a new instance for an earlier time"));
         }
-        Change::Advance(by) => before.showing(now.plus(by), machine),
         Change::Set(to) if to < now => {
             return Err(invalid("time does not go back; start a new instance for an earlier time"));
         }
-        Change::Set(to) => before.showing(to, machine),
+        Change::Advance(by) => return pass(app, now.plus(by)).await,
+        Change::Set(to) => return pass(app, to).await,
         Change::Freeze => ClockSetting { frozen: true, ..shown },
         Change::Resume => ClockSetting { frozen: false, ..shown },
         Change::Rate(rate) if !rate.is_finite() || !(0.0..=1_000_000.0).contains(&rate) || rate == 0.0 => {
@@ -82,6 +83,13 @@ pub async fn change(app: &Arc<App>, change: Change) -> Result<Shown> {
         }
         Change::Rate(rate) => ClockSetting { rate, ..shown },
     };
-    app.clock.set(tx, after).await?;
+    let mut tx = app.begin().await?;
+    app.clock.set(&mut tx, after).await?;
+    tx.commit().await?;
+    show(app).await
+}
+
+async fn pass(app: &Arc<App>, target: Timestamp) -> Result<Shown> {
+    poller::pass(app, target.min(END_OF_TIME)).await?;
     show(app).await
 }

@@ -113,6 +113,12 @@ impl Store {
         self.generation.settled()
     }
 
+    /// What [`Store::settled_generation`] is after one more write.
+    #[must_use]
+    pub fn generation_after(settled: u64) -> u64 {
+        Generation::after(settled)
+    }
+
     /// The data folder.
     #[must_use]
     pub fn dir(&self) -> &Path {

@@ -10,6 +10,7 @@ mod arm;
 mod at_rest;
 mod bounds;
 mod cli;
+mod clock;
 mod cmk_lifecycle;
 mod cmk_revocation;
 mod conditions;

@@ -2,14 +2,16 @@
 //! goes as the registry's own identity through the gate that everybody passes.
 //! **Where a registry blocks when its key is revoked:** [`open`].
 
+pub mod looks;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
+use crate::app::Cx;
 use crate::app::vault::keys;
-use crate::app::{App, Cx};
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::Identity;
 use crate::domain::error::{ContentError, RegistryError};
@@ -234,7 +236,9 @@ async fn authorize(cx: &mut Cx, identity: &Caller, key: &KeyId, operation: Opera
         Ok(handle) => Ok(handle.heard_as(identity)),
         Err(refusal) => {
             let object = (key.key.as_str(), key.version.as_deref().unwrap_or_default());
-            keys::heard_refusal(cx, identity, &key.vault, object, operation, &refusal).await?;
+            if let Some(call) = keys::refusal(cx, identity, &key.vault, object, operation, &refusal).await? {
+                cx.heard(call);
+            }
             Err(refusal)
         }
     }
@@ -299,164 +303,4 @@ pub(in crate::app) async fn identity_name(cx: &mut Cx, registry: &Registry) -> R
             Ok(attached_identity(cx, &registry.user_identities, client_id).await?.map(|identity| identity.name))
         }
     }
-}
-
-/// When registries next look for new versions of their keys.
-pub(in crate::app) async fn next_look(cx: &mut Cx) -> Result<Option<Timestamp>> {
-    store::registry::registries::next_look(&mut cx.tx).await
-}
-
-/// The hourly look, at the instant `now`: each registry whose time has come takes the newest version of
-/// its key, if there is a new one and it may wrap with it; else it stays with what it has.
-pub(in crate::app) async fn look_for_new_versions(app: &Arc<App>, now: Timestamp) -> Result<()> {
-    let mut cx = app.read_now(Caller::system()).await?;
-    cx.now = now;
-    let mut look = Look { cx: &mut cx, callers: HashMap::new(), newest: HashMap::new(), uses: HashMap::new() };
-    let mut jobs = Vec::new();
-    for registry in store::registry::registries::looking(&mut look.cx.tx, now).await? {
-        if let Some(job) = look.rotation(registry).await? {
-            jobs.push(job);
-        }
-    }
-    drop(cx);
-    // RSA, on all cores and outside of any transaction.
-    let rotated = tokio::task::spawn_blocking(move || rewrap_all(jobs)).await.map_err(Error::internal)?;
-    let mut cx = app.write_now(Caller::system()).await?;
-    for Rotation { registry, cmk, done, .. } in rotated {
-        let wrapped = match done {
-            Some(Ok(wrapped)) => wrapped,
-            Some(Err(why)) => {
-                tracing::warn!(%registry.name, %why, "could not rotate to the key's new version");
-                continue;
-            }
-            None => continue,
-        };
-        let cmk = Cmk { rotated_at: Some(now), ..cmk };
-        if store::registry::registries::rewrap(&mut cx.tx, registry.id, &registry.wrapped_dek, &cmk, &wrapped, now)
-            .await?
-        {
-            tracing::info!(registry = %registry.name, key = %cmk.versioned(), "rotated to the key's new version");
-        }
-    }
-    store::registry::registries::put_off_looks(&mut cx.tx, now).await?;
-    cx.commit().await
-}
-
-/// One look over many registries. Registries share identities and keys, and within one transaction at one
-/// instant the vault's answer to the same question is the same: each is asked once.
-struct Look<'a> {
-    cx: &'a mut Cx,
-    callers: HashMap<(Vec<String>, Option<String>, String), Option<Caller>>,
-    /// By caller and key: the newest version, where the caller may see it.
-    newest: HashMap<(String, KeyId), Option<String>>,
-    /// By caller, key version and operation: leave to use it.
-    uses: HashMap<(String, KeyId, &'static str), Option<Arc<keys::Handle>>>,
-}
-
-/// A registry's move to a new version: what it takes, and what came of it.
-struct Rotation {
-    registry: Registry,
-    cmk: Cmk,
-    old: Arc<keys::Handle>,
-    wrap: Arc<keys::Handle>,
-    unwrap: Arc<keys::Handle>,
-    done: Option<Result<Vec<u8>>>,
-}
-
-impl Look<'_> {
-    /// The rotation that is due for a registry, if there is a new version and all it takes is allowed.
-    async fn rotation(&mut self, registry: Registry) -> Result<Option<Rotation>> {
-        let Some(cmk) = registry.cmk.clone().filter(Cmk::follows_new_versions) else { return Ok(None) };
-        let Some(caller) = self.caller(&registry, &cmk.identity).await? else { return Ok(None) };
-        let Some(newest) = self.newest(&caller, &cmk.key).await? else { return Ok(None) };
-        if newest == cmk.version {
-            return Ok(None);
-        }
-        let new = cmk.key.at(&newest);
-        let old = self.leave(&caller, &cmk.versioned(), Operation::UnwrapKey).await?;
-        let wrap = self.leave(&caller, &new, Operation::WrapKey).await?;
-        let unwrap = self.leave(&caller, &new, Operation::UnwrapKey).await?;
-        let (Some(old), Some(wrap), Some(unwrap)) = (old, wrap, unwrap) else {
-            tracing::info!(registry = %registry.name, key = %new, "the key's new version was refused to the registry");
-            return Ok(None);
-        };
-        if !wrap.version.is_rsa() {
-            return Ok(None);
-        }
-        let cmk = Cmk { version: newest, ..cmk };
-        Ok(Some(Rotation { registry, cmk, old, wrap, unwrap, done: None }))
-    }
-
-    async fn caller(&mut self, registry: &Registry, identity: &KeyIdentity) -> Result<Option<Caller>> {
-        let (users, system) = (registry.user_identities.clone(), registry.system_principal.clone());
-        let asked = (users, system, identity.as_str().to_owned());
-        if let Some(known) = self.callers.get(&asked) {
-            return Ok(known.clone());
-        }
-        let caller = allowed(principal(self.cx, registry, identity).await)?;
-        self.callers.insert(asked, caller.clone());
-        Ok(caller)
-    }
-
-    async fn newest(&mut self, caller: &Caller, key: &KeyId) -> Result<Option<String>> {
-        let asked = (caller.object_id.clone(), key.clone());
-        if let Some(known) = self.newest.get(&asked) {
-            return Ok(known.clone());
-        }
-        let outer = self.cx.act_as(caller.clone());
-        let found = keys::get(self.cx, &key.vault, &key.key, None).await;
-        self.cx.act_as(outer);
-        let newest = allowed(found)?.map(|(_, _, version)| version.version);
-        self.newest.insert(asked, newest.clone());
-        Ok(newest)
-    }
-
-    async fn leave(&mut self, caller: &Caller, key: &KeyId, operation: Operation) -> Result<Option<Arc<keys::Handle>>> {
-        let asked = (caller.object_id.clone(), key.clone(), operation.as_str());
-        if let Some(known) = self.uses.get(&asked) {
-            return Ok(known.clone());
-        }
-        let handle = allowed(authorize(self.cx, caller, key, operation).await)?.map(Arc::new);
-        self.uses.insert(asked, handle.clone());
-        Ok(handle)
-    }
-}
-
-/// A refusal is an answer here, not a failure.
-fn allowed<T>(asked: Result<T>) -> Result<Option<T>> {
-    match asked {
-        Ok(value) => Ok(Some(value)),
-        Err(failure) if failure.is_failure() => Err(failure),
-        Err(why) => {
-            tracing::info!(%why, "a look for a new key version was refused");
-            Ok(None)
-        }
-    }
-}
-
-/// Does the RSA work of all rotations, spread over the machine's cores.
-fn rewrap_all(mut jobs: Vec<Rotation>) -> Vec<Rotation> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let share = jobs.len().div_ceil(cores).max(1);
-    std::thread::scope(|scope| {
-        for part in jobs.chunks_mut(share) {
-            scope.spawn(move || {
-                for job in part {
-                    job.done = Some(rotated(&job.old, &job.wrap, &job.unwrap, &job.registry.wrapped_dek));
-                }
-            });
-        }
-    });
-    jobs
-}
-
-/// Unwraps with the old version, wraps with the new one, and unwraps once more to be sure.
-fn rotated(old: &keys::Handle, wrap: &keys::Handle, unwrap: &keys::Handle, wrapped: &[u8]) -> Result<Vec<u8>> {
-    let dek = Zeroizing::new(old.run(WRAP_ALGORITHM, wrapped)?);
-    let new = wrap.run(WRAP_ALGORITHM, &dek)?;
-    let back = Zeroizing::new(unwrap.run(WRAP_ALGORITHM, &new)?);
-    if !crypto::same_secret(&back, &dek) {
-        return Err(Error::Internal("the new key version did not give back what it wrapped".to_owned()));
-    }
-    Ok(new)
 }

@@ -94,12 +94,14 @@ impl Permitted {
 
 /// Leave to use a key version once, for one operation. Made only by [`authorize`]; used outside of any
 /// transaction.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Handle {
     app: Arc<App>,
     operation: Operation,
     /// Who uses it, where that is no request that leaves its own audit record.
     heard: Option<Caller>,
+    /// When it was given.
+    pub at: Timestamp,
     /// The vault.
     pub vault: Vault,
     /// The key.
@@ -131,6 +133,12 @@ impl Handle {
         Self { heard: Some(caller.clone()), ..self }
     }
 
+    /// The same leave, given at another instant.
+    #[must_use]
+    pub fn given_at(&self, at: Timestamp) -> Self {
+        Self { at, ..self.clone() }
+    }
+
     /// Performs the operation for a request; with a large key's private half aside of the request threads.
     pub async fn answer(self, algorithm: String, value: Vec<u8>) -> Result<Vec<u8>> {
         let private = matches!(self.operation, Operation::Sign | Operation::Decrypt | Operation::UnwrapKey);
@@ -142,10 +150,18 @@ impl Handle {
 
     /// Performs the operation. For `verify` see [`Handle::verify`].
     pub fn run(&self, algorithm: &str, value: &[u8]) -> Result<Vec<u8>> {
+        let mut records = Vec::new();
+        let done = self.run_recorded(algorithm, value, &mut records);
+        records.into_iter().for_each(|call| self.app.audit.call(call));
+        done
+    }
+
+    /// [`Handle::run`] by who writes the audit record with something else.
+    pub fn run_recorded(&self, algorithm: &str, value: &[u8], records: &mut Vec<Call>) -> Result<Vec<u8>> {
         let done = self.perform(algorithm, value);
         if let Some(caller) = &self.heard {
-            let call = used(&self.app, caller, &self.vault, &self.key.name, &self.version.version, self.operation);
-            self.app.audit.call(Call {
+            let call = used(self.at, caller, &self.vault, &self.key.name, &self.version.version, self.operation);
+            records.push(Call {
                 key: Some(audit::key_properties(&self.version, false)),
                 status: if done.is_ok() { (200, "OK") } else { (400, "Bad Request") },
                 ..call
@@ -212,7 +228,7 @@ pub async fn authorize(
         cx.holds_until(turns);
     }
     version.allows(operation, cx.now)?;
-    Ok(Handle { app: cx.app.clone(), operation, heard: None, vault, key, version })
+    Ok(Handle { app: cx.app.clone(), operation, heard: None, at: cx.now, vault, key, version })
 }
 
 /// [`authorize`] for a request that does nothing else: the same decision without a transaction, where it was made
@@ -238,8 +254,9 @@ pub async fn authorize_alone(
             found
         }
     };
-    version.allows(operation, app.now())?;
-    Ok(Handle { app: app.clone(), operation, heard: None, vault, key, version })
+    let at = app.now();
+    version.allows(operation, at)?;
+    Ok(Handle { app: app.clone(), operation, heard: None, at, vault, key, version })
 }
 
 /// What `operation` is called in the audit log.
@@ -256,15 +273,15 @@ pub fn audited(operation: Operation) -> &'static str {
 }
 
 /// The audit record of a service inside the emulator that used a key version, were it an HTTP call.
-fn used(app: &App, caller: &Caller, vault: &Vault, key: &str, version: &str, operation: Operation) -> Call {
+fn used(at: Timestamp, caller: &Caller, vault: &Vault, key: &str, version: &str, operation: Operation) -> Call {
     let id = format!("{}/keys/{key}/{version}", vault.uri());
     let uri = format!("{id}/{}", operation.as_str().to_ascii_lowercase());
-    inside(app, caller, vault, audited(operation), id, uri)
+    inside(at, caller, vault, audited(operation), id, uri)
 }
 
 /// The audit record of a service inside the emulator that was let use something of a vault.
-pub(in crate::app) fn inside(
-    app: &App,
+pub(super) fn inside(
+    at: Timestamp,
     caller: &Caller,
     vault: &Vault,
     operation: &'static str,
@@ -272,7 +289,7 @@ pub(in crate::app) fn inside(
     uri: String,
 ) -> Call {
     Call {
-        time: app.now(),
+        time: at,
         operation,
         caller: Some(caller.clone()),
         address: caller.address,
@@ -290,22 +307,24 @@ pub(in crate::app) fn inside(
     }
 }
 
-/// Leaves an audit record of a refusal to a service inside the emulator. Nothing of a vault that is gone: on
-/// Azure there is nobody to leave one.
-pub async fn heard_refusal(
+/// The audit record of a refusal to a service inside the emulator. None of a vault that is gone: on Azure there is
+/// nobody to leave one.
+pub async fn refusal(
     cx: &mut Cx,
     caller: &Caller,
     vault: &str,
     (key, version): (&str, &str),
     operation: Operation,
     error: &Error,
-) -> Result<()> {
-    let Some(vault) = store::vault::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none()) else {
-        return Ok(());
-    };
-    let call = used(&cx.app, caller, &vault, key, version, operation);
-    cx.heard(refused(call, &vault, error));
-    Ok(())
+) -> Result<Option<Call>> {
+    let vault = store::vault::vaults::find(&mut cx.tx, vault).await?.filter(|v| v.deleted.is_none());
+    Ok(vault.map(|vault| refused(used(cx.now, caller, &vault, key, version, operation), &vault, error)))
+}
+
+/// The record of the same call, made again.
+#[must_use]
+pub fn again(call: &Call, at: Timestamp) -> Call {
+    Call { time: at, correlation: uuid::Uuid::new_v4().to_string(), ..call.clone() }
 }
 
 /// The same record of one that was not.

@@ -1,22 +1,20 @@
 //! Key rotation: on demand, by policy, and all else that time does to keys and secrets by itself.
 //! Must not know: registries exist (they notice new versions themselves); HTTP.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
 use super::keys::{Found, Made};
 use super::{keys, secrets};
-use crate::app::world::work;
-use crate::app::{App, Cx};
-use crate::domain::access::{Caller, Permission};
+use crate::app::Cx;
+use crate::domain::access::Permission;
 use crate::domain::audit::Happening;
 use crate::domain::vault::Vault;
-use crate::domain::vault::key::{Attributes, Change, Key, Version};
+use crate::domain::vault::key::{Attributes, Change, Key, Material, Version};
 use crate::domain::vault::rotation;
 use crate::domain::{Result, Timestamp};
 use crate::store;
-use crate::store::Tx;
 
 /// A key's rotation policy; the default one where none was set.
 pub async fn policy(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, Key, Value)> {
@@ -65,50 +63,102 @@ async fn add_like(cx: &mut Cx, key: &mut Key, newest: &Version, private: &[u8], 
 
 /// When the next thing is due that happens to keys and secrets by themselves: a purge, a rotation, or an end
 /// that is near.
-pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
-    let purge = store::vault::keys::next_purge(tx).await?;
-    let rotation = store::vault::keys::next_rotation(tx).await?.and_then(|k| k.rotate_at);
-    let near = store::vault::keys::next_near_expiry(tx).await?.and_then(|k| k.near_expiry_at);
-    let secrets = secrets::due(tx).await?;
-    Ok([purge, rotation, near, secrets].into_iter().flatten().min())
+pub(in crate::app) async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
+    let purge = store::vault::keys::next_purge(&mut cx.tx).await?;
+    let keys = store::vault::keys::next_due(&mut cx.tx).await?;
+    let secrets = secrets::due(&mut cx.tx).await?;
+    Ok([purge, keys, secrets].into_iter().flatten().min())
 }
 
-/// Does what is due at `at` or before, each at its own instant and in order. Called by the poller.
-pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
-    loop {
-        let mut tx = app.store.read().await?;
-        let Some(due) = due(&mut tx).await?.filter(|t| *t <= at) else { return Ok(()) };
-        let rotation = store::vault::keys::next_rotation(&mut tx).await?.filter(|k| k.rotate_at == Some(due));
-        let near = store::vault::keys::next_near_expiry(&mut tx).await?.filter(|k| k.near_expiry_at == Some(due));
-        let before = match &rotation {
-            Some(key) => store::vault::keys::find_version(&mut tx, key.id, None).await?,
-            None => None,
-        };
-        drop(tx);
-        // What is purged at this very instant does not rotate any more.
-        let mut tx = app.begin().await?;
-        store::vault::keys::purge_due(&mut tx, due).await?;
-        store::vault::secrets::purge_due(&mut tx, due).await?;
-        tx.commit().await?;
-        app.parsed.forget();
-        if let Some(key) = near {
-            tell_near_expiry(app, due, &key).await?;
+/// Things of one kind done in one transaction at the most, so that nobody waits long for it. The rest is due at the
+/// same instant, and done in the next.
+const AT_ONCE: i64 = 256;
+
+/// The private keys of versions to be made, by key, each with the version that was the newest when it was made.
+pub(in crate::app) type Prepared = HashMap<i64, (i64, keys::Pair)>;
+
+/// Private keys kept at most that no version was made of.
+const PREPARED: usize = 1024;
+
+/// Makes a private key for a version that a policy will make.
+pub(in crate::app) struct Preparation {
+    key: i64,
+    before: i64,
+    material: Material,
+}
+
+impl Preparation {
+    /// RSA takes its time: not within a transaction.
+    pub(in crate::app) fn work(&self) -> Result<(i64, (i64, keys::Pair))> {
+        Ok((self.key, (self.before, keys::generate(self.material)?)))
+    }
+}
+
+/// What is to be prepared before what is due at `at` can be done. Where anything is, also what comes next until
+/// `horizon`, so that `workers` have something to do.
+pub(in crate::app) async fn lacking(
+    cx: &mut Cx,
+    prepared: &mut Prepared,
+    (at, horizon): (Timestamp, Timestamp),
+    workers: usize,
+) -> Result<Vec<Preparation>> {
+    if prepared.len() > PREPARED {
+        // Keys that were deleted or changed meanwhile.
+        prepared.clear();
+    }
+    let mut lacking = Vec::new();
+    // Some keys take several times as long as others: with more of them at a time nobody waits for the slowest.
+    let more = i64::try_from(workers.saturating_mul(4)).unwrap_or(i64::MAX);
+    for (until, most) in [(at, AT_ONCE), (horizon, more)] {
+        for key in store::vault::keys::rotating(&mut cx.tx, until, most).await? {
+            let Some(newest) = store::vault::keys::find_version(&mut cx.tx, key.id, None).await? else { continue };
+            let known = prepared.get(&key.id).is_some_and(|(before, _)| *before == newest.id)
+                || lacking.iter().any(|p: &Preparation| p.key == key.id);
+            if !known {
+                lacking.push(Preparation { key: key.id, before: newest.id, material: newest.material() });
+            }
         }
-        if let (Some(key), Some(before)) = (rotation, before) {
-            rotate_due(app, due, &key, &before).await?;
+        if lacking.is_empty() || lacking.len() >= workers {
+            break;
         }
     }
+    Ok(lacking)
+}
+
+/// Does what is due at the context's instant. Returns vault and name of the keys that got a version. Those that are not
+/// `prepared` wait.
+pub(in crate::app) async fn do_due(cx: &mut Cx, prepared: &mut Prepared) -> Result<Vec<(String, String)>> {
+    let now = cx.now;
+    // What is purged at this very instant does not rotate any more.
+    let purged = store::vault::keys::purge_due(&mut cx.tx, now).await?;
+    store::vault::secrets::purge_due(&mut cx.tx, now).await?;
+    if purged > 0 {
+        let app = cx.app.clone();
+        cx.tx.then(move || app.parsed.forget());
+    }
+    for key in store::vault::keys::ending(&mut cx.tx, now, AT_ONCE).await? {
+        tell_near_expiry(cx, key).await?;
+    }
+    let mut rotated = Vec::new();
+    for mut key in store::vault::keys::rotating(&mut cx.tx, now, AT_ONCE).await? {
+        let Some(newest) = store::vault::keys::find_version(&mut cx.tx, key.id, None).await? else {
+            key.rotate_at = None;
+            store::vault::keys::update(&mut cx.tx, &key).await?;
+            continue;
+        };
+        let Some((_, (private, public))) = prepared.remove(&key.id).filter(|(before, _)| *before == newest.id) else {
+            continue;
+        };
+        add_like(cx, &mut key, &newest, &private, public).await?;
+        if let Some(vault) = store::vault::vaults::find_by_id(&mut cx.tx, key.vault).await? {
+            rotated.push((vault.name, key.name));
+        }
+    }
+    Ok(rotated)
 }
 
 /// Tells that the end of `key`'s newest version is near, once.
-async fn tell_near_expiry(app: &Arc<App>, due: Timestamp, key: &Key) -> Result<()> {
-    let mut cx = app.write_now(Caller::system()).await?;
-    cx.now = due;
-    // It may have been purged or changed in this very moment.
-    let Some(mut key) = store::vault::keys::find_by_id(&mut cx.tx, key.id).await? else { return Ok(()) };
-    if key.near_expiry_at != Some(due) {
-        return Ok(());
-    }
+async fn tell_near_expiry(cx: &mut Cx, mut key: Key) -> Result<()> {
     key.near_expiry_at = None;
     store::vault::keys::update(&mut cx.tx, &key).await?;
     if let Some(mut newest) = store::vault::keys::find_version(&mut cx.tx, key.id, None).await? {
@@ -116,22 +166,5 @@ async fn tell_near_expiry(app: &Arc<App>, due: Timestamp, key: &Key) -> Result<(
         store::vault::keys::update_version(&mut cx.tx, &newest).await?;
         cx.happened(Happening::NearExpiry, &key, &newest).await?;
     }
-    cx.commit().await
-}
-
-/// Makes the version that `key`'s policy is due to make at `due`, as of that instant.
-async fn rotate_due(app: &Arc<App>, due: Timestamp, key: &Key, before: &Version) -> Result<()> {
-    let material = before.material();
-    let (private, public) = work::run(move || keys::generate(material)).await??;
-    let mut cx = app.write_now(Caller::system()).await?;
-    cx.now = due;
-    // Somebody may have been here meanwhile: deleted the key, changed its policy, rotated it.
-    let Some(mut key) = store::vault::keys::find_by_id(&mut cx.tx, key.id).await? else { return Ok(()) };
-    if key.deleted.is_some() || key.rotate_at != Some(due) {
-        return Ok(());
-    }
-    let newest = store::vault::keys::find_version(&mut cx.tx, key.id, None).await?;
-    let Some(newest) = newest.filter(|newest| newest.version == before.version) else { return Ok(()) };
-    add_like(&mut cx, &mut key, &newest, &private, public).await?;
-    cx.commit().await
+    Ok(())
 }

@@ -71,7 +71,7 @@ pub async fn get_heard(
     };
     if let Some(vault) = vault {
         let id = format!("{}/secrets/{name}/{}", vault.uri(), version.unwrap_or_default());
-        let call = inside(&cx.app, &cx.caller, &vault, "SecretGet", id.clone(), id);
+        let call = inside(cx.now, &cx.caller, &vault, "SecretGet", id.clone(), id);
         let call = match &got {
             Ok(_) => call,
             Err(error) => refused(call, &vault, error),

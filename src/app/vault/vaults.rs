@@ -1,13 +1,10 @@
 //! Vaults as resources: create, change, delete, recover, purge, find.
 //! Must not know: registries exist.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 
+use crate::app::Cx;
 use crate::app::resources::groups;
-use crate::app::{App, Cx};
-use crate::domain::access::Caller;
 use crate::domain::error::{ResourceError, VaultError};
 use crate::domain::resources::private_link;
 use crate::domain::vault::{self, PRIVATE_LINKS, PolicyChange, Vault};
@@ -68,6 +65,8 @@ pub async fn put(cx: &mut Cx, asked: Asked) -> Result<(Vault, bool)> {
             }
             let recovered = touched(cx, Vault { deleted: None, ..found });
             store::vault::vaults::update(&mut cx.tx, &recovered).await?;
+            // What became due while it was deleted is due now: nothing reaches into the past.
+            store::vault::keys::hold_back(&mut cx.tx, recovered.id, cx.now).await?;
             Ok((recovered, false))
         }
         Some(found) if !found.group.eq_ignore_ascii_case(&asked.group) => Err(VaultError::NameInUse(found.name).into()),
@@ -226,15 +225,15 @@ pub async fn name_problem(cx: &mut Cx, name: &str) -> Result<Option<VaultError>>
 }
 
 /// When a vault's own business (purges) is due next.
-pub(in crate::app) async fn next_due(cx: &mut Cx) -> Result<Option<Timestamp>> {
+pub(in crate::app) async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
     store::vault::vaults::next_purge(&mut cx.tx).await
 }
 
-/// Does what is due in vaults at the instant `now`.
-pub(in crate::app) async fn do_due(app: &Arc<App>, now: Timestamp) -> Result<()> {
-    let mut cx = app.write_now(Caller::system()).await?;
-    store::vault::vaults::purge_due(&mut cx.tx, now).await?;
-    cx.commit().await?;
-    app.parsed.forget();
+/// Does what is due in vaults at the context's instant.
+pub(in crate::app) async fn do_due(cx: &mut Cx) -> Result<()> {
+    if store::vault::vaults::purge_due(&mut cx.tx, cx.now).await? > 0 {
+        let app = cx.app.clone();
+        cx.tx.then(move || app.parsed.forget());
+    }
     Ok(())
 }

@@ -47,7 +47,9 @@ impl Clock {
             let at = start.at.unwrap_or_else(|| setting.at(machine));
             setting = ClockSetting { machine, simulated: at, rate: start.rate, frozen: start.frozen };
             let clock = Self { setting: Arc::new(RwLock::new(setting)) };
-            clock.set(store.write().await?, setting).await?;
+            let mut tx = store.write().await?;
+            clock.set(&mut tx, setting).await?;
+            tx.commit().await?;
             return Ok(clock);
         }
         Ok(Self { setting: Arc::new(RwLock::new(setting)) })
@@ -60,11 +62,11 @@ impl Clock {
     }
 
     /// Keeps a new setting in the store, and goes by it from the commit on.
-    pub async fn set(&self, mut tx: Tx, setting: ClockSetting) -> Result<()> {
-        store::world::values::set(&mut tx, "clock", &serde_json::to_vec(&setting).map_err(Error::internal)?).await?;
+    pub async fn set(&self, tx: &mut Tx, setting: ClockSetting) -> Result<()> {
+        store::world::values::set(tx, "clock", &serde_json::to_vec(&setting).map_err(Error::internal)?).await?;
         let shown = self.setting.clone();
         tx.then(move || *shown.write().unwrap_or_else(PoisonError::into_inner) = setting);
-        tx.commit().await
+        Ok(())
     }
 
     /// Lets time pass as a running clock does, without a write.

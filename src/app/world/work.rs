@@ -8,10 +8,13 @@ use tokio::sync::Semaphore;
 use crate::domain::{Error, Result};
 
 /// One place for each core. They belong to the process, as the cores do.
-static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new(cores))
-});
+static PLACES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(places())));
+
+/// How many computations go on at a time at the most.
+#[must_use]
+pub fn places() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// Does something that takes long. Whoever asked may go away meanwhile: it ends all the same, and its place is
 /// taken until then.

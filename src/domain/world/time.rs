@@ -39,6 +39,13 @@ impl Timestamp {
         Self(self.0.saturating_add(micros))
     }
 
+    /// The first of the instants that lie whole `period`s from this one, and not before it, that is at `at` or later.
+    #[must_use]
+    pub fn recurring(self, period: i64, at: Self) -> Self {
+        let periods = (at.0.saturating_sub(self.0).max(0).saturating_add(period - 1)) / period;
+        Self(self.0.saturating_add(periods.saturating_mul(period)))
+    }
+
     /// Parses RFC 3339, with a zone.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -135,6 +142,15 @@ mod tests {
         assert_eq!(t.zulu3(), "2023-12-21T23:57:13.319Z");
         assert_eq!(t.american(), "12/21/2023 11:57:13 PM");
         assert_eq!(Timestamp::parse("2018-07-02T00:08:03Z").unwrap().american(), "7/2/2018 12:08:03 AM");
+    }
+
+    #[test]
+    fn what_recurs_comes_at_its_instants_only() {
+        let first = Timestamp(10);
+        for (at, next) in [(-5, 10), (10, 10), (11, 110), (110, 110), (111, 210)] {
+            assert_eq!(first.recurring(100, Timestamp(at)), Timestamp(next), "{at}");
+        }
+        assert!(first.recurring(HOUR, Timestamp(i64::MAX)) > END_OF_TIME, "no overflow");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The emulator's own API on localhost: health, clock, status, audit log.
 //! Must not know: Azure's protocols.
 
+#[cfg(test)]
+mod jumps;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -150,25 +150,32 @@ pub async fn look_of(tx: &mut Tx, id: i64) -> Result<Option<Timestamp>> {
     Ok(at.map(Timestamp))
 }
 
-/// Registries whose look is due, in the order of their instants; without tags and document, which a look
-/// does not need and ten thousand of which take a while to read.
-pub async fn looking(tx: &mut Tx, now: Timestamp) -> Result<Vec<Registry>> {
-    let rows = sqlx::query(
-        "SELECT id, name, resource_group, location, sku, 'null' AS tags, 'null' AS properties, user_identities, system_principal,
-           cmk_key, cmk_version, cmk_identity, cmk_rotated_at, wrapped_dek, created_by, created_at, modified_by, modified_at
-         FROM registries WHERE next_look <= ? ORDER BY next_look, id",
-    )
-        .bind(now.0)
-        .fetch_all(tx.conn())
-        .await?;
+/// Columns of a registry without tags and document, which a look does not need and ten thousand of which take a while
+/// to read.
+const LOOKING: &str = "id, name, resource_group, location, sku, 'null' AS tags, 'null' AS properties, user_identities,
+    system_principal, cmk_key, cmk_version, cmk_identity, cmk_rotated_at, wrapped_dek, created_by, created_at, modified_by,
+    modified_at, next_look";
+
+/// Registries whose next look is at `until` or before, with its instant; without tags and document.
+pub async fn looking(tx: &mut Tx, until: Timestamp) -> Result<Vec<(Registry, Timestamp)>> {
+    let sql = format!("SELECT {LOOKING} FROM registries WHERE next_look <= ? ORDER BY next_look, id");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(until.0).fetch_all(tx.conn()).await?;
+    Ok(rows.iter().map(|row| (registry(row), Timestamp(row.get("next_look")))).collect())
+}
+
+/// These registries, without tags and document.
+pub async fn looking_ones(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Registry>> {
+    let sql = format!("SELECT {LOOKING} FROM registries WHERE id IN (SELECT value FROM json_each(?))");
+    let ids = serde_json::json!(ids).to_string();
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(tx.conn()).await?;
     Ok(rows.iter().map(registry).collect())
 }
 
-/// Puts off all looks that are due by an hour.
-pub async fn put_off_looks(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE registries SET next_look = next_look + ? WHERE next_look <= ?")
+/// Notes that all looks up to `made` are made: each registry's next one is whole hours later, after it.
+pub async fn put_off_looks(tx: &mut Tx, made: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE registries SET next_look = next_look + ((?1 - next_look) / ?2 + 1) * ?2 WHERE next_look <= ?1")
+        .bind(made.0)
         .bind(crate::domain::world::time::HOUR)
-        .bind(now.0)
         .execute(tx.conn())
         .await?;
     Ok(())

@@ -171,9 +171,21 @@ pub async fn versions(tx: &mut Tx, key: i64, from: &str, limit: i64) -> Result<V
     Ok(rows.iter().map(version).collect())
 }
 
-/// Removes deleted keys whose time has come.
-pub async fn purge_due(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    sqlx::query("DELETE FROM keys WHERE purge_at <= ?").bind(now.0).execute(tx.conn()).await?;
+/// Removes deleted keys whose time has come. Returns how many.
+pub async fn purge_due(tx: &mut Tx, now: Timestamp) -> Result<u64> {
+    Ok(sqlx::query("DELETE FROM keys WHERE purge_at <= ?").bind(now.0).execute(tx.conn()).await?.rows_affected())
+}
+
+/// Lets nothing be due for a vault's keys before `now`.
+pub async fn hold_back(tx: &mut Tx, vault: i64, now: Timestamp) -> Result<()> {
+    // max() of a NULL and a number is NULL.
+    sqlx::query(
+        "UPDATE keys SET rotate_at = max(rotate_at, ?2), near_expiry_at = max(near_expiry_at, ?2) WHERE vault = ?1",
+    )
+    .bind(vault)
+    .bind(now.0)
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -184,22 +196,29 @@ pub async fn next_purge(tx: &mut Tx) -> Result<Option<Timestamp>> {
     Ok(at.map(Timestamp))
 }
 
-/// The living key of a living vault whose rotation policy is next to act.
-pub async fn next_rotation(tx: &mut Tx) -> Result<Option<Key>> {
-    next(tx, "rotate_at").await
+/// The living keys of living vaults whose rotation policy acts at `until` or before, in that order, `most` at the most.
+pub async fn rotating(tx: &mut Tx, until: Timestamp, most: i64) -> Result<Vec<Key>> {
+    due(tx, "rotate_at", until, most).await
 }
 
-/// The living key of a living vault whose end is the next to be told as near.
-pub async fn next_near_expiry(tx: &mut Tx) -> Result<Option<Key>> {
-    next(tx, "near_expiry_at").await
+/// The living keys of living vaults whose end is told as near at `until` or before, in that order, `most` at the most.
+pub async fn ending(tx: &mut Tx, until: Timestamp, most: i64) -> Result<Vec<Key>> {
+    due(tx, "near_expiry_at", until, most).await
 }
 
-async fn next(tx: &mut Tx, column: &'static str) -> Result<Option<Key>> {
+async fn due(tx: &mut Tx, column: &'static str, until: Timestamp, most: i64) -> Result<Vec<Key>> {
     let sql = format!(
         "SELECT keys.* FROM keys JOIN vaults ON vaults.id = keys.vault
-         WHERE keys.{column} IS NOT NULL AND keys.deleted_at IS NULL AND vaults.deleted_at IS NULL
-         ORDER BY keys.{column}, keys.id LIMIT 1"
+         WHERE keys.{column} <= ? AND keys.deleted_at IS NULL AND vaults.deleted_at IS NULL
+         ORDER BY keys.{column}, keys.id LIMIT ?"
     );
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_optional(tx.conn()).await?;
-    Ok(row.as_ref().map(key))
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(until.0).bind(most).fetch_all(tx.conn()).await?;
+    Ok(rows.iter().map(key).collect())
+}
+
+/// When the next living key of a living vault rotates by its policy, or its end is told as near.
+pub async fn next_due(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    let rotating = due(tx, "rotate_at", Timestamp(i64::MAX), 1).await?.first().and_then(|key| key.rotate_at);
+    let ending = due(tx, "near_expiry_at", Timestamp(i64::MAX), 1).await?.first().and_then(|key| key.near_expiry_at);
+    Ok([rotating, ending].into_iter().flatten().min())
 }

@@ -32,6 +32,11 @@ impl Generation {
         self.steps.load(Ordering::SeqCst) & !1
     }
 
+    /// The settled number that one more write makes of this one.
+    pub(in crate::store) fn after(settled: u64) -> u64 {
+        settled + 2
+    }
+
     /// To be called before a write is committed. There is one writer.
     pub(in crate::store) fn begun(&self) {
         self.steps.fetch_or(1, Ordering::SeqCst);
@@ -59,5 +64,6 @@ mod tests {
         generation.ended();
         assert!(![before, during].contains(&generation.now()));
         assert_eq!(generation.now(), generation.settled());
+        assert_eq!(generation.settled(), Generation::after(before));
     }
 }

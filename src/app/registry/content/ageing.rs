@@ -2,11 +2,7 @@
 //! manifest names, abandoned uploads. Called by the poller at the due instant.
 //! Must not know: HTTP. Needs no data key: nothing is opened.
 
-use std::sync::Arc;
-
-use super::sweep;
-use crate::app::{App, Cx};
-use crate::domain::access::Caller;
+use crate::app::Cx;
 use crate::domain::{Result, Timestamp};
 use crate::store;
 
@@ -15,10 +11,10 @@ pub async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
     store::registry::ageing::due(&mut cx.tx).await
 }
 
-/// Does all that is due at `at`. In one transaction, so that a push that comes beside it finds a blob there
-/// and keeps it, or finds it gone and sends it again.
-pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
-    let mut cx = app.write_now(Caller::system()).await?;
+/// Does all that is due at the context's instant. In one transaction, so that a push that comes beside it finds a blob
+/// there and keeps it, or finds it gone and sends it again. The files are the caller's to sweep.
+pub async fn do_due(cx: &mut Cx) -> Result<()> {
+    let at = cx.now;
     for (manifest, bin) in store::registry::ageing::untagged(&mut cx.tx, at).await? {
         store::registry::content::delete_manifest(&mut cx.tx, manifest, bin, at).await?;
     }
@@ -28,7 +24,5 @@ pub async fn do_due(app: &Arc<App>, at: Timestamp) -> Result<()> {
     for (repository, blob) in store::registry::ageing::idle_blobs(&mut cx.tx, at).await? {
         store::registry::content::hide_blob(&mut cx.tx, repository, blob).await?;
     }
-    store::registry::ageing::expire_uploads(&mut cx.tx, at).await?;
-    cx.commit().await?;
-    sweep(app).await
+    store::registry::ageing::expire_uploads(&mut cx.tx, at).await
 }

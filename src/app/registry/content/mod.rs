@@ -58,17 +58,23 @@ pub(in crate::app) async fn settle_in(app: &Arc<App>) -> Result<()> {
 /// Removes from disk the files that no row names any more. To be called after any deletion was committed:
 /// of blobs, repositories, registries, resource groups. What a crash leaves undone, start-up does.
 pub async fn sweep(app: &Arc<App>) -> Result<()> {
+    sweep_any(app).await.map(|_| ())
+}
+
+/// The same. Whether there were any: that is one write more.
+pub(in crate::app) async fn sweep_any(app: &Arc<App>) -> Result<bool> {
     let mut tx = app.store.read().await?;
     let paths = store::registry::content::doomed_files(&mut tx).await?;
     drop(tx);
     if paths.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let (blobs, doomed) = (app.blobs.clone(), paths.clone());
     blocking(move || doomed.iter().try_for_each(|path| blobs.remove(path))).await?;
     let mut tx = app.begin().await?;
     store::registry::content::forget_files(&mut tx, &serde_json::json!(paths).to_string()).await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// How much a registry holds, in bytes: the `Size` of its usages.
