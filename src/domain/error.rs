@@ -570,6 +570,16 @@ pub enum RegistryError {
         /// The client id, or what was sent in its place.
         identity: String,
     },
+    /// The identity for encryption has expired.
+    #[error(
+        "identity {identity} has expired, since its removal from registry {registry} was tried; it has to be assigned again"
+    )]
+    IdentityExpired {
+        /// The client id, or `system`.
+        identity: String,
+        /// The registry's name.
+        registry: String,
+    },
     /// Not an RSA key.
     #[error("key {0} is no RSA key")]
     KeyType(String),
@@ -649,6 +659,8 @@ pub enum ContentError {
     LinkInvalid,
     /// The key encryption key cannot be used: all data is blocked.
     KeyForbidden,
+    /// The identity that the registry uses its key with has expired.
+    IdentityInactive,
     /// Not a repository name.
     NameInvalid(String),
     /// No such repository.

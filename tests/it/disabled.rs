@@ -349,3 +349,139 @@ async fn a_vault_and_key_made_anew_under_their_names_open_nothing() {
     good(me.vault(Method::POST, "vault1", "keys/restore", json!({"value": backup["value"]})).await).await;
     assert_eq!(docker.pull_image("v1").await.unwrap().1, LAYER);
 }
+
+const INACTIVE: &str = "The identity associated with the registry is inactive. This could be due to attempted removal of the identity. Reassign the identity manually";
+const DAY: u64 = 86_400;
+
+/// Its removal is refused, and stops the identity's renewal: three months later it has expired.
+#[tokio::test]
+async fn an_identity_whose_removal_was_tried_expires_unless_it_is_assigned_again() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_vault("vault1", false).await;
+    let (client, principal) = me.make_identity("id1").await;
+    me.allow("vault1", &principal).await;
+    let (second, principal) = me.make_identity("id2").await;
+    me.allow("vault1", &principal).await;
+    let kid = me.make_key("vault1", "key").await;
+    let versionless = kid.rsplit_once('/').unwrap().0.to_owned();
+    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(&versionless, "id1", &client)).await).await;
+    let docker = me.sign_in("reg01", "team/app").await;
+    docker.push_image("v1", LAYER).await.unwrap();
+    let open = async || assert_eq!(docker.pull_image("v1").await.unwrap().1, LAYER);
+    let patch = async |body: Value| me.arm(Method::PATCH, &registry_path("reg01"), body).await;
+    // What `az acr identity assign` and `az acr identity remove` send: the whole registry back.
+    let whole = async |identity: Value| {
+        let mut whole = good(me.arm(Method::GET, &registry_path("reg01"), Value::Null).await).await;
+        whole["identity"] = identity;
+        whole
+    };
+    let attached = |ids: &[&str]| {
+        let ids: serde_json::Map<String, Value> = ids.iter().map(|id| (identity_path(id), json!({}))).collect();
+        json!({"type": "userAssigned", "userAssignedIdentities": ids})
+    };
+    let refusal = format!("does not have access to identity '{client}' Try forcibly adding the identity");
+    let remove = async || {
+        let body = whole(json!({"type": "None"})).await;
+        let answer = me.arm(Method::PUT, &registry_path("reg01"), body).await;
+        let (status, _, message) = refused(answer).await;
+        assert!(status == 400 && message.contains(&refusal), "{status} {message}");
+    };
+    let rotate = async |identity: &str| {
+        let key = json!({"keyIdentifier": versionless, "identity": identity});
+        patch(json!({"identity": attached(&["id1", "id2"]), "properties": {"encryption": {"status": "enabled", "keyVaultProperties": key}}})).await
+    };
+
+    // A rotation to an identity that is not attached is no attempt to remove one.
+    let key = json!({"keyIdentifier": versionless, "identity": second});
+    let elsewhere = json!({"properties": {"encryption": {"status": "enabled", "keyVaultProperties": key}}});
+    refused(patch(elsewhere).await).await;
+    assert_eq!(world.status().await["registries"][0]["identity_expires"], Value::Null);
+    remove().await;
+    let expires = world.status().await["registries"][0]["identity_expires"].clone();
+    assert!(expires.is_string());
+    open().await;
+    // Nor can the key be rotated now. What says nothing of identities assigns none.
+    good(patch(json!({"tags": {"a": "b"}})).await).await;
+    let (status, _, message) = refused(rotate(&second).await).await;
+    assert!(status == 400 && message.contains(&refusal), "{status} {message}");
+    // Assigned again, both is as before.
+    good(patch(whole(attached(&["id1"])).await).await).await;
+    assert_eq!(world.status().await["registries"][0]["identity_expires"], Value::Null);
+    world.advance(100 * DAY).await;
+    let me = world.developer().await;
+    let docker = me.sign_in("reg01", "team/app").await;
+    assert_eq!(docker.pull_image("v1").await.unwrap().1, LAYER);
+
+    // Another attempt, and the time is not put off by the next; meanwhile new versions are followed.
+    remove().await;
+    let newer = me.make_key("vault1", "key").await;
+    world.advance(89 * DAY).await;
+    remove().await;
+    assert_eq!(me.encryption("reg01").await["versionedKeyIdentifier"], newer);
+    assert_eq!(docker.pull_image("v1").await.unwrap().1, LAYER);
+    world.advance(DAY).await;
+    for path in ["manifests/v1", "tags/list"] {
+        let answer = docker.call(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path}");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!((&body["errors"][0]["code"], &body["errors"][0]["message"]), (&json!("DENIED"), &json!(INACTIVE)));
+    }
+    let status = world.status().await["registries"][0].clone();
+    assert_eq!(status["state"], "locked");
+    assert!(status["why"].as_str().unwrap().ends_with("it has to be assigned again"), "{status}");
+    let newest = me.make_key("vault1", "key").await;
+    world.advance(2 * 3600).await;
+    assert_eq!(me.encryption("reg01").await["versionedKeyIdentifier"], newer, "nor does it follow any more");
+    refused(rotate(&second).await).await;
+
+    good(patch(whole(attached(&["id1"])).await).await).await;
+    assert_eq!(docker.pull_image("v1").await.unwrap().1, LAYER);
+    world.advance(3600).await;
+    assert_eq!(me.encryption("reg01").await["versionedKeyIdentifier"], newest);
+    // The article's cure: another identity takes over, then the first may go.
+    good(patch(json!({ "identity": attached(&["id1", "id2"]) })).await).await;
+    good(rotate(&second).await).await;
+    good(patch(json!({ "identity": attached(&["id2"]) })).await).await;
+    world.advance(200 * DAY).await;
+    assert_eq!(docker.pull_image("v1").await.unwrap().1, LAYER);
+}
+
+/// The same of the system-assigned identity.
+#[tokio::test]
+async fn a_system_identity_whose_removal_was_tried_comes_back_as_itself() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_vault("vault1", false).await;
+    let (client, principal) = me.make_identity("id1").await;
+    me.allow("vault1", &principal).await;
+    let kid = me.make_key("vault1", "key").await;
+    let mut body = Person::cmk_body(&kid, "id1", &client);
+    body["identity"]["type"] = json!("SystemAssigned, UserAssigned");
+    let made = good(me.arm(Method::PUT, &registry_path("reg01"), body).await).await;
+    let system = made["identity"]["principalId"].clone();
+    me.allow("vault1", system.as_str().unwrap()).await;
+    let key = json!({"keyIdentifier": kid, "identity": "system"});
+    let moved = json!({"properties": {"encryption": {"status": "enabled", "keyVaultProperties": key}}});
+    good(me.arm(Method::PATCH, &registry_path("reg01"), moved).await).await;
+    let docker = me.sign_in("reg01", "team/app").await;
+    docker.push_image("v1", LAYER).await.unwrap();
+    let identity = async |kind: &str| {
+        let users = json!({identity_path("id1"): {}});
+        let identity = if kind.contains("User") {
+            json!({"type": kind, "userAssignedIdentities": users})
+        } else {
+            json!({ "type": kind })
+        };
+        me.arm(Method::PATCH, &registry_path("reg01"), json!({ "identity": identity })).await
+    };
+    refused(identity("UserAssigned").await).await;
+    world.advance(91 * DAY).await;
+    let answer = docker.call(Method::GET, "manifests/v1").send().await.unwrap();
+    assert_eq!(answer.json::<Value>().await.unwrap()["errors"][0]["message"], INACTIVE);
+    let shown = good(identity("SystemAssigned").await).await;
+    assert_eq!(shown["identity"]["principalId"], system, "the same principal, with the rights it had");
+    assert_eq!(docker.pull_image("v1").await.unwrap().1, LAYER);
+}

@@ -55,14 +55,17 @@ impl Unwrapped {
 }
 
 /// The registry's data key, if its identity may now unwrap it with the key version that wrapped it; else
-/// `ContentError::KeyForbidden`. Every read or write of content or its metadata begins here.
+/// `ContentError::KeyForbidden` or `ContentError::IdentityInactive`. Every read or write of content or its metadata begins here.
 pub async fn open(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
     match unwrap(cx, registry).await {
         Ok(dek) => Ok(dek),
         Err(failure) if failure.is_failure() => Err(failure),
         Err(refusal) => {
             tracing::info!(registry = %registry.name, %refusal, "registry data is blocked: its key cannot be used");
-            Err(ContentError::KeyForbidden.into())
+            match refusal {
+                Error::Registry(RegistryError::IdentityExpired { .. }) => Err(ContentError::IdentityInactive.into()),
+                _ => Err(ContentError::KeyForbidden.into()),
+            }
         }
     }
 }
@@ -160,7 +163,8 @@ async fn target(cx: &mut Cx, registry: &Registry, key: &KeyId, identity: &KeyIde
     let exact = key.at(&version.version);
     let wrap = authorize(cx, &principal, &exact, Operation::WrapKey).await.map_err(refused)?;
     let unwrap = authorize(cx, &principal, &exact, Operation::UnwrapKey).await.map_err(refused)?;
-    let cmk = Cmk { key: key.clone(), version: version.version, identity: identity.clone(), rotated_at: None };
+    let (key, identity) = (key.clone(), identity.clone());
+    let cmk = Cmk { key, version: version.version, identity, rotated_at: None, identity_expires: None };
     Ok(Target { cmk, wrap, unwrap })
 }
 
@@ -217,7 +221,10 @@ async fn leave_to_rotate(cx: &mut Cx, registry: &Registry, new_identity: &KeyIde
         Err(refusal) => refusal,
     };
     let Some(cmk) = &registry.cmk else { return Err(refusal) };
-    let other = Registry { cmk: Some(Cmk { identity: new_identity.clone(), ..cmk.clone() }), ..registry.clone() };
+    let other = Registry {
+        cmk: Some(Cmk { identity: new_identity.clone(), identity_expires: None, ..cmk.clone() }),
+        ..registry.clone()
+    };
     leave_to_open(cx, &other).await.map_err(|_| match refusal {
         failure if failure.is_failure() => failure,
         _ => RegistryError::KeyAccess { key: cmk.versioned().to_string(), identity: cmk.identity.as_str().to_owned() }
@@ -247,6 +254,15 @@ async fn authorize(cx: &mut Cx, identity: &Caller, key: &KeyId, operation: Opera
 /// The registry's identity as a caller. It must be attached to the registry, and its principal must exist and not be
 /// disabled: it would get no token for the vault. Only the system-assigned one counts as a trusted service (article: the firewall scenario).
 async fn principal(cx: &mut Cx, registry: &Registry, identity: &KeyIdentity) -> Result<Caller> {
+    if let Some(cmk) = registry.cmk.as_ref().filter(|cmk| cmk.identity == *identity)
+        && let Some(expires) = cmk.identity_expires
+    {
+        if expires <= cx.now {
+            let (identity, registry) = (identity.as_str().to_owned(), registry.name.clone());
+            return Err(RegistryError::IdentityExpired { identity, registry }.into());
+        }
+        cx.holds_until(expires);
+    }
     let (object_id, trusted) = match identity {
         KeyIdentity::System => (registry.system_principal.clone(), true),
         KeyIdentity::User(client_id) => (attached(cx, &registry.user_identities, client_id).await?, false),

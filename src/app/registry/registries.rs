@@ -64,8 +64,17 @@ pub enum Done {
     Updated,
 }
 
+/// What came of a write.
+#[derive(Debug)]
+pub enum Written {
+    /// It was made.
+    Saved(Box<Registry>, Done),
+    /// It is refused, and all the same leaves something that lasts.
+    Refused(Error),
+}
+
 /// Creates a registry, or changes the one that is there. Within a change: its key may have to wrap.
-pub async fn put(cx: &mut Cx, wanted: &Wanted) -> Result<(Registry, Done)> {
+pub async fn put(cx: &mut Cx, wanted: &Wanted) -> Result<Written> {
     groups::get(cx, &wanted.group).await?;
     match store::registry::registries::find(&mut cx.tx, &wanted.name).await? {
         Some(found) if found.group.eq_ignore_ascii_case(&wanted.group) => {
@@ -73,15 +82,15 @@ pub async fn put(cx: &mut Cx, wanted: &Wanted) -> Result<(Registry, Done)> {
                 let (name, existing) = (found.name, found.location);
                 return Err(ResourceError::LocationFixed { name, existing, wanted: location }.into());
             }
-            change(cx, found, wanted).await.map(|r| (r, Done::Updated))
+            change(cx, found, wanted).await
         }
         Some(found) => Err(RegistryError::NameInUse(found.name).into()),
-        None => create(cx, wanted).await.map(|r| (r, Done::Created)),
+        None => create(cx, wanted).await.map(|r| Written::Saved(Box::new(r), Done::Created)),
     }
 }
 
 /// Changes what a PATCH names and leaves the rest. Within a change.
-pub async fn patch(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
+pub async fn patch(cx: &mut Cx, wanted: &Wanted) -> Result<Written> {
     let found = get(cx, &wanted.group, &wanted.name).await?;
     change(cx, found, wanted).await
 }
@@ -133,7 +142,7 @@ async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
     by_name(cx, &made.name).await
 }
 
-async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Registry> {
+async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Written> {
     let asked = registry::cmk::asked(&before.name, Some(before.cmk.as_ref()), wanted.properties.get("encryption"))?;
     let sku = match wanted.sku.as_deref() {
         Some(sku) => registry::sku(Some(sku))?.to_owned(),
@@ -155,7 +164,21 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Regist
         modified_at: cx.now,
         ..before.clone()
     };
-    let rewrapped = match key_wanted(cx, &before, &identity, asked).await? {
+    let rotation = match key_wanted(cx, &before, &identity, asked).await? {
+        Of::Key(rotation) => rotation,
+        Of::Removal(refusal) => {
+            if before.cmk.as_ref().is_some_and(|cmk| cmk.identity_expires.is_none()) {
+                let expires = cx.now.plus(registry::cmk::IDENTITY_LIFETIME);
+                store::registry::registries::set_identity_expiry(&mut cx.tx, before.id, Some(expires)).await?;
+            }
+            return Ok(Written::Refused(refusal));
+        }
+        Of::Assignment => {
+            store::registry::registries::set_identity_expiry(&mut cx.tx, before.id, None).await?;
+            None
+        }
+    };
+    let rewrapped = match rotation {
         // A system identity enabled by this request exists only once it is written.
         Some((key, by)) => cmk::rewrap(cx, &after, &key, &by).await?,
         None => None,
@@ -169,29 +192,36 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Regist
             return Err(Error::Internal(format!("the data key of registry {} changed under its change", before.name)));
         }
     }
-    by_name(cx, &before.name).await
+    let saved = by_name(cx, &before.name).await?;
+    Ok(Written::Saved(Box::new(saved), Done::Updated))
 }
 
-/// The key that a change moves a registry to, and the identity to use it with, where it asks for that. The identity
-/// must be, or stay, attached (acr.md B.1 row 19).
-async fn key_wanted(
-    cx: &mut Cx,
-    before: &Registry,
-    identity: &WantedIdentity,
-    asked: Asked,
-) -> Result<Option<(KeyId, KeyIdentity)>> {
+/// What a change is to a registry's encryption.
+enum Of {
+    /// The key that it moves to, and the identity to use it with, where it asks for that.
+    Key(Option<(KeyId, KeyIdentity)>),
+    /// It takes the identity off that the key is used with, and is refused.
+    Removal(Error),
+    /// It assigns that identity again, after its removal was tried.
+    Assignment,
+}
+
+/// The key that a change moves a registry to. The identity must be, or stay, attached (acr.md B.1 row 19).
+async fn key_wanted(cx: &mut Cx, before: &Registry, identity: &WantedIdentity, asked: Asked) -> Result<Of> {
+    let expires = before.cmk.as_ref().and_then(|cmk| cmk.identity_expires);
     let identities_change =
         identity.users != before.user_identities || identity.system != before.system_principal.is_some();
     let wanted = match asked {
         Asked::Key { key, identity: by } => {
             let same = before.cmk.as_ref().is_some_and(|c| c.key == key && c.identity == by);
-            // A whole document sent back to change the identities asks nothing of the key.
-            if same && identities_change { None } else { Some((key, by)) }
+            // A whole document sent back to change or to assign the identities asks nothing of the key.
+            let assigns = identity.sent && (identities_change || expires.is_some());
+            if same && assigns { None } else { Some((key, by)) }
         }
         Asked::Unchanged => None,
     };
     let needed = wanted.as_ref().map(|(_, by)| by).or_else(|| before.cmk.as_ref().map(|c| &c.identity));
-    let Some(needed) = needed else { return Ok(wanted) };
+    let Some(needed) = needed else { return Ok(Of::Key(wanted)) };
     let attached = match needed {
         KeyIdentity::System => identity.system,
         KeyIdentity::User(client_id) => {
@@ -201,12 +231,25 @@ async fn key_wanted(
                 || (before.user_identities.iter().all(|id| identity.users.contains(id)) && wanted.is_none())
         }
     };
-    if attached { Ok(wanted) } else { Err(cmk::not_attached(before, needed)) }
+    let not_attached = cmk::not_attached(before, needed);
+    match (attached, wanted, expires) {
+        (true, None, Some(_)) if identity.sent => Ok(Of::Assignment),
+        // "You also won't be able to change (rotate) the encryption key" [docs], with this text [inferred].
+        (true, Some(_), Some(_)) => {
+            let used = before.cmk.as_ref().map(|cmk| cmk.identity.clone()).unwrap_or(KeyIdentity::System);
+            Err(cmk::not_attached(before, &used))
+        }
+        (true, wanted, _) => Ok(Of::Key(wanted)),
+        (false, None, _) => Ok(Of::Removal(not_attached)),
+        (false, Some(_), _) => Err(not_attached),
+    }
 }
 
 struct WantedIdentity {
     users: Vec<String>,
     system: bool,
+    /// The write says which identities there are to be.
+    sent: bool,
 }
 
 /// Reads `identity` of a write: type and user-assigned identities, which must exist (acr.md A.3).
@@ -215,6 +258,7 @@ async fn wanted_identity(cx: &mut Cx, registry: &Registry, identity: Option<&Val
         return Ok(WantedIdentity {
             users: registry.user_identities.clone(),
             system: registry.system_principal.is_some(),
+            sent: false,
         });
     };
     let refused =
@@ -237,7 +281,7 @@ async fn wanted_identity(cx: &mut Cx, registry: &Registry, identity: Option<&Val
             let text = "The request format was unexpected, a non-UserAssigned identity type should not contain: userAssignedIdentities";
             return Err(refused(text).into());
         }
-        return Ok(WantedIdentity { users: Vec::new(), system });
+        return Ok(WantedIdentity { users: Vec::new(), system, sent: true });
     }
     if named.is_empty() {
         return Err(refused("The request format was unexpected : Request requires identities to be assigned.").into());
@@ -259,7 +303,7 @@ async fn wanted_identity(cx: &mut Cx, registry: &Registry, identity: Option<&Val
     }
     users.sort();
     users.dedup();
-    Ok(WantedIdentity { users, system })
+    Ok(WantedIdentity { users, system, sent: true })
 }
 
 /// Makes or removes the system-assigned identity's principal. Returns its object id.
@@ -415,7 +459,7 @@ mod tests {
                 patch(cx, wanted).await
             })
         });
-        let changed = changed.await.unwrap();
+        let Written::Saved(changed, _) = changed.await.unwrap() else { panic!("refused") };
         let rotated = changed.cmk.unwrap();
         assert_eq!((rotated.key.key.as_str(), &changed.tags), ("k2", &json!({"a": "b"})));
         assert_eq!(attempts.into_inner(), 4, "asked, an hour, asked again, done");

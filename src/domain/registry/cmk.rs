@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::error::{RegistryError, Result};
 use crate::domain::world::name;
-use crate::domain::world::time::Timestamp;
+use crate::domain::world::time::{DAY, Timestamp};
 
 /// The algorithm registries wrap their DEK with. [inferred: not published for ACR]
 pub const WRAP_ALGORITHM: &str = "RSA-OAEP-256";
@@ -83,7 +83,16 @@ pub struct Cmk {
     pub identity: KeyIdentity,
     /// When the wrapping version changed last. For a key without version, at first the time of creation.
     pub rotated_at: Option<Timestamp>,
+    /// When the identity expires; `None`: it renews itself. See [`IDENTITY_LIFETIME`].
+    pub identity_expires: Option<Timestamp>,
 }
+
+/// How long an identity goes on after its removal from the registry was tried. The removal is refused and leaves the
+/// identity attached, but it is not renewed any more, and the key cannot be rotated, until it is assigned again; when it
+/// has expired, data is blocked [docs: troubleshoot a customer-managed key, "identity expiry error": "usually three
+/// months"]. That the time runs from the first attempt, that the hourly look goes on until it is over, and that a
+/// system-assigned identity comes back in the same way (on Azure by a support ticket) is [inferred].
+pub const IDENTITY_LIFETIME: i64 = 90 * DAY;
 
 impl Cmk {
     /// Whether new versions are followed within the hour.
@@ -195,6 +204,7 @@ mod tests {
             version: "a".repeat(32),
             identity: KeyIdentity::System,
             rotated_at: None,
+            identity_expires: None,
         }
     }
 

@@ -141,6 +141,11 @@ fn content(error: &ContentError) -> Said {
             "Forbidden",
             "Access to Key Encryption Key is forbidden. View troubleshooting steps at https://aka.ms/acr/cmk",
         ),
+        ContentError::IdentityInactive => said(
+            S::FORBIDDEN,
+            "Forbidden",
+            "The identity associated with the registry is inactive. This could be due to attempted removal of the identity. Reassign the identity manually",
+        ),
         ContentError::Unauthorized { service, name, .. } => {
             said(S::UNAUTHORIZED, "Unauthorized", format!("Authentication to {service} is required to pull {name}."))
         }
@@ -494,6 +499,8 @@ fn registry(error: &RegistryError) -> Said {
                 "Azure resource '{registry_id}' does not have access to identity '{identity}' Try forcibly adding the identity to the registry {registry}. {BYOK_HELP}"
             ),
         ),
+        // Not met: a key is not rotated before the identity is assigned again.
+        RegistryError::IdentityExpired { .. } => content(&ContentError::IdentityInactive),
         // The texts of the next four are not published; ours name what the article says.
         RegistryError::KeyType(key) => said(
             S::BAD_REQUEST,

@@ -138,6 +138,7 @@ fn shown_registry(r: &status::RegistryStatus) -> Value {
         "identity_name": r.identity,
         "state": if r.blocked.is_some() { "locked" } else { "open" },
         "why": r.blocked.as_ref().map(ToString::to_string),
+        "identity_expires": cmk.and_then(|c| c.identity_expires).map(Timestamp::zulu3),
         "last_rotation": cmk.and_then(|c| c.rotated_at).map(Timestamp::zulu3),
         "next_poll": r.next_look.map(Timestamp::zulu3),
     })

@@ -18,6 +18,13 @@ const KEY_FORBIDDEN: (StatusCode, &str, &str) = (
     "Access to Key Encryption Key is forbidden. View troubleshooting steps at https://aka.ms/acr/cmk",
 );
 
+/// Said when the identity for the key has expired: status and text [docs], the code decided here too.
+const IDENTITY_INACTIVE: (StatusCode, &str, &str) = (
+    StatusCode::FORBIDDEN,
+    "DENIED",
+    "The identity associated with the registry is inactive. This could be due to attempted removal of the identity. Reassign the identity manually",
+);
+
 /// [recorded]
 const UNAUTHORIZED: &str = "authentication required, visit https://aka.ms/acr/authorization for more information.";
 
@@ -141,6 +148,7 @@ fn content(error: &ContentError, correlation: &str) -> Response {
             said(StatusCode::FORBIDDEN, "AuthenticationFailed", message, None)
         }
         ContentError::KeyForbidden => said(KEY_FORBIDDEN.0, KEY_FORBIDDEN.1, KEY_FORBIDDEN.2, None),
+        ContentError::IdentityInactive => said(IDENTITY_INACTIVE.0, IDENTITY_INACTIVE.1, IDENTITY_INACTIVE.2, None),
         ContentError::NameInvalid(name) => {
             said(bad, "NAME_INVALID", "invalid repository name", Some(json!({"name": name})))
         }

@@ -15,11 +15,13 @@ fn registry(row: &SqliteRow) -> Registry {
     let version: Option<String> = row.get("cmk_version");
     let identity: Option<String> = row.get("cmk_identity");
     let rotated_at: Option<i64> = row.get("cmk_rotated_at");
+    let identity_expires: Option<i64> = row.get("cmk_identity_expires");
     let cmk = key.as_deref().and_then(KeyId::parse).zip(version).zip(identity).map(|((key, version), identity)| Cmk {
         key,
         version,
         identity: KeyIdentity::parse(&identity),
         rotated_at: rotated_at.map(Timestamp),
+        identity_expires: identity_expires.map(Timestamp),
     });
     Registry {
         id: row.get("id"),
@@ -131,6 +133,16 @@ pub async fn rewrap(tx: &mut Tx, id: i64, before: &[u8], cmk: &Cmk, wrapped: &[u
     Ok(done.rows_affected() == 1)
 }
 
+/// Notes when the identity that a registry uses its key with expires; `None`: it renews itself.
+pub async fn set_identity_expiry(tx: &mut Tx, id: i64, at: Option<Timestamp>) -> Result<()> {
+    sqlx::query("UPDATE registries SET cmk_identity_expires = ? WHERE id = ?")
+        .bind(at.map(|t| t.0))
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Removes a registry and all rows of its content.
 pub async fn delete(tx: &mut Tx, id: i64) -> Result<()> {
     sqlx::query("DELETE FROM registries WHERE id = ?").bind(id).execute(tx.conn()).await?;
@@ -153,8 +165,8 @@ pub async fn look_of(tx: &mut Tx, id: i64) -> Result<Option<Timestamp>> {
 /// Columns of a registry without tags and document, which a look does not need and ten thousand of which take a while
 /// to read.
 const LOOKING: &str = "id, name, resource_group, location, sku, 'null' AS tags, 'null' AS properties, user_identities,
-    system_principal, cmk_key, cmk_version, cmk_identity, cmk_rotated_at, wrapped_dek, created_by, created_at, modified_by,
-    modified_at, next_look";
+    system_principal, cmk_key, cmk_version, cmk_identity, cmk_rotated_at, cmk_identity_expires, wrapped_dek, created_by,
+    created_at, modified_by, modified_at, next_look";
 
 /// Registries whose next look is at `until` or before, with its instant; without tags and document.
 pub async fn looking(tx: &mut Tx, until: Timestamp) -> Result<Vec<(Registry, Timestamp)>> {

@@ -94,6 +94,16 @@ refused "does not have access to identity '$client1' Try forcibly adding the ide
 match "the identities that are attached" "$(az acr identity show --name $registry)" ".*/userAssignedIdentities/id1.*"
 unchanged
 
+step "the identity whose removal was tried is not renewed any more: the key does not rotate, and after three months it has expired"
+refused "does not have access to identity '$client1'" az acr encryption rotate-key --name $registry \
+  --key-encryption-key $keys/other --identity $client1
+unchanged
+acrite clock advance 91d
+login $registry
+refused "The identity associated with the registry is inactive" pull $registry app:v1 "$WORK/inactive"
+az acr identity assign --name $registry --identities $id1 >/dev/null
+unchanged
+
 step "the article's cure: assign it again, rotate to another identity, and then remove it"
 az acr identity assign --name $registry --identities $id1 >/dev/null
 az keyvault set-policy --name $vault --object-id "$(field principalId <"$WORK/id2.json")" \

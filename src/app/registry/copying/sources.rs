@@ -291,7 +291,9 @@ fn as_answered(error: Error) -> Result<SourceError> {
         Error::Content(content) => match content {
             ContentError::Source { why, .. } => Ok(why.clone()),
             ContentError::Unauthorized { .. } => Ok(refused(401, &error)),
-            ContentError::KeyForbidden | ContentError::Address(_) => Ok(refused(403, &error)),
+            ContentError::KeyForbidden | ContentError::IdentityInactive | ContentError::Address(_) => {
+                Ok(refused(403, &error))
+            }
             ContentError::Locked | ContentError::Quarantined => Ok(refused(405, &error)),
             ContentError::ManifestUnknown(_)
             | ContentError::NameUnknown(_)

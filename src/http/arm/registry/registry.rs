@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::long::{Polling, begun, deleting};
 use crate::app::Cx;
 use crate::app::directory::identities;
-use crate::app::registry::registries::{self, Done, Wanted};
+use crate::app::registry::registries::{self, Done, Wanted, Written};
 use crate::app::registry::{children, content, replications};
 use crate::app::resources::groups;
 use crate::domain::error::ResourceError;
@@ -195,14 +195,19 @@ async fn write(arm: &mut Arm, group: &str, registry: String) -> Result<Answer> {
         api_version: arm.api_version.clone(),
         polling: Polling::of(arm),
     };
-    arm.change(&write, |cx, write| Box::pin(write.carry_out(cx))).await
+    arm.change(&write, |cx, write| Box::pin(write.carry_out(cx))).await?
 }
 
 impl Write {
-    async fn carry_out(&self, cx: &mut Cx) -> Result<Answer> {
-        let (saved, done) = match self.patch {
-            true => (registries::patch(cx, &self.wanted).await?, Done::Updated),
+    /// The inner refusal leaves something that lasts, the outer one does not.
+    async fn carry_out(&self, cx: &mut Cx) -> Result<Result<Answer>> {
+        let written = match self.patch {
+            true => registries::patch(cx, &self.wanted).await?,
             false => registries::put(cx, &self.wanted).await?,
+        };
+        let (saved, done) = match written {
+            Written::Saved(saved, done) => (saved, done),
+            Written::Refused(refusal) => return Ok(Err(refusal)),
         };
         let state = match (self.long, done) {
             (false, _) => "Succeeded",
@@ -211,8 +216,8 @@ impl Write {
         };
         let body = shown(cx, &saved, &self.api_version, state).await?;
         match self.long {
-            true => begun(cx, &self.polling, &saved.arm_id(), "registries", body).await,
-            false => Ok(Answer::ok(body)),
+            true => begun(cx, &self.polling, &saved.arm_id(), "registries", body).await.map(Ok),
+            false => Ok(Ok(Answer::ok(body))),
         }
     }
 }
