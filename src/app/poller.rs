@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinSet;
 
+use crate::app::directory::deleted;
 use crate::app::registry::cmk::looks::{Looks, Move, Moved, Seen};
 use crate::app::registry::content;
 use crate::app::vault::rotation::{self, Preparation, Prepared};
@@ -138,8 +139,8 @@ struct Plan {
     at: Timestamp,
     /// What looks find by then.
     seen: Seen,
-    /// Which jobs are due then: of vaults, keys and secrets, content.
-    jobs: [bool; 3],
+    /// Which jobs are due then: of vaults, keys and secrets, content, the directory.
+    jobs: [bool; 4],
     /// What has to be done before.
     slow: Vec<Slow>,
     /// Whether there is anything to write.
@@ -152,7 +153,12 @@ impl Plan {
     async fn make(cx: &mut Cx, ready: &mut Ready, generation: u64, target: Option<Timestamp>) -> Result<Self> {
         let now = cx.now;
         let horizon = target.map_or(now, |target| target.max(now));
-        let jobs = [vaults::due(cx).await?, rotation::due(cx).await?, content::ageing::due(cx).await?];
+        let jobs = [
+            vaults::due(cx).await?,
+            rotation::due(cx).await?,
+            content::ageing::due(cx).await?,
+            deleted::due(cx).await?,
+        ];
         let job = jobs.iter().flatten().min().copied();
         let look = store::registry::registries::next_look(&mut cx.tx).await?;
         let due = job.filter(|at| *at <= horizon);
@@ -244,6 +250,9 @@ async fn settle(app: &Arc<App>, ready: &mut Ready, plan: Plan, target: Option<Ti
     let rotated = if plan.jobs[1] { rotation::do_due(&mut cx, &mut ready.prepared).await? } else { Vec::new() };
     if plan.jobs[2] {
         content::ageing::do_due(&mut cx).await?;
+    }
+    if plan.jobs[3] {
+        deleted::do_due(&mut cx).await?;
     }
     cx.commit().await?;
     // Nothing of this lets a look find anything but the new versions: what is known of looks goes on being known.

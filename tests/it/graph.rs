@@ -338,3 +338,97 @@ async fn every_wrong_call_is_refused_in_graphs_words() {
         assert_eq!(refused(answer).await.1, "InvalidAuthenticationToken");
     }
 }
+
+#[tokio::test]
+async fn what_was_deleted_can_be_restored_for_thirty_days() {
+    let world = World::new();
+    let developer = world.developer().await;
+    developer.make_group().await;
+    let somebody = world.somebody("ci").await;
+    let group = crate::harness::group_path("");
+    developer.assign(&group, "acdd72a7-3385-48ef-bd42-f606fba81ae7", &somebody.object_id).await;
+    let reads = async || somebody.arm(Method::GET, &group, Value::Null).await.status().as_u16();
+    let application = get(&developer, &format!("applications(appId='{}')", somebody.client_id)).await;
+    let (application, principal) = (application["id"].as_str().unwrap(), somebody.object_id.as_str());
+    let members = post(&developer, "groups", json!({"displayName": "g", "mailNickname": "g"})).await;
+    let members = format!("groups/{}/members", members["id"].as_str().unwrap());
+    let reference = json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/directoryObjects/{principal}")});
+    post(&developer, &format!("{members}/$ref"), reference).await;
+    assert_eq!(reads().await, 200);
+    assert!(signs_in(&world, &somebody.client_id, &somebody.secret).await);
+
+    // Deleted, both are nobody's, and listed by their kinds.
+    assert_eq!(delete(&developer, &format!("applications/{application}")).await.status().as_u16(), 204);
+    assert_eq!(reads().await, 401);
+    assert_eq!(get(&developer, &members).await["value"], json!([]));
+    let items = async |kind: &str| get(&developer, &format!("directory/deletedItems/microsoft.graph.{kind}")).await;
+    let listed = items("application").await;
+    assert_eq!((ids(&listed), listed["value"][0]["deletedDateTime"].is_string()), (vec![application], true));
+    assert_eq!(ids(&items("servicePrincipal").await), [principal]);
+    let shown = get(&developer, &format!("directory/deletedItems/{principal}")).await;
+    assert_eq!(shown["@odata.type"], "#microsoft.graph.servicePrincipal");
+
+    // The application comes back without its service principal.
+    let restore = async |id: &str| {
+        developer.graph(Method::POST, &format!("directory/deletedItems/{id}/restore"), Value::Null).await
+    };
+    let restored = good(restore(application).await).await;
+    assert_eq!((&restored["id"], &restored["deletedDateTime"]), (&json!(application), &Value::Null));
+    assert!(!signs_in(&world, &somebody.client_id, &somebody.secret).await);
+    good(restore(principal).await).await;
+    assert!(signs_in(&world, &somebody.client_id, &somebody.secret).await, "with the secret it had");
+    assert_eq!(reads().await, 200, "with the right it had, and the token");
+    assert_eq!(ids(&get(&developer, &members).await), [principal]);
+    assert_eq!(ids(&items("servicePrincipal").await), [""; 0]);
+    assert_eq!(refused(restore(principal).await).await.0, 404);
+
+    // Not beside another one of the same application.
+    let path = format!("servicePrincipals/{principal}");
+    assert_eq!(delete(&developer, &path).await.status().as_u16(), 204);
+    let another = post(&developer, "servicePrincipals", json!({"appId": somebody.client_id})).await;
+    assert_eq!(refused(restore(principal).await).await.0, 409);
+    let another = another["id"].as_str().unwrap();
+    assert_eq!(delete(&developer, &format!("servicePrincipals/{another}")).await.status().as_u16(), 204);
+    // For good, by hand or by time.
+    assert_eq!(delete(&developer, &format!("directory/deletedItems/{another}")).await.status().as_u16(), 204);
+    assert_eq!(refused(restore(another).await).await.0, 404);
+    world.advance(29 * 86_400).await;
+    good(restore(principal).await).await;
+    assert_eq!(delete(&developer, &path).await.status().as_u16(), 204);
+    world.advance(30 * 86_400).await;
+    assert_eq!(refused(restore(principal).await).await.0, 404);
+    assert_eq!(items("servicePrincipal").await["value"], json!([]));
+}
+
+#[tokio::test]
+async fn users_and_groups_are_restored_where_azure_does() {
+    let world = World::new();
+    let developer = world.developer().await;
+    let restore = async |id: &str| {
+        developer.graph(Method::POST, &format!("directory/deletedItems/{id}/restore"), Value::Null).await
+    };
+    let user = json!({"displayName": "A", "userPrincipalName": "a@b.c", "mailNickname": "a", "accountEnabled": true, "passwordProfile": {"password": "only-here-1"}});
+    let made = post(&developer, "users", user.clone()).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(delete(&developer, &format!("users/{made}")).await.status().as_u16(), 204);
+    let other = post(&developer, "users", user).await["id"].as_str().unwrap().to_owned();
+    assert_eq!(refused(restore(&made).await).await.0, 400, "the name is taken");
+    assert_eq!(delete(&developer, &format!("users/{other}")).await.status().as_u16(), 204);
+    assert_eq!(good(restore(&made).await).await["@odata.type"], "#microsoft.graph.user");
+
+    // Security groups go for good.
+    for (types, status) in [(json!([]), 404), (json!(["Unified"]), 200)] {
+        let asked = json!({"displayName": "g", "mailNickname": "g", "groupTypes": types});
+        let group = post(&developer, "groups", asked).await["id"].as_str().unwrap().to_owned();
+        let reference = json!({"@odata.id": format!("https://graph.microsoft.com/v1.0/directoryObjects/{made}")});
+        post(&developer, &format!("groups/{group}/members/$ref"), reference).await;
+        assert_eq!(delete(&developer, &format!("groups/{group}")).await.status().as_u16(), 204);
+        assert_eq!(restore(&group).await.status().as_u16(), status, "{types}");
+        if status == 200 {
+            assert_eq!(ids(&get(&developer, &format!("groups/{group}/members")).await), [made.as_str()]);
+        }
+    }
+    let somebody = world.somebody("curious").await;
+    let path = format!("directory/deletedItems/{other}");
+    get(&somebody, &path).await;
+    assert_eq!(refused(delete(&somebody, &path).await).await.0, 403);
+}

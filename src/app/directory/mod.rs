@@ -1,6 +1,7 @@
 //! The directory as it is administered: applications, service principals, groups, users, their secrets and owners.
 //! Must not know: Graph's JSON, tokens, roles.
 
+pub mod deleted;
 pub mod federated_credentials;
 pub mod identities;
 pub mod sign_in;
@@ -114,13 +115,9 @@ pub async fn delete_application(cx: &mut Cx, id: &str) -> Result<()> {
     administer(cx, "applications/delete")?;
     let gone = application(cx, id).await?;
     if let Some(principal) = store::directory::by_app(&mut cx.tx, &gone.app_id).await? {
-        store::directory::remove_passwords_of(&mut cx.tx, &principal.object_id).await?;
-        store::directory::delete(&mut cx.tx, &principal.object_id).await?;
+        deleted::keep_principal(cx, principal).await?;
     }
-    store::directory::remove_passwords_of(&mut cx.tx, &gone.object_id).await?;
-    store::directory::delete_federated_credentials(&mut cx.tx, &gone.app_id).await?;
-    store::directory::remove_owners_of(&mut cx.tx, &gone.object_id).await?;
-    store::directory::delete_application(&mut cx.tx, &gone.object_id).await
+    deleted::keep_application(cx, gone).await
 }
 
 /// No two applications have one identifier URI.
@@ -244,10 +241,7 @@ pub async fn delete_service_principal(cx: &mut Cx, id: &str) -> Result<()> {
         let action = "microsoft.directory/servicePrincipals/delete".to_owned();
         return Err(AccessError::Action { caller: cx.caller.clone(), action, scope: "/".to_owned() }.into());
     }
-    store::directory::remove_passwords_of(&mut cx.tx, &gone.object_id).await?;
-    store::directory::remove_owners_of(&mut cx.tx, &gone.object_id).await?;
-    store::directory::delete(&mut cx.tx, &gone.object_id).await?;
-    Ok(())
+    deleted::keep_principal(cx, gone).await
 }
 
 fn apply(cx: &Cx, principal: &mut Principal, change: Change) -> Result<()> {
@@ -394,9 +388,7 @@ pub async fn update_object(cx: &mut Cx, kind: PrincipalKind, id: &str, change: C
 pub async fn delete_object(cx: &mut Cx, kind: PrincipalKind, id: &str) -> Result<()> {
     administer(cx, if kind == PrincipalKind::User { "users/delete" } else { "groups/delete" })?;
     let gone = object(cx, kind, id).await?;
-    store::directory::remove_owners_of(&mut cx.tx, &gone.object_id).await?;
-    store::directory::delete(&mut cx.tx, &gone.object_id).await?;
-    Ok(())
+    deleted::keep_principal(cx, gone).await
 }
 
 /// Whatever has this object id and can hold rights.

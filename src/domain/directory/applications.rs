@@ -1,6 +1,7 @@
 //! The directory's objects behind service principals: app registrations and what they sign in with.
 //! Must not know: tokens, how Graph writes them.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::error::{Result, SignInError};
@@ -8,7 +9,7 @@ use crate::domain::world::crypto;
 use crate::domain::world::time::Timestamp;
 
 /// An app registration: the object behind a service principal of kind `Application`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Application {
     /// Object id. Not the service principal's.
     pub object_id: String,
@@ -23,7 +24,7 @@ pub struct Application {
 }
 
 /// A client secret's digest and time, as kept.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Password {
     /// GUID.
     pub key_id: String,
@@ -78,7 +79,7 @@ pub fn secret_text(random: &[u8; 37]) -> String {
 }
 
 /// A federated identity credential: whose tokens are taken in place of a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FederatedCredential {
     /// GUID.
     pub id: String,

@@ -2,9 +2,10 @@
 //! Must not know: tokens, what rights anybody holds.
 
 use crate::domain::world::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// What kind of principal, in Entra ID's terms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PrincipalKind {
     /// A service principal of an app registration.
     Application,
@@ -46,7 +47,7 @@ impl PrincipalKind {
 }
 
 /// An object of the directory that can hold rights.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Principal {
     /// Object id.
     pub object_id: String,

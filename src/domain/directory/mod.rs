@@ -3,5 +3,6 @@
 
 pub mod applications;
 pub mod certificate;
+pub mod deleted;
 pub mod identity;
 pub mod token;

@@ -3,6 +3,7 @@
 
 mod applications;
 mod credentials;
+mod deleted;
 mod dialect;
 mod directory_objects;
 mod filter;
@@ -64,6 +65,12 @@ async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
         "groups" => groups::answer(&mut request, &own).await,
         "users" => users::answer(&mut request, &own).await,
         "directoryObjects" => directory_objects::answer(&mut request, &own).await,
+        "directory" => match own.as_slice() {
+            [items, rest @ ..] if items.eq_ignore_ascii_case("deletedItems") => {
+                deleted::answer(&mut request, rest).await
+            }
+            _ => Err(request.unknown()),
+        },
         // Every token here is an application's: there is no signed-in user.
         "me" => Err(DirectoryError::NoUser.into()),
         "organization" => {

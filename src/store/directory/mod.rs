@@ -1,6 +1,7 @@
 //! Principals, groups, app registrations and their secrets.
 //! Must not know: tokens, rights.
 
+pub mod deleted;
 pub mod identities;
 
 use sqlx::Row as _;
@@ -136,6 +137,14 @@ pub async fn groups_of(tx: &mut Tx, object_id: &str) -> Result<Vec<String>> {
     .bind(object_id)
     .fetch_all(tx.conn())
     .await?)
+}
+
+/// Ids of the groups a principal is in by itself.
+pub async fn direct_groups_of(tx: &mut Tx, object_id: &str) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar("SELECT group_id FROM group_members WHERE member_id = ?")
+        .bind(object_id)
+        .fetch_all(tx.conn())
+        .await?)
 }
 
 /// The direct members of a group.
