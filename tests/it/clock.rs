@@ -157,7 +157,8 @@ fn named(lines: &[String]) -> Vec<String> {
     let mut names: HashMap<String, usize> = HashMap::new();
     let is_random = |word: &str| {
         let hex = word.chars().filter(char::is_ascii_hexdigit).count();
-        (word.len() == 32 && hex == 32) || (word.len() == 36 && hex == 32) || word.len() > 200
+        let is_id = hex == 32 && [32, 36].contains(&word.len());
+        is_id || word.len() > 200
     };
     let mut name = |word: &str| {
         if !is_random(word) {

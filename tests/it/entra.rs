@@ -443,6 +443,10 @@ async fn a_certificate_signs_in_for_its_application_in_its_time() {
         let refusal = developer.graph(Method::PATCH, &path, json!({"keyCredentials": wrong})).await;
         assert_eq!(crate::harness::refused(refusal).await.0, 400);
     }
+    // Taken away, it opens nothing.
+    good(developer.graph(Method::PATCH, &path, json!({"keyCredentials": []})).await).await;
+    let refusal = exchange(&world, client, &certificate.assertion("PS256", &good_claims)).await;
+    assert_eq!(refused(refusal).await.2, 700_027);
     // It ends on the user's clock.
     let ending = json!({"type": "AsymmetricX509Cert", "usage": "Verify", "key": base64(&certificate.der), "endDateTime": "2100-01-01T00:00:00Z"});
     good(developer.graph(Method::PATCH, &path, json!({"keyCredentials": [ending]})).await).await;
