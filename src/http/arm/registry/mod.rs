@@ -6,6 +6,8 @@ mod credentials;
 mod import;
 mod long;
 mod private_links;
+// The resource that gives the folder its name.
+#[allow(clippy::module_inception)]
 mod registry;
 mod shown;
 mod usages;
