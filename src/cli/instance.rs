@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
+use clap::builder::FalseyValueParser;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -51,7 +51,7 @@ pub struct Options {
     #[arg(long, conflicts_with = "data_dir")]
     pub ephemeral: bool,
     /// Let other users of the machine, and of containers with the same volume, read the certificates in the data folder
-    #[arg(long, env = "ACRITE_SHARE_CA", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "ACRITE_SHARE_CA", value_parser = FalseyValueParser::new())]
     pub share_ca: bool,
     /// Refuse hosts that are not emulated instead of connecting to them
     #[arg(long)]
@@ -283,7 +283,7 @@ impl Held {
 async fn hold(options: &Options) -> Result<Held, Failure> {
     if options.ephemeral {
         let parent = std::env::temp_dir();
-        let made = Temporary::make(&parent);
+        let made = Temporary::make(&parent, options.share_ca);
         return made.map(Held::Temporary).map_err(|error| folder_failure(error, &parent, options));
     }
     let path = options.data_dir.clone().unwrap_or_else(default_folder);

@@ -46,7 +46,10 @@ impl Running {
     /// Sends a signal to the command, and to those it started if they are in a group of their own.
     pub fn send(self, signal: Signal) {
         // It may have ended in this very moment.
-        let _ = if self.leads { kill_process_group(self.id, signal) } else { kill_process(self.id, signal) };
+        let send = if self.leads { kill_process_group } else { kill_process };
+        let _ = send(self.id, signal);
+        // One that was stopped hears nothing else before it goes on.
+        let _ = send(self.id, Signal::CONT);
     }
 }
 

@@ -85,6 +85,10 @@ fn it_is_for_its_owner_alone_whatever_the_umask() {
     // Others may read what they know by name, and that is the certificates.
     check(&listing("--share-ca"));
     assert_eq!(mode(&folder), 0o711);
+    for (share, right) in [("true", "711\n"), ("0", "700\n"), ("", "700\n")] {
+        let mut command = acrite(home.path(), &["exec", "--offline", "--", "sh", "-c", "stat -c %a $ACRITE_DATA_DIR"]);
+        assert_eq!(out(&command.env("ACRITE_SHARE_CA", share).output().unwrap()), right, "{share}");
+    }
 }
 
 #[test]

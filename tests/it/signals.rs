@@ -73,6 +73,16 @@ fn a_command_that_ends_by_itself_is_asked_for_its_code() {
     assert_eq!(read_to_end(stdout), "ending\n");
 }
 
+#[test]
+fn a_command_that_was_stopped_hears_it_too() {
+    let home = TempDir::new().unwrap();
+    let script = "trap 'exit 3' TERM; echo ready; kill -STOP $$; while :; do sleep 600; done";
+    let (mut child, stdout) = exec(&home, script);
+    send("TERM", child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    read_to_end(stdout);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_command_does_not_outlive_an_exec_that_is_killed() {

@@ -17,6 +17,7 @@ use crate::domain::{Error, Result};
 /// The file whose lock is held by the process that uses the folder.
 pub(in crate::store) const LOCK: &str = "lock";
 const DATABASE: &str = "acrite.db";
+const WRITE_AHEAD: &str = "acrite.db-wal";
 const MASTER_KEY: &str = "master.key";
 /// Says that the folder is ours, and to git that nothing in it is to be committed.
 const MARK: &str = ".gitignore";
@@ -28,7 +29,7 @@ const PRIVATE: [&str; 13] = [
     DATABASE,
     "acrite.db-journal",
     "acrite.db-shm",
-    "acrite.db-wal",
+    WRITE_AHEAD,
     "audit.jsonl",
     "audit.jsonl.1",
     "azure",
@@ -200,9 +201,11 @@ fn is_leftover(path: &Path) -> bool {
     name.strip_prefix(".tmp").is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// Where rights cannot be set, as on some mounted folders, they are as its owner set them.
+/// Sets what others may, and gives the owner no more than there was. Where that cannot be set, as on some mounted
+/// folders, the rights are as its owner set them.
 fn set_mode(path: &Path, mode: u32) {
     let now = fs::symlink_metadata(path).map_or(mode, |found| found.permissions().mode() & 0o777);
+    let mode = mode & (now | 0o077);
     if now == mode {
         return;
     }
@@ -243,18 +246,19 @@ impl Watch {
     /// Begins to watch a folder whose database is open.
     #[must_use]
     pub fn over(folder: &Path) -> Self {
-        let files = [DATABASE, "acrite.db-wal", LOCK].map(|name| folder.join(name)).into_iter();
+        let files = [DATABASE, LOCK].map(|name| folder.join(name)).into_iter();
         // There is no lock in unit tests.
         let files = files.filter_map(|path| path.metadata().ok().map(|found| (path, identity(&found)))).collect();
         Self { folder: folder.to_owned(), files }
     }
 
     /// Refuses where the folder was deleted, moved, replaced or made read-only, or where its lock was deleted so that
-    /// another process could take it. Asked before a commit it refuses writes; asked after it, it tells whether what
-    /// was committed lasts. Costs a few system calls.
+    /// another process could take it. Asked within a write before its commit it refuses the write; asked after it, it
+    /// tells whether what was committed lasts. Costs a few system calls.
     pub fn still_there(&self) -> Result<()> {
         let is_same = |(path, known): &(PathBuf, _)| path.metadata().is_ok_and(|found| identity(&found) == *known);
-        if !self.files.iter().all(is_same) {
+        // SQLite makes this one anew when it opens its first connection again; while one is open it is there.
+        if !self.files.iter().all(is_same) || !self.folder.join(WRITE_AHEAD).exists() {
             return Err(Error::Unavailable(Unavailable::Gone));
         }
         match accessat(CWD, &self.folder, Access::WRITE_OK, AtFlags::EACCESS) {
@@ -340,6 +344,9 @@ mod tests {
         assert_eq!((mode("notes"), path.join(".tmp-other").exists()), (0o666, true), "what is not ours is left alone");
         drop(Folder::take(&path, true).unwrap().unwrap());
         assert_eq!(mode(""), 0o711);
+        fs::set_permissions(path.join("ca.key"), Permissions::from_mode(0o444)).unwrap();
+        drop(take(&path));
+        assert_eq!(mode("ca.key"), 0o400, "its owner may no more than before");
     }
 
     #[test]
@@ -402,12 +409,12 @@ mod tests {
         fs::remove_dir_all(&path).unwrap();
         fs::rename(&elsewhere, &path).unwrap();
         assert!(watch.still_there().is_ok(), "and back");
-        for name in [LOCK, "acrite.db-wal", DATABASE] {
+        for name in [LOCK, WRITE_AHEAD, DATABASE] {
             let (here, aside) = (path.join(name), home.path().join("aside"));
             fs::rename(&here, &aside).unwrap();
             assert!(gone(), "{name} deleted");
             fs::write(&here, "").unwrap();
-            assert!(gone(), "{name} replaced");
+            assert_eq!(gone(), name != WRITE_AHEAD, "{name} replaced");
             fs::rename(&aside, &here).unwrap();
             assert!(watch.still_there().is_ok(), "{name}");
         }

@@ -20,15 +20,15 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// Makes one in `parent`.
-    pub fn make(parent: &Path) -> Result<Self, FolderError> {
+    /// Makes one in `parent`; `shared`: as [`Folder::take`] says.
+    pub fn make(parent: &Path, shared: bool) -> Result<Self, FolderError> {
         let mut refused = None;
         for _ in 0..TRIES {
             let private = Permissions::from_mode(0o700);
             let made = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent);
             let path = made.map_err(at(parent))?.keep();
             match lock(&path, true) {
-                Ok(Some(lock)) => return Self::fill(path, lock),
+                Ok(Some(lock)) => return Self::fill(path, lock, shared),
                 Ok(None) => {}
                 Err(error) => refused = Some(error),
             }
@@ -36,9 +36,9 @@ impl Temporary {
         Err(refused.unwrap_or_else(|| at(parent)(io::ErrorKind::ResourceBusy.into())))
     }
 
-    fn fill(path: PathBuf, mut lock: File) -> Result<Self, FolderError> {
+    fn fill(path: PathBuf, mut lock: File, shared: bool) -> Result<Self, FolderError> {
         let marked = lock.write_all(mark(&path).as_bytes()).map_err(at(&path));
-        let filled = marked.and_then(|()| Folder::tidied(path.clone(), lock, false));
+        let filled = marked.and_then(|()| Folder::tidied(path.clone(), lock, shared));
         filled.map(|folder| Self { folder }).inspect_err(|_| {
             let _ = remove(&path);
         })
@@ -138,7 +138,7 @@ mod tests {
     fn only_what_a_killed_process_left_is_swept() {
         let parent = tempfile::tempdir().unwrap();
         let within = |name: &str| parent.path().join(name);
-        let running = Temporary::make(parent.path()).unwrap();
+        let running = Temporary::make(parent.path(), false).unwrap();
         left(&within("acrite-killed"), &mark(&within("acrite-killed")));
         left(&within("acrite-copied"), &mark(&within("acrite-killed")));
         left(&within("acrite-stays"), "");
@@ -173,7 +173,7 @@ mod tests {
                 }
             });
             for _ in 0..200 {
-                let made = Temporary::make(parent.path()).unwrap();
+                let made = Temporary::make(parent.path(), false).unwrap();
                 fs::write(made.folder().path().join("master.key"), "secret").unwrap();
             }
             done.store(true, std::sync::atomic::Ordering::Relaxed);
