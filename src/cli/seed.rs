@@ -20,6 +20,8 @@ const VERSION: &str = "api-version=2025-04-01";
 const LOCATION: &str = "eastus";
 /// Bytes of a blob that are read at a time.
 const PIECE: usize = 8 * 1024 * 1024;
+/// Memory that a file of JSON may take.
+const LIMIT: usize = 64 * 1024 * 1024;
 
 /// What an instance is to begin with.
 #[derive(Args, Clone, Debug, Default)]
@@ -143,14 +145,14 @@ impl<'a> Client<'a> {
             None => "{}".to_owned(),
         };
         let parsed = |path: &Path, text: &str| {
-            crate::domain::resources::template::json::parse(text).map_err(|error| {
+            crate::domain::resources::template::json::value(text, LIMIT).map_err(|error| {
                 let what = format!("{} is not JSON: {error}", path.display());
                 Failure::new(what, "correct it (comments are allowed) and start again", &again(&[]))
             })
         };
-        let schema = parsed(template, &text)?.value["$schema"].as_str().unwrap_or_default().to_ascii_lowercase();
+        let schema = parsed(template, &text)?["$schema"].as_str().unwrap_or_default().to_ascii_lowercase();
         // A parameters file, or just its inner object.
-        let given = parsed(template, &parameters)?.value;
+        let given = parsed(template, &parameters)?;
         let given = given
             .get("parameters")
             .filter(|p| given.get("$schema").is_some() || p.get("value").is_none())

@@ -40,5 +40,6 @@ mod registry_ageing;
 mod registry_walk;
 mod signals;
 mod streams;
+mod template_bounds;
 mod template_functions;
 mod upstream;

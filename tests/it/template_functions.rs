@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use acrite::domain::resources::template::Budget;
 use acrite::domain::resources::template::Facts;
 use acrite::domain::resources::template::Known;
 use acrite::domain::resources::template::Need;
@@ -25,6 +26,7 @@ fn facts() -> Facts {
         environment: json!({"name": "AzureCloud"}),
         deployer: json!({"objectId": "o"}),
         now: 1_767_225_600_000_000,
+        ..Facts::default()
     }
 }
 
@@ -32,7 +34,15 @@ fn read_with(template: &Value, parameters: &Value) -> Result<Program, String> {
     let places = Places::default();
     let guids = || "00000000-0000-4000-8000-000000000001".to_owned();
     let facts = facts();
-    let source = Source { template, parameters, places: &places, scope: GROUP, facts: &facts, guids: &guids };
+    let source = Source {
+        template: template.clone(),
+        parameters: parameters.clone(),
+        places: &places,
+        scope: GROUP,
+        facts: &facts,
+        guids: &guids,
+        budget: &Budget::new(),
+    };
     Program::read(source).map_err(|invalid| invalid.message)
 }
 
@@ -54,13 +64,17 @@ fn need(action: Option<&str>, input: Option<&str>) -> Need {
     }
 }
 
-fn known() -> Known {
+fn known(program: &Program) -> Known {
+    let mut known = Known::new(program.budget());
     let resource = json!({"id": "x", "location": "eastus", "properties": {"p": 1}});
-    Known::from([
+    for (need, answer) in [
         (need(None, None), resource),
         (need(Some("listKeys"), None), json!({"keys": [7]})),
         (need(Some("listCredentials"), Some("{}")), json!({"username": "u"})),
-    ])
+    ] {
+        known.add(need, answer).unwrap();
+    }
+    known
 }
 
 /// What an expression comes to, as an output of a template that has a bit of everything.
@@ -87,11 +101,11 @@ fn evaluate(expression: &str) -> Result<Value, String> {
         "outputs": {"x": {"type": "object", "value": format!("[{expression}]")}},
     });
     let program = read(&template)?;
-    let mut known = known();
+    let mut known = known(&program);
     for at in 0..2 {
         let id = format!("{GROUP}/providers/A.B/ds/d{at}");
         let of = Need { action: None, id, api_version: "1".into(), input: None };
-        known.insert(of, json!({"properties": {"at": at}}));
+        known.add(of, json!({"properties": {"at": at}})).unwrap();
     }
     program.outputs(&known).map(|outputs| outputs["x"]["value"].clone()).map_err(|stop| format!("{stop:?}"))
 }
@@ -579,7 +593,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in ".{0,60}") {
         let _ = evaluate(&text);
-        let _ = reader::parse(&text);
+        let _ = reader::parse(&text, 1_000_000);
     }
 
     #[test]
@@ -589,9 +603,9 @@ proptest! {
         let template = json!({"parameters": parameters, "variables": variables, "resources": resources, "outputs": outputs});
         if let Ok(program) = read_with(&template, &given) {
             for resource in &program.resources {
-                let _ = program.body(resource, &Known::new());
+                let _ = program.body(resource, &Known::new(program.budget()));
             }
-            let _ = program.outputs(&Known::new());
+            let _ = program.outputs(&Known::new(program.budget()));
         }
     }
 }

@@ -34,6 +34,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(1);
 /// Bytes of an answer that are kept.
 const BODY: usize = 64 * 1024;
+/// Bytes of a webhook's custom headers at most. [inferred: what servers take of a request's head]
+const HEADERS: usize = 16 * 1024;
+/// Bytes of a list of events at most: the newest are told.
+const EVENTS: usize = 4 * 1024 * 1024;
 /// Events kept for each webhook.
 const KEPT: i64 = 100;
 
@@ -338,6 +342,9 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
         config["serviceUri"] = json!(uri);
     }
     if let Some(headers) = asked.get("customHeaders").filter(|h| h.is_object()) {
+        if headers.to_string().len() > HEADERS {
+            return Err(wrong("customHeaders", format!("they are longer than {HEADERS} bytes")).into());
+        }
         config["customHeaders"] = headers.clone();
     }
     if config["serviceUri"].as_str().is_none() {
@@ -356,10 +363,20 @@ pub async fn ping(cx: &mut Cx, webhook: &Child) -> Result<String> {
     Ok(id)
 }
 
-/// What a webhook sent and what came back, newest first.
-pub async fn events(cx: &mut Cx, webhook: &Child) -> Result<Vec<Value>> {
-    let sealed = store::registry::children::events(&mut cx.tx, webhook.id).await?;
-    sealed.iter().map(|sealed| open_event(&cx.app, sealed)).collect()
+/// What a webhook sent and what came back, newest first, as JSON: as many as [`EVENTS`] allows, at least one.
+pub async fn events(cx: &mut Cx, webhook: &Child) -> Result<Vec<String>> {
+    let mut events = Vec::new();
+    let mut size = 0;
+    for id in store::registry::children::event_ids(&mut cx.tx, webhook.id).await? {
+        let Some(sealed) = store::registry::children::event(&mut cx.tx, id).await? else { continue };
+        let event = open_event(&cx.app, &sealed)?.to_string();
+        size += event.len();
+        if size > EVENTS && !events.is_empty() {
+            break;
+        }
+        events.push(event);
+    }
+    Ok(events)
 }
 
 #[cfg(test)]

@@ -1,26 +1,103 @@
-//! Deployments of templates as records: begun, kept, found, listed, forgotten.
+//! Deployments of templates as records: begun, kept, found, listed, forgotten. They are JSON, and stay text but where a
+//! single member is asked for.
 //! Must not know: how a template is deployed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::groups;
 use crate::app::{App, Cx};
-use crate::domain::error::ResourceError;
-use crate::domain::world::name;
-use crate::domain::{Result, Timestamp};
+use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::world::{crypto, json, name};
+use crate::domain::{Error, Result, Timestamp};
 use crate::store;
-pub use crate::store::resources::deployments::Deployment;
+pub use crate::store::resources::deployments::{Deployment, Part};
 
-/// A deployment by scope and name.
-pub async fn get(cx: &mut Cx, scope: &str, name: &str) -> Result<Deployment> {
-    let found = store::resources::deployments::find(&mut cx.tx, scope, name).await?;
-    found.ok_or_else(|| ResourceError::DeploymentNotFound(name.to_owned()).into())
+/// Bytes of a page of the list, unless a single deployment is larger. [inferred]
+const PAGE: usize = 2 * 1024 * 1024;
+
+fn not_found(name: &str) -> Error {
+    ResourceError::DeploymentNotFound(name.to_owned()).into()
 }
 
-/// The deployments of a scope, the newest first.
-pub async fn list(cx: &mut Cx, scope: &str) -> Result<Vec<Deployment>> {
-    store::resources::deployments::list(&mut cx.tx, scope).await
+/// A part of a deployment, by scope and name, as JSON.
+pub async fn get(cx: &mut Cx, scope: &str, name: &str, part: Part) -> Result<String> {
+    store::resources::deployments::find(&mut cx.tx, scope, name, part).await?.ok_or_else(|| not_found(name))
+}
+
+/// Whether there is such a deployment.
+pub async fn is_there(cx: &mut Cx, scope: &str, name: &str) -> Result<bool> {
+    let found = store::resources::deployments::list(&mut cx.tx, scope).await?;
+    Ok(found.iter().any(|row| row.name.eq_ignore_ascii_case(name)))
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties {
+    provisioning_state: String,
+}
+
+/// A deployment's `provisioningState`.
+pub async fn state(cx: &mut Cx, scope: &str, name: &str) -> Result<String> {
+    let shown = get(cx, scope, name, Part::Shown).await?;
+    let shown: Shown = serde_json::from_str(&shown).map_err(Error::internal)?;
+    Ok(shown.properties.provisioning_state)
+}
+
+/// One of a deployment's operations.
+pub async fn operation(cx: &mut Cx, scope: &str, name: &str, operation: &str) -> Result<Option<Value>> {
+    let operations = get(cx, scope, name, Part::Operations).await?;
+    let operations = json::read(operations.as_bytes(), 4 * json::DOCUMENT_LIMIT);
+    let operations =
+        operations.map_err(|_| Error::Internal("a deployment's operations are not readable".to_owned()))?;
+    let is_it = |o: &&Value| o["operationId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(operation));
+    Ok(operations.as_array().into_iter().flatten().find(is_it).cloned())
+}
+
+/// A page of the deployments of a scope, the newest first, each as ARM shows it; and the token of the next page.
+pub async fn page(cx: &mut Cx, scope: &str, after: Option<&str>) -> Result<(Vec<String>, Option<String>)> {
+    let after = after.map(read_token).transpose()?;
+    let rows = store::resources::deployments::list(&mut cx.tx, scope).await?;
+    // In the order of the list: the newest first, and by name.
+    let comes_after = |row: &store::resources::deployments::Row| {
+        let Some((ended_at, name)) = &after else { return true };
+        (std::cmp::Reverse(row.ended_at), row.name.to_ascii_lowercase())
+            > (std::cmp::Reverse(*ended_at), name.to_ascii_lowercase())
+    };
+    let mut page = Vec::new();
+    let mut size = 0;
+    let mut last: Option<&store::resources::deployments::Row> = None;
+    for row in rows.iter().filter(|row| comes_after(row)) {
+        size += row.size;
+        if let Some(last) = last.filter(|_| size > PAGE) {
+            return Ok((page, Some(token(last.ended_at, &last.name))));
+        }
+        page.extend(store::resources::deployments::find(&mut cx.tx, scope, &row.name, Part::Shown).await?);
+        last = Some(row);
+    }
+    Ok((page, None))
+}
+
+fn token(ended_at: Timestamp, name: &str) -> String {
+    crypto::base64url(format!("{}!{name}", ended_at.0).as_bytes())
+}
+
+fn read_token(token: &str) -> Result<(Timestamp, String)> {
+    let read = || {
+        let text = String::from_utf8(crypto::from_base64url(token)?).ok()?;
+        let (ended_at, name) = text.split_once('!')?;
+        Some((Timestamp(ended_at.parse().ok()?), name.to_owned()))
+    };
+    let wrong = || RequestError::InvalidValue { property: "$skiptoken".to_owned(), message: "no such page".to_owned() };
+    read().ok_or_else(|| wrong().into())
 }
 
 /// The deployments under way, by scope and name in lower case: when they began.
@@ -75,8 +152,6 @@ pub async fn delete(cx: &mut Cx, scope: &str, name: &str) -> Result<bool> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use serde_json::json;
-
     use super::*;
     use crate::app::testbed::Bed;
     use crate::domain::Error;
@@ -103,14 +178,14 @@ mod tests {
         let deployment = Deployment {
             scope: name::group_id("g"),
             name: "one".to_owned(),
-            shown: json!({}),
-            template: json!({}),
-            operations: json!([]),
+            shown: "{}".to_owned(),
+            template: "{}".to_owned(),
+            operations: "[]".to_owned(),
             ended_at: now,
         };
         assert!(save(&mut cx, &deployment, Some("g")).await.is_err());
         groups::put(&mut cx, "g", Some("eastus"), None).await.unwrap();
         save(&mut cx, &deployment, Some("g")).await.unwrap();
-        assert_eq!(get(&mut cx, &deployment.scope, "one").await.unwrap(), deployment);
+        assert_eq!(get(&mut cx, &deployment.scope, "one", Part::Shown).await.unwrap(), "{}");
     }
 }

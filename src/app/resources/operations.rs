@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::app::{App, Cx};
+use crate::domain::Error;
 use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::ResourceError;
@@ -20,14 +21,19 @@ pub async fn succeeded(cx: &mut Cx, kind: &str) -> Result<String> {
 
 /// Records an operation that has ended as `outcome` says. Returns its name, `{kind}-{guid}`.
 pub async fn ended(cx: &mut Cx, kind: &str, outcome: &Value) -> Result<String> {
+    ended_as(cx, kind, &outcome.to_string()).await
+}
+
+/// The same where the outcome is JSON already.
+pub async fn ended_as(cx: &mut Cx, kind: &str, outcome: &str) -> Result<String> {
     let name = format!("{kind}-{}", cx.guid());
-    record(cx, &name, outcome).await?;
+    store::resources::operations::insert(&mut cx.tx, &name, cx.now, outcome).await?;
     Ok(name)
 }
 
 /// Records what became of an operation: `{"status": …, "error": …}`.
 pub async fn record(cx: &mut Cx, name: &str, outcome: &Value) -> Result<()> {
-    store::resources::operations::insert(&mut cx.tx, name, cx.now, outcome).await
+    store::resources::operations::insert(&mut cx.tx, name, cx.now, &outcome.to_string()).await
 }
 
 /// The operations that are still under way.
@@ -79,9 +85,14 @@ pub async fn carry_out(app: &Arc<App>, name: &str, work: impl Future<Output = Va
 
 /// What became of an operation; `{"status": "Accepted"}` while it is under way.
 pub async fn outcome(app: &Arc<App>, caller: Caller, name: &str) -> Result<Value> {
+    serde_json::from_str(&outcome_text(app, caller, name).await?).map_err(Error::internal)
+}
+
+/// The same as JSON.
+pub async fn outcome_text(app: &Arc<App>, caller: Caller, name: &str) -> Result<String> {
     // Asked before the store is: what ends in between is found there.
     if app.running.names().contains(name) {
-        return Ok(json!({"status": "Accepted"}));
+        return Ok(json!({"status": "Accepted"}).to_string());
     }
     let mut cx = app.read(caller).await?;
     store::resources::operations::find(&mut cx.tx, name)

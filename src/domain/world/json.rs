@@ -4,16 +4,18 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+/// Bytes of the text of a document at most: ARM's and Graph's 4 MB [issue] [docs].
+pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
 /// Memory that one document may take once it is read. A dense text takes up to seventy times its own length.
 pub const DOCUMENT_LIMIT: usize = 8 * 1024 * 1024;
 /// Arrays and objects within each other, at most. More would overflow the stack of whoever walks through them.
 pub const DEPTH_LIMIT: usize = 100;
 
 /// A value, without what it points to.
-const VALUE: usize = size_of::<Value>();
+pub const VALUE: usize = size_of::<Value>();
 /// An entry of an object: hash, name and value.
 const ENTRY: usize = size_of::<usize>() + size_of::<String>() + VALUE;
 /// What the allocator adds to every string or list.
@@ -28,6 +30,15 @@ pub enum Unread {
     Malformed(String),
 }
 
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => f.write_str("it is too large"),
+            Self::Malformed(why) => f.write_str(why),
+        }
+    }
+}
+
 /// Reads a text that may take `limit` bytes of memory.
 pub fn read(text: &[u8], limit: usize) -> Result<Value, Unread> {
     let meter = Meter::new(limit);
@@ -36,10 +47,28 @@ pub fn read(text: &[u8], limit: usize) -> Result<Value, Unread> {
     value.map_err(|error| if meter.is_full() { Unread::TooLarge } else { Unread::Malformed(error.to_string()) })
 }
 
+/// Reads some members of an object, which may take `limit` bytes of memory, and passes over the others.
+pub fn members(text: &[u8], names: &[&str], limit: usize) -> Result<Map<String, Value>, Unread> {
+    let meter = Meter::new(limit);
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let found = Members { names, meter: &meter }.deserialize(&mut reader);
+    let found = found.and_then(|found| reader.end().map(|()| found));
+    found.map_err(|error| if meter.is_full() { Unread::TooLarge } else { Unread::Malformed(error.to_string()) })
+}
+
 /// How much memory a value takes. `None`: it nests too deep.
 #[must_use]
 pub fn size(value: &Value) -> Option<usize> {
     Some(VALUE.saturating_add(points_to(value, 0)?))
+}
+
+/// Whether a document that is kept, and grows change by change, still takes no more than one may.
+#[must_use]
+pub fn may_be_kept(members: &Map<String, Value>) -> bool {
+    let size = members.iter().try_fold(map_size(members.len()), |sum, (name, value)| {
+        Some(sum + text_size(name.len()) + points_to(value, 1)?)
+    });
+    size.is_some_and(|size| size <= DOCUMENT_LIMIT)
 }
 
 fn points_to(value: &Value, depth: usize) -> Option<usize> {
@@ -59,7 +88,15 @@ fn points_to(value: &Value, depth: usize) -> Option<usize> {
     })
 }
 
-fn text_size(length: usize) -> usize {
+/// What one more entry takes in an object that has `entries` so far, its value included but not what that points to.
+#[must_use]
+pub fn entry(entries: usize, name: &str) -> usize {
+    map_size(entries + 1) - map_size(entries) + text_size(name.len())
+}
+
+/// What a string of so many bytes points to.
+#[must_use]
+pub fn text_size(length: usize) -> usize {
     if length == 0 { 0 } else { length + ALLOCATION }
 }
 
@@ -113,9 +150,9 @@ impl Meter {
         if self.full.get() { Err(Full) } else { Ok(()) }
     }
 
-    /// A value, without what it points to.
-    pub fn value(&self) -> Result<(), Full> {
-        self.take(VALUE)
+    /// Gives bytes back.
+    pub fn give(&self, bytes: usize) {
+        self.left.set(self.left.get() + bytes);
     }
 
     /// What a string of so many bytes points to.
@@ -125,8 +162,7 @@ impl Meter {
 
     /// One more entry of an object that has `entries` so far. Its value, without what that points to, is counted here.
     pub fn entry(&self, entries: usize, name: &str) -> Result<(), Full> {
-        self.take(map_size(entries + 1) - map_size(entries))?;
-        self.text(name.len())
+        self.take(entry(entries, name))
     }
 
     /// Adds an item to a list, whose room grows by steps. The item's own value is counted here.
@@ -144,7 +180,7 @@ impl Meter {
     pub fn finish(&self, list: &mut Vec<Value>) {
         let spare = list.capacity() - list.len();
         list.shrink_to_fit();
-        self.left.set(self.left.get() + spare * VALUE);
+        self.give(spare * VALUE);
     }
 }
 
@@ -214,6 +250,40 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     }
 }
 
+struct Members<'m> {
+    names: &'m [&'m str],
+    meter: &'m Meter,
+}
+
+impl<'de> DeserializeSeed<'de> for Members<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if !self.names.contains(&name.as_str()) {
+                entries.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            self.meter.entry(map.len(), &name).map_err(full)?;
+            map.insert(name, entries.next_value_seed(Bounded(self.meter))?);
+        }
+        Ok(map)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,6 +312,15 @@ mod tests {
         }
         let long = format!("\"{}\"", "x".repeat(1000));
         assert_eq!(read(long.as_bytes(), 999), Err(Unread::TooLarge));
+    }
+
+    #[test]
+    fn only_the_members_that_are_wanted_are_read() {
+        let text = format!("{{\"a\": 1, \"many\": [{}0], \"b\": {{\"c\": []}}}}", "[],".repeat(100_000));
+        let found = members(text.as_bytes(), &["b", "a", "none"], 1000).unwrap();
+        assert_eq!(Value::Object(found), json!({"a": 1, "b": {"c": []}}));
+        assert_eq!(members(text.as_bytes(), &["many"], 100_000), Err(Unread::TooLarge));
+        assert!(matches!(members(b"[]", &[], 100), Err(Unread::Malformed(_))));
     }
 
     #[test]

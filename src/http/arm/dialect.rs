@@ -12,6 +12,7 @@ use crate::domain::error::{
 };
 use crate::domain::resources::region;
 use crate::domain::resources::template::DEPLOYMENTS;
+use crate::domain::resources::template::clipped;
 use crate::domain::world::time::DAY;
 use crate::domain::world::well_known::TENANT_ID;
 
@@ -49,7 +50,7 @@ pub fn refusal(error: &Error, provider: Provider) -> Answer {
     if said.status.is_server_error() {
         tracing::error!(%error, "resource management failed");
     }
-    let mut body = json!({"error": {"code": said.code, "message": said.message}});
+    let mut body = json!({"error": {"code": said.code, "message": clipped(said.message)}});
     if provider == Provider::ContainerRegistry && !said.gateway {
         body["status"] = json!("Failed");
     }
@@ -71,7 +72,7 @@ pub fn status(error: &Error) -> StatusCode {
 #[must_use]
 pub fn code_and_message(error: &Error) -> Value {
     let said = say(error);
-    json!({"code": said.code, "message": said.message})
+    json!({"code": said.code, "message": clipped(said.message)})
 }
 
 fn challenge(error: &Error) -> String {

@@ -24,6 +24,7 @@ use crate::app::{App, Cx, access as gate};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::resources::region;
+use crate::domain::resources::template::Budget;
 use crate::domain::world::name::is_api_version;
 use crate::domain::world::well_known::SUBSCRIPTION_ID;
 use crate::domain::{Error, Result};
@@ -68,6 +69,14 @@ struct Arm {
     lower: Vec<String>,
     api_version: String,
     call: Call,
+    templates: Templates,
+}
+
+/// What one request has for its templates: a budget, and how many are around the one it is at.
+#[derive(Debug, Clone)]
+struct Templates {
+    budget: Arc<Budget>,
+    level: usize,
 }
 
 impl Arm {
@@ -77,10 +86,11 @@ impl Arm {
         segments: Vec<String>,
         lower: Vec<String>,
         api_version: String,
+        templates: Templates,
         call: Call,
     ) -> Self {
         let (required, method) = (Vec::new(), call.method.clone());
-        Self { app, caller, required, method, segments, lower, api_version, call }
+        Self { app, caller, required, method, segments, lower, api_version, call, templates }
     }
 
     /// `/subscriptions/…` up to and without segment `end`.
@@ -125,6 +135,7 @@ impl Arm {
     async fn object(&mut self) -> Result<Value> {
         let body = self.call.json().await?;
         if body.is_object() {
+            wire::check_tags(body.get("tags"))?;
             return Ok(body);
         }
         Err(RequestError::Malformed(
@@ -162,12 +173,18 @@ async fn dispatch(app: &Arc<App>, call: Call) -> Result<Answer> {
     if !is_api_version(&api_version) {
         return Err(RequestError::ApiVersionInvalid(api_version).into());
     }
-    route(&mut Arm::new(app.clone(), caller, segments, lower, api_version, call)).await
+    let templates = Templates { budget: Budget::new(), level: 0 };
+    route(&mut Arm::new(app.clone(), caller, segments, lower, api_version, templates, call)).await
 }
 
 /// A call within a call, as a deployment makes it: the same caller, the same gate, the same handlers.
 /// Boxed, for such a call may be a deployment itself.
-fn within(app: &Arc<App>, caller: &Caller, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send>> {
+fn within(
+    app: &Arc<App>,
+    caller: &Caller,
+    templates: Templates,
+    call: Call,
+) -> Pin<Box<dyn Future<Output = Result<Answer>> + Send>> {
     let (app, caller) = (app.clone(), caller.clone());
     Box::pin(async move {
         let segments = call.segments();
@@ -176,7 +193,7 @@ fn within(app: &Arc<App>, caller: &Caller, call: Call) -> Pin<Box<dyn Future<Out
         if !is_api_version(&api_version) {
             return Err(RequestError::ApiVersionInvalid(api_version).into());
         }
-        route(&mut Arm::new(app, caller, segments, lower, api_version, call)).await
+        route(&mut Arm::new(app, caller, segments, lower, api_version, templates, call)).await
     })
 }
 
@@ -198,7 +215,7 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
             resources::subscriptions::answer(arm, &path).await
         }
         ["subscriptions", _, "operationresults", operation] if arm.method == Method::GET => {
-            operations::outcome(&arm.app, arm.caller.clone(), operation).await.map(Answer::ok)
+            operations::outcome_text(&arm.app, arm.caller.clone(), operation).await.map(Answer::text)
         }
         ["subscriptions", _, "resourcegroups", ..]
             if path.len() <= 5 && path.get(4).is_none_or(|p| *p != "providers") =>

@@ -6,17 +6,28 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use crate::domain::Timestamp;
+use crate::domain::error::RequestError;
+use crate::domain::resources::template::clipped;
+use crate::domain::world::json;
+use crate::domain::{Result, Timestamp};
 use crate::http::call::Code;
 
 /// What marks ARM's own refusals, which no provider has seen [recorded].
 pub const GATEWAY: (&str, &str) = ("x-ms-failure-cause", "gateway");
 
+/// A body: made here, or kept as text, which is not read again to be sent.
+#[derive(Debug)]
+enum Content {
+    Nothing,
+    Value(Value),
+    Text(String),
+}
+
 /// What a handler answers.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
-    body: Option<Value>,
+    body: Content,
     headers: Vec<(HeaderName, String)>,
 }
 
@@ -28,12 +39,23 @@ impl Answer {
 
     /// A status with a body.
     pub fn new(status: StatusCode, body: Value) -> Self {
-        Self { status, body: Some(body), headers: Vec::new() }
+        Self { status, body: Content::Value(body), headers: Vec::new() }
     }
 
     /// A status without a body.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, body: None, headers: Vec::new() }
+        Self { status, body: Content::Nothing, headers: Vec::new() }
+    }
+
+    /// 200 with JSON that is text already.
+    pub fn text(body: String) -> Self {
+        Self { status: StatusCode::OK, body: Content::Text(body), headers: Vec::new() }
+    }
+
+    /// A page of a list whose items are text already, and where it goes on.
+    pub fn texts(items: &[String], next: Option<&str>) -> Self {
+        let next = next.map(|link| format!(",\"nextLink\":{}", json!(link))).unwrap_or_default();
+        Self::text(format!("{{\"value\":[{}]{next}}}", items.join(",")))
     }
 
     /// `{"value": […]}`.
@@ -53,13 +75,17 @@ impl Answer {
 
     /// Its body, for calls within calls.
     pub fn into_body(self) -> Value {
-        self.body.unwrap_or_default()
+        match self.body {
+            Content::Nothing => Value::Null,
+            Content::Value(body) => body,
+            Content::Text(text) => json::read(text.as_bytes(), json::DOCUMENT_LIMIT).unwrap_or_default(),
+        }
     }
 
     /// With a body.
     #[must_use]
     pub fn saying(mut self, body: Value) -> Self {
-        self.body = Some(body);
+        self.body = Content::Value(body);
         self
     }
 
@@ -73,9 +99,15 @@ impl Answer {
     /// As an HTTP response with the headers of [recorded] provider answers.
     pub fn into_response(self, correlation: Option<String>, client_request: Option<String>) -> Response {
         let request_id = uuid::Uuid::new_v4().to_string();
-        let has_body = self.body.is_some();
-        let code = self.body.as_ref().and_then(|body| body["error"]["code"].as_str()).map(|code| Code(code.to_owned()));
-        let text = self.body.map(|b| b.to_string());
+        let (text, code) = match self.body {
+            Content::Nothing => (None, None),
+            Content::Value(body) => {
+                let code = body["error"]["code"].as_str().map(|code| Code(code.to_owned()));
+                (Some(body.to_string()), code)
+            }
+            Content::Text(text) => (Some(text), None),
+        };
+        let has_body = text.is_some();
         let mut response = Response::new(text.map_or_else(Body::empty, Body::from));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
@@ -123,6 +155,29 @@ pub fn system_data(
         "createdBy": created_by, "createdByType": "Application", "createdAt": stamp(created),
         "lastModifiedBy": modified_by, "lastModifiedByType": "Application", "lastModifiedAt": stamp(modified),
     })
+}
+
+/// Refuses tags beyond Azure's limits: 50 of them, names of 512 characters, values of 256 [docs].
+pub fn check_tags(tags: Option<&Value>) -> Result<()> {
+    let Some(Value::Object(tags)) = tags else { return Ok(()) };
+    let wrong = |message: String| RequestError::InvalidValue { property: "tags".to_owned(), message };
+    if tags.len() > 50 {
+        return Err(wrong(format!("there are {} tags, and at most 50 are allowed", tags.len())).into());
+    }
+    for (name, value) in tags {
+        let fits = match value {
+            Value::String(text) => text.chars().count() <= 256,
+            Value::Array(_) | Value::Object(_) => false,
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        };
+        if name.chars().count() > 512 || !fits {
+            let name = clipped(name.clone());
+            return Err(
+                wrong(format!("the tag '{name}' is not a text of at most 512 characters with one of 256")).into()
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Tags of a body: `None` where it has none.

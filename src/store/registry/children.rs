@@ -186,11 +186,15 @@ pub async fn add_event(tx: &mut Tx, webhook: i64, sealed: &[u8], most: i64) -> R
     Ok(())
 }
 
-/// What a webhook sent, newest first, sealed.
-pub async fn events(tx: &mut Tx, webhook: i64) -> Result<Vec<Vec<u8>>> {
-    let events = sqlx::query_scalar("SELECT sealed FROM webhook_events WHERE webhook = ? ORDER BY id DESC")
+/// The ids of what a webhook sent, newest first.
+pub async fn event_ids(tx: &mut Tx, webhook: i64) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar("SELECT id FROM webhook_events WHERE webhook = ? ORDER BY id DESC")
         .bind(webhook)
         .fetch_all(tx.conn())
-        .await?;
-    Ok(events)
+        .await?)
+}
+
+/// One thing that a webhook sent, sealed.
+pub async fn event(tx: &mut Tx, id: i64) -> Result<Option<Vec<u8>>> {
+    Ok(sqlx::query_scalar("SELECT sealed FROM webhook_events WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?)
 }

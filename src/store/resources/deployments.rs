@@ -1,12 +1,10 @@
-//! Deployments of templates, as they ended.
+//! Deployments of templates, as they ended. What is kept of them is JSON, and stays text here: it may be large.
 //! Must not know: what a template says, how it was deployed.
 
-use serde_json::Value;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
 
 /// A deployment that has ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,43 +14,61 @@ pub struct Deployment {
     /// Its name.
     pub name: String,
     /// As ARM shows it.
-    pub shown: Value,
+    pub shown: String,
     /// What was deployed.
-    pub template: Value,
+    pub template: String,
     /// What was done for each resource, as ARM shows it.
-    pub operations: Value,
+    pub operations: String,
     /// When it ended.
     pub ended_at: Timestamp,
 }
 
-fn deployment(row: &SqliteRow) -> Deployment {
-    Deployment {
-        scope: row.get("scope"),
-        name: row.get("name"),
-        shown: json(row.get("shown")),
-        template: json(row.get("template")),
-        operations: json(row.get("operations")),
-        ended_at: Timestamp(row.get("ended_at")),
-    }
+/// A part of what is kept of a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// As ARM shows it.
+    Shown,
+    /// What was deployed.
+    Template,
+    /// What was done for each resource, as ARM shows it.
+    Operations,
 }
 
-/// A deployment by scope and name, case aside.
-pub async fn find(tx: &mut Tx, scope: &str, name: &str) -> Result<Option<Deployment>> {
-    let row = sqlx::query("SELECT * FROM deployments WHERE scope = ? AND name = ?")
-        .bind(scope)
-        .bind(name)
-        .fetch_optional(tx.conn())
-        .await?;
-    Ok(row.as_ref().map(deployment))
+/// A part of a deployment by scope and name, case aside.
+pub async fn find(tx: &mut Tx, scope: &str, name: &str, part: Part) -> Result<Option<String>> {
+    let query = match part {
+        Part::Shown => "SELECT shown FROM deployments WHERE scope = ? AND name = ?",
+        Part::Template => "SELECT template FROM deployments WHERE scope = ? AND name = ?",
+        Part::Operations => "SELECT operations FROM deployments WHERE scope = ? AND name = ?",
+    };
+    Ok(sqlx::query_scalar(query).bind(scope).bind(name).fetch_optional(tx.conn()).await?)
+}
+
+/// A row of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Bytes of what ARM shows of it.
+    pub size: usize,
 }
 
 /// The deployments of a scope, the newest first.
-pub async fn list(tx: &mut Tx, scope: &str) -> Result<Vec<Deployment>> {
-    let rows = sqlx::query("SELECT * FROM deployments WHERE scope = ? ORDER BY ended_at DESC, name")
-        .bind(scope)
-        .fetch_all(tx.conn())
-        .await?;
-    Ok(rows.iter().map(deployment).collect())
+pub async fn list(tx: &mut Tx, scope: &str) -> Result<Vec<Row>> {
+    let rows = sqlx::query(
+        "SELECT name, ended_at, octet_length(shown) AS size FROM deployments WHERE scope = ? ORDER BY ended_at DESC, name",
+    )
+    .bind(scope)
+    .fetch_all(tx.conn())
+    .await?;
+    let row = |row: &sqlx::sqlite::SqliteRow| Row {
+        name: row.get("name"),
+        ended_at: Timestamp(row.get("ended_at")),
+        size: usize::try_from(row.get::<i64, _>("size")).unwrap_or(0),
+    };
+    Ok(rows.iter().map(row).collect())
 }
 
 /// Keeps a deployment in place of the one with its name.
@@ -64,9 +80,9 @@ pub async fn save(tx: &mut Tx, d: &Deployment) -> Result<()> {
     )
     .bind(&d.scope)
     .bind(&d.name)
-    .bind(d.shown.to_string())
-    .bind(d.template.to_string())
-    .bind(d.operations.to_string())
+    .bind(&d.shown)
+    .bind(&d.template)
+    .bind(&d.operations)
     .bind(d.ended_at.0)
     .execute(tx.conn())
     .await?;

@@ -48,8 +48,14 @@ pub fn now(micros: i64, format: Option<&str>) -> Result<String> {
     write(TimeZone::UTC.to_datetime(at), format.unwrap_or("yyyyMMddTHHmmssZ"))
 }
 
+/// Bytes of a format at most. [inferred: Azure's own limit is that of the expression]
+const FORMAT_LIMIT: usize = 1024;
+
 /// Writes a date, in UTC, by a .NET standard or custom format string.
 fn write(at: DateTime, format: &str) -> Result<String> {
+    if format.len() > FORMAT_LIMIT {
+        return Err("the format is too long".to_owned());
+    }
     let standard = match format {
         "d" => "MM/dd/yyyy",
         "D" => "dddd, dd MMMM yyyy",

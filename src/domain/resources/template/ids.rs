@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::functions::text;
+use super::values::text;
 use crate::domain::world::well_known::SUBSCRIPTION_ID;
 
 type Result<T> = std::result::Result<T, String>;
@@ -48,8 +48,16 @@ pub fn split(id: &str) -> Option<(String, String)> {
     Some((format!("{namespace}/{}", types.join("/")), names.join("/")))
 }
 
+/// Bytes of an id at most. [inferred]
+pub const LENGTH_LIMIT: usize = 2048;
+
 /// The leading arguments before the type, the type, and the names after it.
 fn parts<'a>(function: &str, arguments: &'a [Value]) -> Result<(Vec<&'a str>, &'a str, String)> {
+    if arguments.iter().filter_map(Value::as_str).map(str::len).sum::<usize>() > LENGTH_LIMIT {
+        return Err(format!(
+            "Unable to evaluate template language function '{function}': a resource id has at most '{LENGTH_LIMIT}' characters"
+        ));
+    }
     let words = arguments.iter().map(text).collect::<Result<Vec<_>>>();
     let words = words.map_err(|_| {
         format!("Unable to evaluate template language function '{function}': all parameters must be string literals")
@@ -121,5 +129,9 @@ pub fn management_group_resource_id(arguments: &[Value]) -> Result<String> {
 pub fn extension_resource_id(arguments: &[Value]) -> Result<String> {
     let (scope, rest) = arguments.split_first().ok_or_else(|| "the scope is missing".to_owned())?;
     let (_, kind, names) = parts("extensionResourceId", rest)?;
-    made(text(scope)?, kind, &names)
+    let scope = text(scope)?;
+    if scope.len() > LENGTH_LIMIT {
+        return Err("the scope is too long".to_owned());
+    }
+    made(scope, kind, &names)
 }

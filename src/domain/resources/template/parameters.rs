@@ -1,21 +1,24 @@
 //! Parameters of a template: which values they may have, and which they get.
 //! Must not know: what is done with them.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
-use super::eval::{Eval, Facts, Guids, Scope, Stop, get};
-use super::functions::{equal, kind, shown};
+use super::budget::Budget;
+use super::eval::{Eval, Guids};
 use super::json::Places;
+use super::scope::{Facts, Scope, Stop};
+use super::values::{equal, get, kind, shown};
 
-/// A parameter with its value.
+/// A parameter that has got its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
     /// Its name, as the template writes it.
     pub name: String,
     /// Its type, as Azure writes it: `String`, `SecureString`, …
     pub kind: &'static str,
-    /// Its value.
-    pub value: Value,
 }
 
 /// The types, as Azure writes them.
@@ -27,36 +30,59 @@ pub fn canonical(kind: &str) -> Option<&'static str> {
     KINDS.iter().find(|k| k.eq_ignore_ascii_case(kind)).copied()
 }
 
-/// Follows `$ref` to the template's own definitions; what stands beside it comes first.
-#[must_use]
-pub fn resolved(template: &Value, definition: &Value) -> Value {
-    let mut made = definition.clone();
-    // A chain of references can be a circle.
-    for _ in 0..16 {
-        let reference = get(&made, "$ref").and_then(Value::as_str).unwrap_or_default();
-        let name = reference.strip_prefix("#/definitions/").map(str::to_owned);
-        let found = name.and_then(|n| get(get(template, "definitions")?, &n)).and_then(Value::as_object);
-        let (Some(found), Some(map)) = (found, made.as_object_mut()) else { break };
-        map.shift_remove("$ref");
-        for (key, value) in found {
-            map.entry(key).or_insert_with(|| value.clone());
+/// A definition, and those of the template that its `$ref` leads to. What stands beside a reference comes first.
+#[derive(Debug)]
+pub struct Definition<'t>(Vec<&'t Value>);
+
+impl<'t> Definition<'t> {
+    /// Follows the references.
+    #[must_use]
+    pub fn of(definition: &'t Value, definitions: Option<&'t Value>) -> Self {
+        let mut chain = vec![definition];
+        // A chain of references can be a circle.
+        while chain.len() < 17
+            && let Some(reference) = chain.last().and_then(|last| get(last, "$ref")).and_then(Value::as_str)
+            && let Some(name) = reference.strip_prefix("#/definitions/")
+            && let Some(next) = definitions.and_then(|all| get(all, name))
+        {
+            chain.push(next);
         }
+        Self(chain)
     }
-    made
+
+    /// A member of it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'t Value> {
+        self.0.iter().find_map(|definition| get(definition, name))
+    }
 }
 
-/// Gives each parameter its value: the one that came with the request, or its default.
-pub fn settle(
-    template: &Value,
-    given: &Value,
-    places: &Places,
-    base: &str,
-    facts: &Facts,
-    guids: Guids<'_>,
-) -> Result<Vec<Parameter>, String> {
+/// What parameters get their values from.
+pub struct Sources<'a> {
+    /// The template.
+    pub template: &'a Value,
+    /// The values sent, as `{name: {"value": …}}`.
+    pub given: Value,
+    /// Where the template's objects stand, below which path.
+    pub places: (&'a Places, &'a str),
+    /// What the scope functions tell.
+    pub facts: &'a Facts,
+    /// Makes the GUIDs of `newGuid()`.
+    pub guids: Guids<'a>,
+    /// What the request may still use.
+    pub budget: &'a Arc<Budget>,
+}
+
+/// Gives each parameter its value: the one that came with the request, or its default. The scope that they make.
+pub fn settle(sources: Sources<'_>) -> Result<(Vec<Parameter>, Scope), String> {
     let none = Map::new();
+    let template = sources.template;
+    let definitions = get(template, "definitions");
     let defined = get(template, "parameters").and_then(Value::as_object).unwrap_or(&none);
-    let given = given.as_object().unwrap_or(&none);
+    let mut given = match sources.given {
+        Value::Object(given) => given,
+        _ => Map::new(),
+    };
     let unknown: Vec<&str> =
         given.keys().filter(|g| !defined.keys().any(|d| d.eq_ignore_ascii_case(g))).map(String::as_str).collect();
     if !unknown.is_empty() {
@@ -67,25 +93,27 @@ pub fn settle(
             names.join(", ")
         ));
     }
-    let mut scope = Scope::new(facts.clone());
+    let mut scope = Scope::new(sources.facts.clone(), sources.budget);
     let mut settled = Vec::new();
     for (name, definition) in defined {
-        let definition = resolved(template, definition);
+        let definition = Definition::of(definition, definitions);
+        let (places, base) = sources.places;
         let (line, column) = places.of(&format!("{base}parameters.{name}"));
-        let word = get(&definition, "type").and_then(Value::as_str).unwrap_or_default();
+        let word = definition.get("type").and_then(Value::as_str).unwrap_or_default();
         let kind = canonical(word).ok_or_else(|| {
             format!("The template parameter '{name}' at line '{line}' and column '{column}' has an invalid type '{word}'. Please see https://aka.ms/arm-syntax-parameters for usage details.")
         })?;
-        let sent = given.iter().find(|(g, _)| g.eq_ignore_ascii_case(name)).map(|(_, v)| v);
-        if sent.is_some_and(|s| get(s, "reference").is_some()) {
+        let sent = given.keys().find(|g| g.eq_ignore_ascii_case(name)).cloned();
+        let mut sent = sent.and_then(|key| given.get_mut(&key));
+        if sent.as_ref().is_some_and(|s| get(s, "reference").is_some()) {
             return Err(format!(
                 "The template parameter '{name}' is a reference to a Key Vault secret, which is not emulated. Pass its value instead."
             ));
         }
-        let nullable = get(&definition, "nullable").and_then(Value::as_bool).unwrap_or(false);
-        let value = match (sent.and_then(|s| get(s, "value")), get(&definition, "defaultValue")) {
-            (Some(value), _) if !value.is_null() || nullable => value.clone(),
-            (_, Some(default)) => Eval::of_default(&scope, guids).value(default).map_err(|stop| match stop {
+        let nullable = definition.get("nullable").and_then(Value::as_bool).unwrap_or(false);
+        let value = match (sent.as_mut().and_then(|s| super::values::take(s, "value")), definition.get("defaultValue")) {
+            (Some(value), _) if !value.is_null() || nullable => value,
+            (_, Some(default)) => Eval::of_default(&scope, sources.guids).value(default).map_err(|stop| match stop {
                 Stop::Fail(why) => format!("The template parameter '{name}' at line '{line}' and column '{column}' is not valid: {why}.. Please see https://aka.ms/arm-functions for usage details."),
                 Stop::Need(_) => format!("The default value of the template parameter '{name}' needs a resource"),
             })?,
@@ -99,13 +127,20 @@ pub fn settle(
         if !(nullable && value.is_null()) {
             check(name, kind, &definition, &value, (line, column))?;
         }
-        scope.parameters.insert(name.clone(), value.clone());
-        settled.push(Parameter { name: name.clone(), kind, value });
+        let named = scope.set_parameter(name.clone(), value);
+        named.map_err(|stop| format!("The template parameter '{name}' is not valid: {}", stop.why()))?;
+        settled.push(Parameter { name: name.clone(), kind });
     }
-    Ok(settled)
+    Ok((settled, scope))
 }
 
-fn check(name: &str, wanted: &str, definition: &Value, value: &Value, place: (usize, usize)) -> Result<(), String> {
+fn check(
+    name: &str,
+    wanted: &str,
+    definition: &Definition<'_>,
+    value: &Value,
+    place: (usize, usize),
+) -> Result<(), String> {
     let fits = match wanted {
         "String" | "SecureString" => value.is_string(),
         "Int" => value.is_i64(),
@@ -127,22 +162,23 @@ fn check(name: &str, wanted: &str, definition: &Value, value: &Value, place: (us
         ));
     }
     let (line, column) = place;
-    if let Some(allowed) = get(definition, "allowedValues").and_then(Value::as_array) {
+    if let Some(allowed) = definition.get("allowedValues").and_then(Value::as_array) {
+        let known: HashSet<&Value> = allowed.iter().collect();
         let among = match value {
             // Each item of an array may be one of the allowed.
-            Value::Array(items) => allowed.contains(value) || items.iter().all(|i| allowed.contains(i)),
+            Value::Array(items) => known.contains(value) || items.iter().all(|i| known.contains(i)),
             _ => allowed.iter().any(|a| equal(a, value)),
         };
         if !among {
-            let shown: Vec<String> = allowed.iter().map(shown).collect();
+            let all = allowed.iter().map(shown).collect::<Result<Vec<_>, _>>()?;
             return Err(format!(
                 "The provided value for the template parameter '{name}' at line '{line}' and column '{column}' is not valid. The value '{}' is not part of the allowed value(s): '{}'.",
-                self::shown(value),
-                shown.join(",")
+                shown(value)?,
+                all.join(",")
             ));
         }
     }
-    let limit = |name: &str| get(definition, name).and_then(Value::as_i64);
+    let limit = |name: &str| definition.get(name).and_then(Value::as_i64);
     let length = match value {
         Value::String(text) => Some(text.chars().count()),
         Value::Array(items) => Some(items.len()),

@@ -73,7 +73,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, re
             let (mut cx, registry) = reading(arm, group, at, &action(right)).await?;
             let webhook = children::get(&mut cx, &registry, kind, &arm.segments[at + 3]).await?;
             Ok(match *verb {
-                "listevents" => Answer::list(webhooks::events(&mut cx, &webhook).await?),
+                "listevents" => Answer::texts(&webhooks::events(&mut cx, &webhook).await?, None),
                 _ => Answer::ok(webhooks::config_of(&arm.app, &webhook)?),
             })
         }

@@ -11,18 +11,23 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::app::world::work;
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::resources::template::{Known, Need, Program, Resource, Stop};
 use crate::domain::{Error, Result, Timestamp};
 use crate::http::arm::dialect::{self, Provider};
-use crate::http::arm::within;
+use crate::http::arm::{Templates, within};
 use crate::http::call::Call;
 
-/// Resources that are created at the same time, at most.
+/// Resources that are created at the same time, at most. Of templates within the template, each of them a document in
+/// memory, one at a time.
 const PARALLEL: usize = 8;
+/// Kilobytes of bodies that are on their way at the same time, unless a single one is larger.
+const BODIES: usize = 256;
 /// What a path segment may hold unescaped.
 const PATH: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#').add(b'"').add(b'<').add(b'>');
 
@@ -37,16 +42,24 @@ pub(in crate::http::arm) struct Deployer {
     pub authority: String,
     /// Where the call came from.
     pub address: IpAddr,
+    /// What is left to the request for its templates.
+    pub templates: Templates,
 }
 
 impl Deployer {
+    /// The same for what a template within the template asks.
+    pub fn within(&self) -> Self {
+        let templates = Templates { level: self.templates.level + 1, ..self.templates.clone() };
+        Self { templates, ..self.clone() }
+    }
+
     /// A call within the call.
     pub async fn call(
         &self,
         method: Method,
         path: &str,
         version: &str,
-        body: Option<&Value>,
+        body: Option<String>,
     ) -> Result<(StatusCode, Value)> {
         let call = Call {
             method,
@@ -56,9 +69,9 @@ impl Deployer {
             host: self.authority.split(':').next().unwrap_or_default().to_owned(),
             authority: self.authority.clone(),
             address: self.address,
-            body: body.map_or_else(Body::empty, |body| Body::from(body.to_string())),
+            body: body.map_or_else(Body::empty, Body::from),
         };
-        let answer = within(&self.app, &self.caller, call).await?;
+        let answer = within(&self.app, &self.caller, self.within().templates, call).await?;
         Ok((answer.status(), answer.into_body()))
     }
 
@@ -76,9 +89,9 @@ impl Deployer {
         let Some(action) = &need.action else {
             return self.call(Method::GET, &need.id, &need.api_version, None).await.map(|(_, body)| body);
         };
-        let input = need.input.as_deref().and_then(|i| serde_json::from_str(i).ok()).unwrap_or_else(|| json!({}));
+        let input = need.input.clone().unwrap_or_else(|| "{}".to_owned());
         let path = format!("{}/{action}", need.id);
-        self.call(Method::POST, &path, &need.api_version, Some(&input)).await.map(|(_, body)| body)
+        self.call(Method::POST, &path, &need.api_version, Some(input)).await.map(|(_, body)| body)
     }
 }
 
@@ -158,8 +171,9 @@ pub(in crate::http::arm) async fn unsupported(deployer: &Deployer, program: &Pro
 
 /// Creates the resources, each when all that it waits for is there. One that fails stops those that wait
 /// for it, and no other.
-pub(in crate::http::arm) async fn deploy(deployer: &Deployer, program: &Program) -> Outcome {
-    let known = Mutex::new(Known::new());
+pub(super) async fn deploy(deployer: &Deployer, program: &Arc<Program>) -> Outcome {
+    let known = Arc::new(Mutex::new(Known::new(program.budget())));
+    let bodies = Semaphore::new(BODIES);
     let mut waiting: BTreeSet<usize> = (0..program.resources.len()).collect();
     let mut finished: BTreeSet<usize> = BTreeSet::new();
     for (at, resource) in program.resources.iter().enumerate() {
@@ -169,6 +183,7 @@ pub(in crate::http::arm) async fn deploy(deployer: &Deployer, program: &Program)
         }
     }
     let mut running = FuturesUnordered::new();
+    let mut nested = None;
     let mut done = Vec::new();
     loop {
         let ready: Vec<usize> = waiting
@@ -178,11 +193,18 @@ pub(in crate::http::arm) async fn deploy(deployer: &Deployer, program: &Program)
             .take(PARALLEL.saturating_sub(running.len()))
             .collect();
         for at in ready {
+            if program.resources[at].is_deployment() {
+                if nested.is_some() {
+                    continue;
+                }
+                nested = Some(at);
+            }
             waiting.remove(&at);
-            let (resource, known) = (&program.resources[at], &known);
-            running.push(async move { (at, create(deployer, program, resource, known).await) });
+            let (known, bodies) = (&known, &bodies);
+            running.push(async move { (at, create(deployer, program, at, known, bodies).await) });
         }
         let Some((at, ended)) = running.next().await else { break };
+        nested = nested.filter(|nested| *nested != at);
         if ended.error.is_none() {
             finished.insert(at);
         }
@@ -205,44 +227,48 @@ pub(in crate::http::arm) fn failed(details: Vec<Value>) -> Value {
     })
 }
 
+/// What the cloud has answered to a deployment.
+type Answers = Arc<Mutex<Known>>;
+
 /// Evaluates until nothing is needed any more.
-async fn settled<T>(
+async fn settled<T: Send + 'static>(
     deployer: &Deployer,
-    known: &Mutex<Known>,
-    evaluate: impl Fn(&Known) -> std::result::Result<T, Stop>,
+    program: &Arc<Program>,
+    known: &Answers,
+    evaluate: impl Fn(&Program, &Known) -> std::result::Result<T, Stop> + Clone + Send + 'static,
 ) -> std::result::Result<T, (StatusCode, Value)> {
+    let told = |error: &Error, target: &str| (dialect::refusal(error, Provider::Other).status(), detail(error, target));
     loop {
-        let stop = match evaluate(&known.lock().unwrap_or_else(PoisonError::into_inner)) {
+        let (planned, answers, evaluate) = (program.clone(), known.clone(), evaluate.clone());
+        let done = work::run(move || evaluate(&planned, &answers.lock().unwrap_or_else(PoisonError::into_inner))).await;
+        let stop = match done.map_err(|error| told(&error, ""))? {
             Ok(value) => return Ok(value),
             Err(stop) => stop,
         };
-        let need = match stop {
-            Stop::Need(need) => need,
-            Stop::Fail(why) => {
-                let message = format!(
-                    "Unable to process template language expressions: '{why}.'. Please see https://aka.ms/arm-functions for usage details."
-                );
-                return Err((StatusCode::BAD_REQUEST, json!({"code": "InvalidTemplate", "message": message})));
-            }
+        let stop = match stop {
+            Stop::Need(need) => match deployer.fetch(&need).await {
+                Ok(answer) => match known.lock().unwrap_or_else(PoisonError::into_inner).add(need, answer) {
+                    Ok(()) => continue,
+                    Err(stop) => stop,
+                },
+                Err(error) => return Err(told(&error, &need.id)),
+            },
+            fail => fail,
         };
-        match deployer.fetch(&need).await {
-            Ok(answer) => {
-                known.lock().unwrap_or_else(PoisonError::into_inner).insert(need, answer);
-            }
-            Err(error) => {
-                let status = dialect::refusal(&error, Provider::Other).status();
-                return Err((status, detail(&error, &need.id)));
-            }
-        }
+        let message = format!(
+            "Unable to process template language expressions: '{}.'. Please see https://aka.ms/arm-functions for usage details.",
+            stop.why()
+        );
+        return Err((StatusCode::BAD_REQUEST, json!({"code": "InvalidTemplate", "message": message})));
     }
 }
 
 async fn outputs(
     deployer: &Deployer,
-    program: &Program,
-    known: &Mutex<Known>,
+    program: &Arc<Program>,
+    known: &Answers,
 ) -> std::result::Result<Map<String, Value>, Value> {
-    settled(deployer, known, |known| program.outputs(known)).await.map_err(|(_, error)| {
+    settled(deployer, program, known, Program::outputs).await.map_err(|(_, error)| {
         json!({
             "code": "DeploymentOutputEvaluationFailed",
             "message": "Unable to evaluate template outputs. Please see error details and deployment operations. Please see https://aka.ms/arm-common-errors for usage details.",
@@ -251,9 +277,10 @@ async fn outputs(
     })
 }
 
-async fn create(deployer: &Deployer, program: &Program, resource: &Resource, known: &Mutex<Known>) -> Done {
+async fn create(deployer: &Deployer, program: &Arc<Program>, at: usize, known: &Answers, bodies: &Semaphore) -> Done {
+    let resource = &program.resources[at];
     let began = deployer.app.now();
-    let made = write(deployer, program, resource, known).await;
+    let made = write(deployer, program, at, known, bodies).await;
     let ended = deployer.app.now();
     let (status, error, outputs) = match made {
         Ok((status, outputs)) => (status, None, outputs),
@@ -268,14 +295,25 @@ async fn create(deployer: &Deployer, program: &Program, resource: &Resource, kno
 
 async fn write(
     deployer: &Deployer,
-    program: &Program,
-    resource: &Resource,
-    known: &Mutex<Known>,
+    program: &Arc<Program>,
+    at: usize,
+    known: &Answers,
+    bodies: &Semaphore,
 ) -> std::result::Result<(StatusCode, Vec<String>), (StatusCode, Value)> {
-    let body = settled(deployer, known, |known| program.body(resource, known)).await?;
+    let resource = &program.resources[at];
+    let evaluate = move |program: &Program, known: &Known| program.body(&program.resources[at], known);
+    let body = settled(deployer, program, known, evaluate).await?;
+    // A template within the template may wait for bodies of its own.
+    let _on_its_way = match resource.is_deployment() {
+        true => None,
+        false => {
+            let size = (body.len() / 1024 + 1).min(BODIES);
+            bodies.acquire_many(u32::try_from(size).unwrap_or(1)).await.ok()
+        }
+    };
     let refused =
         |error: Error| (dialect::refusal(&error, Provider::Other).status(), dialect::code_and_message(&error));
-    let sent = deployer.call(Method::PUT, &resource.id, &resource.api_version, Some(&body)).await;
+    let sent = deployer.call(Method::PUT, &resource.id, &resource.api_version, Some(body)).await;
     let (status, answer) = sent.map_err(refused)?;
     if !resource.is_deployment() {
         if status.is_success() {

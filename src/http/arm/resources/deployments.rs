@@ -1,53 +1,26 @@
 //! `Microsoft.Resources/deployments` over ARM, at groups and subscriptions.
 //! Must not know: how a template is planned, how its resources are created.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
+use super::asked::{Asked, Read, TEMPLATE_LIMIT, asked, deployer, plan, template_hash, too_large};
 use super::deploy::{self, Deployer, Done, Outcome};
 use super::what_if;
 use crate::app::Cx;
-use crate::app::resources::deployments::{self, Deployment, UnderWay};
+use crate::app::resources::deployments::{self, Deployment, Part, UnderWay};
 use crate::app::resources::{groups, operations};
-use crate::domain::error::{RequestError, ResourceError};
-use crate::domain::resources::region;
-use crate::domain::resources::template::{
-    self, DEPLOYMENTS, Document, Facts, Invalid, Places, Program, Source, get, split_id,
-};
-use crate::domain::world::name;
-use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_ID};
+use crate::domain::error::ResourceError;
+use crate::domain::resources::template::{self, DEPLOYMENTS, Invalid, Program, Spent, split_id};
+use crate::domain::world::{json, name};
 use crate::domain::{Error, Result, Timestamp};
 use crate::http::arm::Arm;
 use crate::http::arm::wire::Answer;
-use crate::http::call::BODY_LIMIT;
 
-/// What a client asks to deploy.
-#[derive(Debug, Clone)]
-struct Asked {
-    /// The id of the group or subscription.
-    scope: String,
-    group: Option<String>,
-    name: String,
-    location: Option<String>,
-    tags: Value,
-    complete: bool,
-    template: Value,
-    parameters: Value,
-    places: Places,
-}
-
-impl Asked {
-    fn id(&self) -> String {
-        format!("{}/providers/{DEPLOYMENTS}/{}", self.scope, self.name)
-    }
-
-    fn mode(&self) -> &'static str {
-        if self.complete { "Complete" } else { "Incremental" }
-    }
-}
+/// Memory of the dependencies that a deployment shows. [inferred] What Azure shows of very many is not known.
+const SHOWN_LIMIT: usize = 1024 * 1024;
 
 pub(in crate::http::arm) async fn answer(
     arm: &mut Arm,
@@ -67,23 +40,24 @@ pub(in crate::http::arm) async fn answer(
             if let Some(group) = group {
                 groups::get(&mut cx, group).await?;
             }
-            let all = deployments::list(&mut cx, &scope).await?;
-            Ok(Answer::list(all.into_iter().map(|d| d.shown).collect()))
+            let after = arm.call.query("$skiptoken").filter(|token| !token.is_empty());
+            let (page, next) = deployments::page(&mut cx, &scope, after.as_deref()).await?;
+            Ok(Answer::texts(&page, next.map(|token| next_link(arm, &token)).as_deref()))
         }
         (["deployments", _], "PUT") => {
             arm.require(&action("write"), &own).await?;
-            let asked = asked(arm, scope, group, name).await?;
-            create(arm, asked).await
+            let (asked, read) = asked(arm, scope, group, name).await?;
+            create(arm, asked, read).await
         }
         (["deployments", _], "GET") => {
             arm.require(&action("read"), &own).await?;
             let mut cx = arm.app.read(caller).await?;
-            deployments::get(&mut cx, &scope, &name).await.map(|d| Answer::ok(d.shown))
+            deployments::get(&mut cx, &scope, &name, Part::Shown).await.map(Answer::text)
         }
         (["deployments", _], "HEAD") => {
             arm.require(&action("read"), &own).await?;
             let mut cx = arm.app.read(caller).await?;
-            let there = deployments::get(&mut cx, &scope, &name).await.is_ok();
+            let there = deployments::is_there(&mut cx, &scope, &name).await?;
             Ok(Answer::empty(if there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }))
         }
         (["deployments", _], "DELETE") => {
@@ -98,43 +72,48 @@ pub(in crate::http::arm) async fn answer(
         }
         (["deployments", _, "validate"], "POST") => {
             arm.require(&action("validate/action"), &own).await?;
-            let asked = asked(arm, scope, group, name).await?;
-            validate(arm, asked).await
+            let (asked, read) = asked(arm, scope, group, name).await?;
+            validate(arm, asked, read).await
         }
         (["deployments", _, "whatif"], "POST") => {
             arm.require(&action("whatIf/action"), &own).await?;
-            let asked = asked(arm, scope, group, name).await?;
-            what_would_change(arm, asked).await
+            let (asked, read) = asked(arm, scope, group, name).await?;
+            let outcome = what_if::answer(arm, asked, read).await?;
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(wrong) => return Ok(invalid(&wrong)),
+            };
+            let mut cx = arm.write().await?;
+            let operation = operations::ended_as(&mut cx, "whatif", &outcome).await?;
+            cx.commit().await?;
+            Ok(Answer::empty(StatusCode::ACCEPTED).with("location", outcome_url(arm, &operation)))
         }
         (["deployments", _, "cancel"], "POST") => {
             arm.require(&action("cancel/action"), &own).await?;
             let mut cx = arm.app.read(caller).await?;
-            let found = deployments::get(&mut cx, &scope, &name).await?;
-            let state = found.shown["properties"]["provisioningState"].as_str().unwrap_or_default().to_owned();
+            let state = deployments::state(&mut cx, &scope, &name).await?;
             Err(ResourceError::DeploymentEnded { name, state }.into())
         }
         (["deployments", _, "exporttemplate"], "POST") => {
             arm.require(&action("exportTemplate/action"), &own).await?;
             let mut cx = arm.app.read(caller).await?;
-            let found = deployments::get(&mut cx, &scope, &name).await?;
-            Ok(Answer::ok(json!({ "template": found.template })))
+            let template = deployments::get(&mut cx, &scope, &name, Part::Template).await?;
+            Ok(Answer::text(format!("{{\"template\":{template}}}")))
         }
         (["deployments", _, "operations"], "GET") => {
             arm.require(&action("operations/read"), &own).await?;
             let mut cx = arm.app.read(caller).await?;
-            let found = deployments::get(&mut cx, &scope, &name).await?;
-            Ok(Answer::list(found.operations.as_array().cloned().unwrap_or_default()))
+            let operations = deployments::get(&mut cx, &scope, &name, Part::Operations).await?;
+            Ok(Answer::text(format!("{{\"value\":{operations}}}")))
         }
         (["deployments", _, "operations", wanted], "GET") => {
             arm.require(&action("operations/read"), &own).await?;
             let mut cx = arm.app.read(caller).await?;
-            let found = deployments::get(&mut cx, &scope, &name).await?;
-            let is_it = |o: &&Value| o["operationId"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(wanted));
-            let one = found.operations.as_array().into_iter().flatten().find(is_it);
-            one.cloned().map(Answer::ok).ok_or_else(|| ResourceError::OperationNotFound((*wanted).to_owned()).into())
+            let one = deployments::operation(&mut cx, &scope, &name, wanted).await?;
+            one.map(Answer::ok).ok_or_else(|| ResourceError::OperationNotFound((*wanted).to_owned()).into())
         }
         (["deployments", _, "operationstatuses", operation], "GET") => {
-            operations::outcome(&arm.app, caller, operation).await.map(Answer::ok)
+            operations::outcome_text(&arm.app, caller, operation).await.map(Answer::text)
         }
         (["deployments", ..], _) => Err(arm.wrong_method()),
         _ => {
@@ -142,6 +121,12 @@ pub(in crate::http::arm) async fn answer(
             Err(ResourceError::TypeNotFound { namespace: "Microsoft.Resources".to_owned(), kind }.into())
         }
     }
+}
+
+/// Where a list goes on.
+fn next_link(arm: &Arm, token: &str) -> String {
+    let (host, path, version) = (&arm.call.authority, &arm.call.path, &arm.api_version);
+    format!("https://{host}{path}?api-version={version}&$skiptoken={token}")
 }
 
 fn outcome_url(arm: &Arm, operation: &str) -> String {
@@ -153,58 +138,6 @@ fn outcome_url(arm: &Arm, operation: &str) -> String {
     )
 }
 
-/// Reads the body: JSON in which az has pasted the text of a template (acr.md A.6).
-async fn asked(arm: &mut Arm, scope: String, group: Option<&str>, name: String) -> Result<Asked> {
-    let bytes = arm.call.bytes(BODY_LIMIT).await?;
-    let text = std::str::from_utf8(&bytes).map_err(|e| RequestError::Malformed(e.to_string()))?;
-    let Document { value, places } = template::json::parse(text).map_err(RequestError::Malformed)?;
-    if !name::is_deployment(&name) {
-        return Err(ResourceError::NameInvalid { name, kind: DEPLOYMENTS.to_owned() }.into());
-    }
-    let location = get(&value, "location").and_then(Value::as_str);
-    if let Some(location) = location {
-        region::require(location, DEPLOYMENTS)?;
-    }
-    let location = location.map(name::location);
-    if group.is_none() && location.is_none() {
-        return Err(ResourceError::LocationMissing.into());
-    }
-    let properties = get(&value, "properties").cloned().unwrap_or_default();
-    if let Some(group) = group {
-        let mut cx = arm.app.read(arm.caller.clone()).await?;
-        groups::get(&mut cx, group).await?;
-    }
-    let tags = get(&value, "tags").cloned().unwrap_or_default();
-    let asked = asked_for(scope, name, &properties, places)?;
-    if asked.complete && asked.group.is_none() {
-        let message = "complete mode is for deployments to resource groups".to_owned();
-        return Err(RequestError::InvalidValue { property: "properties.mode".to_owned(), message }.into());
-    }
-    Ok(Asked { location, tags, ..asked })
-}
-
-fn asked_for(scope: String, name: String, properties: &Value, places: Places) -> Result<Asked> {
-    let mode = get(properties, "mode").and_then(Value::as_str).unwrap_or("Incremental");
-    let complete = mode.eq_ignore_ascii_case("Complete");
-    if !complete && !mode.eq_ignore_ascii_case("Incremental") {
-        let message = format!("'{mode}' is neither 'Incremental' nor 'Complete'");
-        return Err(RequestError::InvalidValue { property: "properties.mode".to_owned(), message }.into());
-    }
-    for link in ["templateLink", "parametersLink"] {
-        if get(properties, link).is_some_and(|l| !l.is_null()) {
-            return Err(RequestError::NotEmulated(format!("A deployment by {link}")).into());
-        }
-    }
-    let template = match get(properties, "template") {
-        // Older clients send the template as a string.
-        Some(Value::String(text)) => template::json::parse(text).map_err(RequestError::Malformed)?.value,
-        other => other.cloned().unwrap_or_default(),
-    };
-    let group = scope.to_ascii_lowercase().rfind("/resourcegroups/").map(|at| scope[at + 16..].to_owned());
-    let parameters = get(properties, "parameters").cloned().unwrap_or_default();
-    Ok(Asked { scope, group, name, location: None, tags: Value::Null, complete, template, parameters, places })
-}
-
 /// A template that is not valid, as ARM says it.
 fn invalid(invalid: &Invalid) -> Answer {
     let (line, column, path) = &invalid.place;
@@ -212,7 +145,7 @@ fn invalid(invalid: &Invalid) -> Answer {
         StatusCode::BAD_REQUEST,
         json!({"error": {
             "code": "InvalidTemplate", "message": invalid.message,
-            "additionalInfo": [{"type": "TemplateViolation", "info": {"lineNumber": line, "linePosition": column, "path": path}}],
+            "additionalInfo": [{"type": "TemplateViolation", "info": {"lineNumber": line, "linePosition": column, "path": &**path}}],
         }}),
     )
     .with("x-ms-failure-cause", "gateway".to_owned())
@@ -228,88 +161,19 @@ fn not_deployable(asked: &Asked, details: Vec<Value>, tracking: &str) -> Answer 
     Answer::new(StatusCode::BAD_REQUEST, json!({ "error": error }))
 }
 
-fn template_hash(template: &Value) -> String {
-    template::hash(template.to_string().to_uppercase().as_bytes()).to_string()
-}
-
-async fn facts(cx: &mut Cx, asked: &Asked) -> Result<Facts> {
-    let group = match &asked.group {
-        Some(group) => {
-            let found = groups::get(cx, group).await?;
-            json!({
-                "id": name::group_id(&found.name), "name": found.name, "type": "Microsoft.Resources/resourceGroups",
-                "location": found.location, "tags": found.tags, "properties": {"provisioningState": "Succeeded"},
-            })
-        }
-        None => Value::Null,
-    };
-    let mut deployment = json!({
-        "name": asked.name,
-        "properties": {
-            "template": asked.template, "templateHash": template_hash(&asked.template), "parameters": asked.parameters,
-            "mode": asked.mode(), "provisioningState": "Accepted",
-        },
-    });
-    if let Some(location) = &asked.location {
-        deployment["location"] = json!(location);
-    }
-    Ok(Facts {
-        subscription: json!({
-            "id": name::subscription_id(), "subscriptionId": SUBSCRIPTION_ID, "tenantId": TENANT_ID, "displayName": SUBSCRIPTION_NAME,
-        }),
-        group,
-        tenant: json!({
-            "countryCode": "US", "displayName": SUBSCRIPTION_NAME, "id": format!("/tenants/{TENANT_ID}"), "tenantId": TENANT_ID,
-        }),
-        deployment,
-        environment: crate::http::arm::resources::subscriptions::environment(),
-        deployer: json!({"objectId": cx.caller.object_id, "tenantId": TENANT_ID, "userPrincipalName": ""}),
-        now: cx.now.0,
-    })
-}
-
-/// Reads the template. The inner error is one of the template.
-async fn plan(cx: &mut Cx, asked: &Asked) -> Result<std::result::Result<Program, Invalid>> {
-    let facts = facts(cx, asked).await?;
-    // Made before: the rules draw no random numbers.
-    let guids: Vec<String> = (0..64).map(|_| cx.guid()).collect();
-    let used = std::sync::atomic::AtomicUsize::new(0);
-    let guid = || {
-        let at = used.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        guids.get(at % guids.len()).cloned().unwrap_or_default()
-    };
-    let source = Source {
-        template: &asked.template,
-        parameters: &asked.parameters,
-        places: &asked.places,
-        scope: &asked.scope,
-        facts: &facts,
-        guids: &guid,
-    };
-    Ok(Program::read(source))
-}
-
-fn deployer(arm: &Arm) -> Deployer {
-    Deployer {
-        app: arm.app.clone(),
-        caller: arm.caller.clone(),
-        authority: arm.call.authority.clone(),
-        address: arm.call.address,
-    }
-}
-
 /// What the plan tells of itself: parameters, providers, dependencies.
 fn planned(asked: &Asked, program: &Program, correlation: &str, now: Timestamp) -> Value {
     let mut parameters = Map::new();
     for parameter in &program.parameters {
         let mut shown = json!({ "type": parameter.kind });
         if !parameter.kind.starts_with("Secure") {
-            shown["value"] = parameter.value.clone();
+            shown["value"] = program.parameter(&parameter.name).cloned().unwrap_or_default();
         }
         parameters.insert(parameter.name.clone(), shown);
     }
     let mut providers: Vec<Value> = Vec::new();
     let mut dependencies = Vec::new();
+    let mut room = SHOWN_LIMIT;
     for resource in program.resources.iter().filter(|r| r.wanted && !r.existing) {
         let (namespace, kind) = resource.kind.split_once('/').unwrap_or((&resource.kind, ""));
         let entry = json!({"resourceType": kind, "locations": [asked.location]});
@@ -324,15 +188,20 @@ fn planned(asked: &Asked, program: &Program, correlation: &str, now: Timestamp) 
         }
         let named = |r: &template::Resource| json!({"id": r.id, "resourceType": r.kind, "resourceName": r.name});
         let before = resource.depends_on.iter().filter_map(|at| program.resources.get(*at));
-        let before: Vec<Value> = before.filter(|r| r.wanted && !r.existing).map(named).collect();
-        if !before.is_empty() {
+        let mut shown = Vec::new();
+        for before in before.filter(|r| r.wanted && !r.existing).map(named) {
+            let Some(left) = room.checked_sub(json::size(&before).unwrap_or(SHOWN_LIMIT)) else { break };
+            room = left;
+            shown.push(before);
+        }
+        if !shown.is_empty() {
             let mut entry = named(resource);
-            entry["dependsOn"] = Value::Array(before);
+            entry["dependsOn"] = Value::Array(shown);
             dependencies.push(entry);
         }
     }
     json!({
-        "templateHash": template_hash(&asked.template), "parameters": parameters, "mode": asked.mode(),
+        "templateHash": template_hash(&asked.text), "parameters": parameters, "mode": asked.mode(),
         "provisioningState": "Accepted", "timestamp": now.zulu7(), "duration": "PT0S", "correlationId": correlation,
         "providers": providers, "dependencies": dependencies,
     })
@@ -350,10 +219,10 @@ fn shown(asked: &Asked, properties: Value) -> Value {
     shown
 }
 
-async fn validate(arm: &mut Arm, asked: Asked) -> Result<Answer> {
+async fn validate(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
     let mut cx = arm.app.read(arm.caller.clone()).await?;
     let (correlation, now) = (cx.guid(), cx.now);
-    let program = match plan(&mut cx, &asked).await? {
+    let program = match plan(&mut cx, &asked, read, &arm.templates).await? {
         Ok(program) => program,
         Err(wrong) => return Ok(invalid(&wrong)),
     };
@@ -369,10 +238,10 @@ async fn validate(arm: &mut Arm, asked: Asked) -> Result<Answer> {
     Ok(Answer::ok(shown(&asked, properties)))
 }
 
-async fn create(arm: &mut Arm, asked: Asked) -> Result<Answer> {
+async fn create(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
     let mut cx = arm.app.read(arm.caller.clone()).await?;
     let (correlation, now) = (cx.guid(), cx.now);
-    let program = match plan(&mut cx, &asked).await? {
+    let program = match plan(&mut cx, &asked, read, &arm.templates).await? {
         Ok(program) => program,
         Err(wrong) => return Ok(invalid(&wrong)),
     };
@@ -383,6 +252,9 @@ async fn create(arm: &mut Arm, asked: Asked) -> Result<Answer> {
         return Ok(not_deployable(&asked, details, &correlation));
     }
     let accepted = shown(&asked, planned(&asked, &program, &correlation, now));
+    // What is shown now, and what is shown in the end.
+    let size = json::size(&accepted).unwrap_or(TEMPLATE_LIMIT).saturating_mul(2);
+    let _held = arm.templates.budget.hold(size).map_err(|Spent| too_large())?;
     let id = asked.id();
     let under_way = deployments::begin(&arm.app, &asked.scope, &asked.name)?;
     // On its own: a client that goes away does not leave half a deployment.
@@ -397,7 +269,7 @@ async fn create(arm: &mut Arm, asked: Asked) -> Result<Answer> {
 async fn run(
     deployer: Deployer,
     asked: Asked,
-    program: Program,
+    program: Arc<Program>,
     accepted: Value,
     _under_way: UnderWay,
 ) -> Result<String> {
@@ -433,9 +305,9 @@ async fn run(
     let deployment = Deployment {
         scope: asked.scope.clone(),
         name: asked.name.clone(),
-        shown,
-        template: asked.template,
-        operations: Value::Array(operations),
+        shown: shown.to_string(),
+        template: asked.text.to_string(),
+        operations: Value::Array(operations).to_string(),
         ended_at: ended,
     };
     deployments::save(&mut cx, &deployment, asked.group.as_deref()).await?;
@@ -464,27 +336,13 @@ fn shown_operation(cx: &Cx, asked: &Asked, done: &Done) -> Value {
     json!({"id": format!("{}/operations/{operation}", asked.id()), "operationId": operation, "properties": properties})
 }
 
-/// The group's resources, registries first: they use what the others are.
-async fn resources_of(deployer: &Deployer, asked: &Asked) -> Result<Vec<Value>> {
-    let path = format!("{}/resources", asked.scope);
-    let (_, list) = deployer.call(Method::GET, &path, "2024-11-01", None).await?;
-    let mut all = list["value"].as_array().cloned().unwrap_or_default();
-    let rank = |r: &Value| match r["type"].as_str() {
-        Some(kind) if kind.starts_with(name::REGISTRIES) => 0,
-        Some(kind) if kind.starts_with(name::VAULTS) => 1,
-        _ => 2,
-    };
-    all.sort_by_key(rank);
-    Ok(all)
-}
-
 /// Complete mode: what the template does not name is deleted.
 async fn remove_the_rest(deployer: &Deployer, asked: &Asked, outcome: &mut Outcome) -> Result<()> {
-    let kept: Vec<Value> = outcome.done.iter().flat_map(|d| &d.outputs).map(|id| json!({ "resourceId": id })).collect();
-    let all = resources_of(deployer, asked).await?;
+    let all = what_if::resources_of(deployer, asked).await?;
+    let kept: Vec<&str> = outcome.done.iter().flat_map(|d| &d.outputs).map(String::as_str).collect();
+    let rest: Vec<&str> = what_if::beside(&all, &kept).map(|(id, _)| id).collect();
     let mut failures = Vec::new();
-    for change in what_if::beside(&all, &kept, true) {
-        let id = change["resourceId"].as_str().unwrap_or_default();
+    for id in rest {
         let began = deployer.app.now();
         let gone = deployer.call(Method::DELETE, id, "2023-07-01", None).await;
         let error = gone.as_ref().err().map(|error| deploy::detail(error, id));
@@ -505,48 +363,4 @@ async fn remove_the_rest(deployer: &Deployer, asked: &Asked, outcome: &mut Outco
         outcome.outputs = Err(deploy::failed(failures));
     }
     Ok(())
-}
-
-async fn what_would_change(arm: &mut Arm, asked: Asked) -> Result<Answer> {
-    let deployer = deployer(arm);
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    let correlation = cx.guid();
-    // A template that is not valid is told at once; what is found later is the operation's outcome.
-    if let Err(wrong) = plan(&mut cx, &asked).await? {
-        return Ok(invalid(&wrong));
-    }
-    drop(cx);
-    let outcome = match predict(deployer.clone(), asked.clone()).await {
-        Ok(mut changes) => {
-            if asked.group.is_some() {
-                let all = resources_of(&deployer, &asked).await?;
-                let others = what_if::beside(&all, &changes, asked.complete);
-                changes.extend(others);
-            }
-            what_if::shown(changes, &correlation)
-        }
-        Err(error) => json!({"status": "Failed", "error": crate::http::arm::dialect::code_and_message(&error)}),
-    };
-    let mut cx = arm.write().await?;
-    let operation = operations::ended(&mut cx, "whatif", &outcome).await?;
-    cx.commit().await?;
-    Ok(Answer::empty(StatusCode::ACCEPTED).with("location", outcome_url(arm, &operation)))
-}
-
-/// The changes that a deployment would make, those of its nested ones included.
-fn predict(deployer: Deployer, asked: Asked) -> Pin<Box<dyn Future<Output = Result<Vec<Value>>> + Send>> {
-    Box::pin(async move {
-        let mut cx = deployer.app.read(deployer.caller.clone()).await?;
-        let program = plan(&mut cx, &asked).await?;
-        let program = program.map_err(|wrong| ResourceError::TemplateInvalid(wrong.message))?;
-        drop(cx);
-        let nested = |scope: String, properties: Value| {
-            let deployer = deployer.clone();
-            let asked = asked_for(scope, "nested".to_owned(), &properties, Places::default());
-            let inner: Pin<Box<dyn Future<Output = Result<Vec<Value>>> + Send>> =
-                Box::pin(async move { predict(deployer, asked?).await });
-            inner
-        };
-        what_if::changes(&deployer, &program, &nested).await
-    })
 }

@@ -1,67 +1,176 @@
 //! What a deployment would change: the plan's predictions beside what is there.
 //! Must not know: how anything is created.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use axum::http::Method;
+use serde_json::{Value, json};
 
+use super::asked::{Asked, NESTING_LIMIT, Read, asked_for, deployer, plan};
 use super::deploy::{Deployer, is_access_policies};
-use crate::domain::resources::template::{Known, Program, Resource, Stop, get};
+use crate::app::world::work;
+use crate::domain::error::ResourceError;
+use crate::domain::resources::template::{Invalid, Known, Places, Program, Resource, Stop, get, take};
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
+use crate::http::arm::Arm;
+use crate::http::arm::dialect;
+
+/// Bytes of all changes at most. [inferred] Azure stops to expand templates at limits of its own and names what is
+/// left `Ignore` [docs].
+const SHOWN_LIMIT: usize = 8 * 1024 * 1024;
+
+/// What would become of one resource.
+pub(super) struct Change {
+    id: String,
+    /// As it is shown.
+    text: String,
+}
+
+impl Change {
+    fn new(id: &str, shown: &Value) -> Self {
+        Self { id: id.to_owned(), text: shown.to_string() }
+    }
+}
+
+/// Changes, once they are known.
+type Changes = Pin<Box<dyn Future<Output = Result<Vec<Change>>> + Send>>;
 
 /// A template within a template, as the caller plans it: its scope, and its properties.
-pub(in crate::http::arm) type Replan<'a> =
-    &'a (dyn Fn(String, Value) -> Pin<Box<dyn Future<Output = Result<Vec<Value>>> + Send>> + Send + Sync);
+type Replan<'a> = &'a (dyn Fn(String, Value) -> Changes + Send + Sync);
+
+fn wrong(stop: Stop) -> Error {
+    ResourceError::TemplateInvalid(stop.why()).into()
+}
+
+/// The outcome of a what-if, as JSON. The inner error is one of the template, which is told at once.
+pub(super) async fn answer(arm: &mut Arm, asked: Asked, read: Read) -> Result<std::result::Result<String, Invalid>> {
+    let deployer = deployer(arm);
+    let mut cx = arm.app.read(arm.caller.clone()).await?;
+    let correlation = cx.guid();
+    let program = match plan(&mut cx, &asked, read, &arm.templates).await? {
+        Ok(program) => program,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    drop(cx);
+    let mut changes = match predict(deployer.clone(), program).await {
+        Ok(changes) => changes,
+        Err(error) => {
+            let failed = json!({"status": "Failed", "error": dialect::code_and_message(&error)});
+            return Ok(Ok(failed.to_string()));
+        }
+    };
+    if asked.group.is_some() {
+        let all = resources_of(&deployer, &asked).await?;
+        let kind = if asked.complete { "Delete" } else { "Ignore" };
+        let named: Vec<&str> = changes.iter().map(|change| change.id.as_str()).collect();
+        let others: Vec<Change> = beside(&all, &named)
+            .map(|(id, before)| Change::new(id, &json!({"resourceId": id, "changeType": kind, "before": before})))
+            .collect();
+        changes.extend(others);
+    }
+    Ok(Ok(shown(&changes, &correlation)))
+}
 
 /// The changes of a plan's resources.
-pub(in crate::http::arm) async fn changes(
-    deployer: &Deployer,
-    program: &Program,
-    nested: Replan<'_>,
-) -> Result<Vec<Value>> {
-    let mut known = Known::new();
+async fn changes(deployer: &Deployer, program: &Arc<Program>, nested: Replan<'_>) -> Result<Vec<Change>> {
+    let mut known = Known::new(program.budget());
     let mut all = Vec::new();
-    for resource in program.resources.iter().filter(|r| r.wanted && !r.existing) {
-        let after = predicted(deployer, program, resource, &mut known).await?;
-        if resource.is_deployment() {
+    let mut size = 0;
+    for (at, resource) in program.resources.iter().enumerate().filter(|(_, r)| r.wanted && !r.existing) {
+        let mut after = predicted(deployer, program, at, &mut known).await?;
+        let more = if resource.is_deployment() {
             let scope = resource.id.rsplit_once("/providers/").map_or("", |(scope, _)| scope).to_owned();
-            let properties = get(&after, "properties").cloned().unwrap_or_default();
-            all.extend(nested(scope, properties).await?);
-            continue;
+            let properties = take(&mut after, "properties").unwrap_or_default();
+            nested(scope, properties).await?
+        } else {
+            vec![Change::new(&resource.id, &change(deployer, resource, after).await?)]
+        };
+        size += more.iter().map(|change| change.text.len()).sum::<usize>();
+        if size > SHOWN_LIMIT {
+            let why = format!("The changes are larger than {} MB.", SHOWN_LIMIT / (1024 * 1024));
+            return Err(ResourceError::TemplateInvalid(why).into());
         }
-        all.push(change(deployer, resource, after).await?);
+        all.extend(more);
     }
     Ok(all)
 }
 
-/// The changes that complete mode makes beside the plan: what it does not name goes. In incremental mode
-/// such resources are named and left alone.
-pub(in crate::http::arm) fn beside(resources: &[Value], changes: &[Value], complete: bool) -> Vec<Value> {
-    let named = |id: &str| {
-        changes.iter().filter_map(|c| c["resourceId"].as_str()).any(|c| {
-            c.eq_ignore_ascii_case(id) || c.to_ascii_lowercase().starts_with(&format!("{}/", id.to_ascii_lowercase()))
-        })
+/// The resources of a group, registries first: they use what the others are.
+pub(super) async fn resources_of(deployer: &Deployer, asked: &Asked) -> Result<Vec<Value>> {
+    let path = format!("{}/resources", asked.scope);
+    let (_, mut list) = deployer.call(Method::GET, &path, "2024-11-01", None).await?;
+    let Some(Value::Array(mut all)) = take(&mut list, "value") else { return Ok(Vec::new()) };
+    let rank = |r: &Value| match r["type"].as_str() {
+        Some(kind) if kind.starts_with(name::REGISTRIES) => 0,
+        Some(kind) if kind.starts_with(name::VAULTS) => 1,
+        _ => 2,
     };
-    let others = resources.iter().filter(|r| r["id"].as_str().is_some_and(|id| !named(id)));
-    let kind = if complete { "Delete" } else { "Ignore" };
-    others.map(|r| json!({"resourceId": r["id"], "changeType": kind, "before": r})).collect()
+    all.sort_by_key(rank);
+    Ok(all)
+}
+
+/// The resources beside those that are named, their parents included: complete mode deletes them, incremental mode
+/// leaves them alone.
+pub(super) fn beside<'r>(
+    resources: &'r [Value],
+    named: &[&str],
+) -> impl Iterator<Item = (&'r str, &'r Value)> + use<'r> {
+    let named: HashSet<String> = named
+        .iter()
+        .flat_map(|id| {
+            let id = id.to_ascii_lowercase();
+            let ends: Vec<usize> = id.match_indices('/').map(|(at, _)| at).chain([id.len()]).collect();
+            ends.into_iter().map(move |end| id[..end].to_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    let ids = resources.iter().filter_map(|r| Some((r["id"].as_str()?, r)));
+    ids.filter(move |(id, _)| !named.contains(&id.to_ascii_lowercase()))
+}
+
+/// The changes that a deployment would make, those of its nested ones included, and the memory that they hold.
+fn predict(deployer: Deployer, program: Arc<Program>) -> Changes {
+    Box::pin(async move {
+        let nested = |scope: String, properties: Value| {
+            let deployer = deployer.within();
+            let inner: Changes = Box::pin(async move {
+                let templates = &deployer.templates;
+                if templates.level > NESTING_LIMIT {
+                    let why = format!("Templates are nested deeper than {NESTING_LIMIT} levels.");
+                    return Err(ResourceError::TemplateInvalid(why).into());
+                }
+                let nothing = templates.budget.nothing();
+                let (asked, read) =
+                    asked_for(scope, "nested".to_owned(), properties, Places::default(), nothing, templates)?;
+                let mut cx = deployer.app.read(deployer.caller.clone()).await?;
+                let program = plan(&mut cx, &asked, read, templates).await?;
+                let program = program.map_err(|wrong| ResourceError::TemplateInvalid(wrong.message))?;
+                drop(cx);
+                predict(deployer.clone(), program).await
+            });
+            inner
+        };
+        changes(&deployer, &program, &nested).await
+    })
 }
 
 /// A body with what can be known of the cloud put in.
-async fn predicted(deployer: &Deployer, program: &Program, resource: &Resource, known: &mut Known) -> Result<Value> {
-    let mut asked = Vec::new();
+async fn predicted(deployer: &Deployer, program: &Arc<Program>, at: usize, known: &mut Known) -> Result<Value> {
+    let mut asked = HashSet::new();
     loop {
-        let (body, needs) = program.prediction(resource, known).map_err(|stop| match stop {
-            Stop::Fail(why) => Error::Resource(crate::domain::error::ResourceError::TemplateInvalid(why)),
-            Stop::Need(need) => Error::Internal(format!("a prediction stopped at {}", need.id)),
-        })?;
+        let (planned, answers) = (program.clone(), std::mem::replace(known, Known::new(program.budget())));
+        let (done, answers) =
+            work::run(move || (planned.prediction(&planned.resources[at], &answers), answers)).await?;
+        *known = answers;
+        let (body, needs) = done.map_err(wrong)?;
         let Some(need) = needs.into_iter().find(|n| n.action.is_none() && !asked.contains(n)) else { return Ok(body) };
         if let Ok(answer) = deployer.fetch(&need).await {
-            known.insert(need.clone(), answer);
+            known.add(need.clone(), answer).map_err(wrong)?;
         }
-        asked.push(need);
+        asked.insert(need);
     }
 }
 
@@ -133,9 +242,11 @@ fn covers(there: &Value, wanted: &Value) -> bool {
 }
 
 /// The answer to a what-if.
-pub(in crate::http::arm) fn shown(changes: Vec<Value>, correlation: &str) -> Value {
-    let mut properties = Map::new();
-    properties.insert("correlationId".into(), json!(correlation));
-    properties.insert("changes".into(), Value::Array(changes));
-    json!({"status": "Succeeded", "properties": properties})
+fn shown(changes: &[Change], correlation: &str) -> String {
+    let changes: Vec<&str> = changes.iter().map(|change| change.text.as_str()).collect();
+    let changes = changes.join(",");
+    format!(
+        "{{\"status\":\"Succeeded\",\"properties\":{{\"correlationId\":{},\"changes\":[{changes}]}}}}",
+        json!(correlation)
+    )
 }
