@@ -23,6 +23,8 @@ use crate::store::world::outbox;
 
 /// Entries kept in memory.
 const KEPT: usize = 4096;
+/// Bytes of their lines at most: a line tells the whole address of a call.
+const KEPT_SIZE: usize = 8 * 1024 * 1024;
 /// Bytes of the file that are read at start: about as many entries.
 const TAIL: u64 = 3 * 1024 * 1024;
 /// The pause before files that could not be written are tried again. Machine time: the disk is the machine's.
@@ -86,6 +88,7 @@ impl Log {
             newest: newest_number,
             journals,
             number: 0,
+            size: 0,
             told: told_too,
             last: 0,
             trouble: false,
@@ -170,6 +173,8 @@ struct Keeper {
     newest: watch::Sender<u64>,
     journals: Vec<Journal>,
     number: u64,
+    /// Bytes of the lines in memory.
+    size: usize,
     /// Of the outbox: the last record that is in all files, and the last that was given to them.
     told: Arc<AtomicI64>,
     last: i64,
@@ -243,8 +248,10 @@ impl Keeper {
     fn keep(&mut self, caller: Option<String>, line: Arc<str>) {
         self.number += 1;
         let mut kept = locked(&self.kept);
-        if kept.len() >= KEPT {
-            kept.pop_front();
+        self.size += line.len();
+        while kept.len() >= KEPT || self.size > KEPT_SIZE {
+            let Some(oldest) = kept.pop_front() else { break };
+            self.size -= oldest.line.len();
         }
         kept.push_back(Entry { number: self.number, caller, line });
     }

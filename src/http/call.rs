@@ -14,8 +14,8 @@ use crate::domain::error::RequestError;
 use crate::domain::world::json::{self, Unread};
 use crate::domain::{Error, Result};
 
-/// Bytes of a JSON body at most, where a front end has no limit of its own: ARM's and Graph's 4 MB [issue] [docs].
-pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
+pub use crate::domain::world::json::BODY_LIMIT;
+
 /// Bytes of a form at most. [inferred: twice what a request's head may hold, where its largest member goes next]
 const FORM_LIMIT: usize = 128 * 1024;
 

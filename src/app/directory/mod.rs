@@ -14,9 +14,9 @@ use crate::domain::directory::applications::{self, Application, Password};
 use crate::domain::directory::certificate;
 use crate::domain::directory::identity::{Principal, PrincipalKind};
 use crate::domain::error::{AccessError, DirectoryError, RequestError};
-use crate::domain::world::crypto;
 use crate::domain::world::time::DAY;
 use crate::domain::world::well_known::DEVELOPER_OBJECT_ID;
+use crate::domain::world::{crypto, json};
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 
@@ -53,6 +53,9 @@ fn lay_over(cx: &Cx, doc: &mut Value, mut change: Map<String, Value>) -> Result<
         certificate::complete_key_credentials(doc, sent, || cx.guid())?;
     }
     merge(doc, &change);
+    if doc.as_object().is_some_and(|members| !json::may_be_kept(members)) {
+        return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
+    }
     Ok(())
 }
 

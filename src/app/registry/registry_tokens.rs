@@ -38,6 +38,8 @@ const REFRESH_LIFETIME: i64 = 3 * 3600;
 const ACCESS_LIFETIME: i64 = 4500;
 /// Characters of an admin password [recorded].
 const PASSWORD_LENGTH: usize = 52;
+/// Bytes of a repository's name at most (OCI distribution 1.1).
+const NAME_LIMIT: usize = 255;
 /// The names of the admin user's passwords [recorded].
 pub const PASSWORDS: [&str; 2] = ["password", "password2"];
 
@@ -104,6 +106,9 @@ impl Scope {
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
         let (name, actions) = rest.rsplit_once(':')?;
+        if name.len() > NAME_LIMIT {
+            return None;
+        }
         let kind = if kind == "artifact-repository" { "repository" } else { kind };
         let actions = actions.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect();
         Some(Self { kind: kind.to_owned(), name: name.to_owned(), actions })
@@ -332,7 +337,16 @@ impl Access {
             let all = ["pull", "push", "delete", "metadata_read", "metadata_write"];
             wanted.extend(all.map(str::to_owned));
         }
-        wanted.retain(|action| self.allows(&asked.kind, &asked.name, action));
+        // Roles are worth the same for each of the actions: their conditions are looked at once.
+        let worth;
+        let access = match self {
+            Self::Roles(roles) => {
+                worth = Self::Direct(roles.worth((asked.kind == "repository").then_some(&asked.name)));
+                &worth
+            }
+            other => other,
+        };
+        wanted.retain(|action| access.allows(&asked.kind, &asked.name, action));
         (!wanted.is_empty()).then(|| Scope { actions: wanted, ..asked.clone() })
     }
 }

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::app::Cx;
 use crate::app::resources::groups;
-use crate::domain::error::{ResourceError, VaultError};
+use crate::domain::error::{RequestError, ResourceError, VaultError};
 use crate::domain::resources::private_link;
 use crate::domain::vault::{self, PRIVATE_LINKS, PolicyChange, Vault};
-use crate::domain::world::name;
+use crate::domain::world::{json, name};
 use crate::domain::{Result, Timestamp};
 use crate::store;
 
@@ -63,7 +63,7 @@ pub async fn put(cx: &mut Cx, asked: Asked) -> Result<(Vault, bool)> {
             if !recover || !found.group.eq_ignore_ascii_case(&asked.group) {
                 return Err(VaultError::SoftDeleted(asked.name).into());
             }
-            let recovered = touched(cx, Vault { deleted: None, ..found });
+            let recovered = touched(cx, Vault { deleted: None, ..found })?;
             store::vault::vaults::update(&mut cx.tx, &recovered).await?;
             // What became due while it was deleted is due now: nothing reaches into the past.
             store::vault::keys::hold_back(&mut cx.tx, recovered.id, cx.now).await?;
@@ -116,13 +116,16 @@ pub async fn patch(cx: &mut Cx, asked: Asked) -> Result<Vault> {
 async fn change(cx: &mut Cx, mut vault: Vault, tags: Option<Value>, properties: &Map<String, Value>) -> Result<Vault> {
     vault.properties = vault::settle(Some(&vault), properties, false)?;
     vault.tags = tags.unwrap_or(vault.tags);
-    let vault = touched(cx, vault);
+    let vault = touched(cx, vault)?;
     store::vault::vaults::update(&mut cx.tx, &vault).await?;
     Ok(vault)
 }
 
-fn touched(cx: &Cx, vault: Vault) -> Vault {
-    Vault { modified_by: cx.caller.name.clone(), modified_at: cx.now, ..vault }
+fn touched(cx: &Cx, vault: Vault) -> Result<Vault> {
+    if !json::may_be_kept(&vault.properties) {
+        return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
+    }
+    Ok(Vault { modified_by: cx.caller.name.clone(), modified_at: cx.now, ..vault })
 }
 
 /// Adds, replaces or removes access policies.
@@ -138,7 +141,7 @@ pub async fn change_policies(
     let policies = vault::change_policies(found.policies(), how, entries);
     vault::check_policies(&policies)?;
     found.properties.insert("accessPolicies".to_owned(), Value::Array(policies));
-    let found = touched(cx, found);
+    let found = touched(cx, found)?;
     store::vault::vaults::update(&mut cx.tx, &found).await?;
     Ok(found)
 }
@@ -152,7 +155,7 @@ pub async fn put_private_link(cx: &mut Cx, group: &str, vault: &str, link: &str,
     links.retain(|l| !is_named(l, link));
     links.push(json!({"name": link, "properties": properties}));
     found.properties.insert(PRIVATE_LINKS.to_owned(), Value::Array(links));
-    let found = touched(cx, found);
+    let found = touched(cx, found)?;
     store::vault::vaults::update(&mut cx.tx, &found).await?;
     Ok(found)
 }
@@ -167,7 +170,7 @@ pub async fn delete_private_link(cx: &mut Cx, group: &str, vault: &str, link: &s
         return Ok(false);
     }
     found.properties.insert(PRIVATE_LINKS.to_owned(), Value::Array(links));
-    let found = touched(cx, found);
+    let found = touched(cx, found)?;
     store::vault::vaults::update(&mut cx.tx, &found).await?;
     Ok(true)
 }
@@ -187,7 +190,7 @@ pub async fn delete(cx: &mut Cx, group: &str, name: &str) -> Result<bool> {
     };
     let deletion = found.deletion(cx.now);
     store::access::delete_below(&mut cx.tx, &found.arm_id()).await?;
-    let found = touched(cx, Vault { deleted: Some(deletion), ..found });
+    let found = touched(cx, Vault { deleted: Some(deletion), ..found })?;
     store::vault::vaults::update(&mut cx.tx, &found).await?;
     Ok(true)
 }

@@ -4,9 +4,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::error::{ContentError, Result};
+use crate::domain::error::{ContentError, Error, Result};
 use crate::domain::world::crypto::Hasher;
+use crate::domain::world::json::{self, Unread};
 use crate::domain::world::time::DAY;
+use std::collections::HashSet;
 
 /// How long a blob stays that no manifest names: a push sends blobs first. [inferred: Azure tells no number]
 pub const GRACE: i64 = DAY;
@@ -14,6 +16,8 @@ pub const GRACE: i64 = DAY;
 pub const UPLOAD_AGE: i64 = 7 * DAY;
 /// Bytes of a manifest at most (acr.md C.4) [docs].
 pub const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
+/// Memory that a manifest may take while it is read: enough for 16,000 layers.
+const DOCUMENT_LIMIT: usize = 2 * json::DOCUMENT_LIMIT;
 
 /// Repositories: path components of lower-case letters and digits, parted by `.`, `_`, `__` or hyphens; at
 /// most 255 characters in all (OCI distribution 1.1).
@@ -156,7 +160,7 @@ pub struct Manifest {
     pub about: Map<String, Value>,
 }
 
-fn invalid(why: impl Into<String>) -> crate::domain::Error {
+fn invalid(why: impl Into<String>) -> Error {
     ContentError::ManifestInvalid(why.into()).into()
 }
 
@@ -179,7 +183,10 @@ fn lies_elsewhere(layer: &Value) -> bool {
 impl Manifest {
     /// Reads a manifest. `content_type` is the header it came with.
     pub fn read(bytes: &[u8], content_type: Option<&str>) -> Result<Self> {
-        let document: Value = serde_json::from_slice(bytes).map_err(|e| invalid(e.to_string()))?;
+        let mut document = json::read(bytes, DOCUMENT_LIMIT).map_err(|unread| match unread {
+            Unread::TooLarge => Error::from(ContentError::TooLarge),
+            Unread::Malformed(why) => invalid(why),
+        })?;
         if document["schemaVersion"].as_u64() != Some(2) {
             return Err(invalid("schemaVersion is not 2"));
         }
@@ -217,7 +224,7 @@ impl Manifest {
             manifest.about.insert("artifactType".into(), json!(artifact_type));
         }
         if document["annotations"].is_object() {
-            manifest.about.insert("annotations".into(), document["annotations"].clone());
+            manifest.about.insert("annotations".into(), document["annotations"].take());
         }
         Ok(manifest)
     }
@@ -233,10 +240,11 @@ impl Manifest {
             // What an image is an artifact of, unless it says more: the type of its config (OCI image 1.1).
             self.about.insert("artifactType".into(), json!(media_type));
         }
+        let mut known: HashSet<Digest> = self.blobs.iter().cloned().collect();
         for layer in document["layers"].as_array().ok_or_else(|| invalid("layers is missing"))? {
             let (digest, size) = descriptor(layer)?;
             self.image_size = self.image_size.saturating_add(size);
-            if !lies_elsewhere(layer) && !self.blobs.contains(&digest) {
+            if !lies_elsewhere(layer) && known.insert(digest.clone()) {
                 self.blobs.push(digest);
             }
         }
@@ -245,6 +253,7 @@ impl Manifest {
 
     fn read_index(&mut self, document: &Value) -> Result<()> {
         let mut references = Vec::new();
+        let mut known = HashSet::new();
         for entry in document["manifests"].as_array().ok_or_else(|| invalid("manifests is missing"))? {
             let (digest, _) = descriptor(entry)?;
             let mut reference = json!({"digest": digest.as_str()});
@@ -254,7 +263,7 @@ impl Manifest {
                 }
             }
             references.push(reference);
-            if !self.manifests.contains(&digest) {
+            if known.insert(digest.clone()) {
                 self.manifests.push(digest);
             }
         }
@@ -266,9 +275,12 @@ impl Manifest {
 /// What an image's config says of its platform.
 #[must_use]
 pub fn platform(config: &[u8]) -> Map<String, Value> {
-    let document: Value = serde_json::from_slice(config).unwrap_or_default();
-    let text = |name: &str| document[name].as_str().filter(|t| !t.is_empty()).map(|t| (name.to_owned(), json!(t)));
-    ["architecture", "os"].into_iter().filter_map(text).collect()
+    const NAMES: [&str; 2] = ["architecture", "os"];
+    let document = json::members(config, &NAMES, 4096).unwrap_or_default();
+    let text = |name: &str| {
+        document.get(name).and_then(Value::as_str).filter(|t| !t.is_empty()).map(|t| (name.to_owned(), json!(t)))
+    };
+    NAMES.into_iter().filter_map(text).collect()
 }
 
 /// `changeableAttributes`: what may be done with a repository, tag or manifest. All true at first.
@@ -316,7 +328,7 @@ impl Attributes {
         let flag = |name: &str, now: bool| match body.get(name) {
             None | Some(Value::Null) => Ok(now),
             Some(Value::Bool(value)) => Ok(*value),
-            Some(_) => Err(crate::domain::Error::from(wrong(&format!("{name} is not a boolean")))),
+            Some(_) => Err(Error::from(wrong(&format!("{name} is not a boolean")))),
         };
         Ok(Self {
             delete: flag("deleteEnabled", self.delete)?,

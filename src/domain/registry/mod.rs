@@ -9,10 +9,10 @@ pub mod values;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::error::{RegistryError, Result};
+use crate::domain::error::{RegistryError, RequestError, Result};
 use crate::domain::registry::cmk::Cmk;
-use crate::domain::world::name;
 use crate::domain::world::time::Timestamp;
+use crate::domain::world::{json, name};
 
 /// A container registry.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,18 +167,18 @@ const PROPERTY_NAMES: &[&str] = &[
 
 /// Gives known property names their canonical case, at any depth.
 #[must_use]
-pub fn canonical(value: &Value) -> Value {
+pub fn canonical(value: Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
-            map.iter()
+            map.into_iter()
                 .map(|(name, value)| {
-                    let known = PROPERTY_NAMES.iter().find(|n| n.eq_ignore_ascii_case(name));
-                    (known.map_or_else(|| name.clone(), |n| (*n).to_owned()), canonical(value))
+                    let known = PROPERTY_NAMES.iter().find(|n| n.eq_ignore_ascii_case(&name));
+                    (known.map_or(name, |n| (*n).to_owned()), canonical(value))
                 })
                 .collect(),
         ),
-        Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
-        other => other.clone(),
+        Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
+        other => other,
     }
 }
 
@@ -220,6 +220,9 @@ pub fn settle(
         }
     }
     values::check(registry, &mut settled)?;
+    if !json::may_be_kept(&settled) {
+        return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
+    }
     let status =
         |policy: &str| settled["policies"][policy]["status"].as_str().unwrap_or("disabled").to_ascii_lowercase();
     if status("trustPolicy") == "enabled" && has_cmk {
@@ -389,7 +392,7 @@ mod tests {
     #[test]
     fn property_names_may_come_in_any_case() {
         let sent = json!({"Encryption": {"KeyVaultProperties": {"KeyIdentifier": "x"}}, "Mine": 1});
-        assert_eq!(canonical(&sent), json!({"encryption": {"keyVaultProperties": {"keyIdentifier": "x"}}, "Mine": 1}));
+        assert_eq!(canonical(sent), json!({"encryption": {"keyVaultProperties": {"keyIdentifier": "x"}}, "Mine": 1}));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::app::timeline::{self, Change, Shown};
 use crate::app::{App, status};
 use crate::domain::access::Caller;
 use crate::domain::error::{INTERNAL, RequestError};
+use crate::domain::world::json;
 use crate::domain::{Error, Result, Timestamp};
 use crate::http::call::Call;
 
@@ -26,17 +27,20 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Answers a call.
 pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
-    let (status, body) = match dispatch(&app, &mut call).await {
+    let (status, body) = match told(&app, &mut call).await {
         Ok(body) => (StatusCode::OK, body),
-        Err(error) => refusal(&error),
+        Err(error) => {
+            let (status, body) = refusal(&error);
+            (status, body.to_string())
+        }
     };
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response
 }
 
-async fn dispatch(app: &Arc<App>, call: &mut Call) -> Result<Value> {
+async fn told(app: &Arc<App>, call: &mut Call) -> Result<String> {
     if is_foreign(call) {
         return Err(RequestError::InvalidValue {
             property: "origin".to_owned(),
@@ -46,7 +50,15 @@ async fn dispatch(app: &Arc<App>, call: &mut Call) -> Result<Value> {
     }
     let segments = call.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match (path.as_slice(), &call.method) {
+    if path == ["acrite", "v1", "audit"] && call.method == Method::GET {
+        return Ok(audit(app, call).await);
+    }
+    dispatch(app, call, &path).await.map(|body| body.to_string())
+}
+
+async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Value> {
+    let method = call.method.clone();
+    match (path, &method) {
         ([] | ["acrite", "v1", "health"], &Method::GET) => Ok(
             json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "data_dir": app.data_dir(), "identity_header": sign_in::identity_header(app)}),
         ),
@@ -66,19 +78,29 @@ async fn dispatch(app: &Arc<App>, call: &mut Call) -> Result<Value> {
                 "clock": shown_clock(&clock),
             }))
         }
-        (["acrite", "v1", "audit"], &Method::GET) => {
-            let after = call.query("after").and_then(|n| n.parse().ok()).unwrap_or(0);
-            let wait = call.query("wait").is_some_and(|w| w == "true");
-            // A waiting client may be gone without a sign of it; the others ask again.
-            let entries = tokio::time::timeout(LONGEST_WAIT, app.audit().after(after, wait)).await.unwrap_or_default();
-            let next = entries.last().map_or(after, |e| e.number);
-            Ok(json!({"next": next, "entries": entries.iter().map(shown_entry).collect::<Vec<_>>()}))
-        }
         ([] | ["acrite", "v1", "health" | "clock" | "status" | "audit"], _) => {
             Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
         }
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
     }
+}
+
+/// The entries of the audit log after a number. They are JSON already, and many.
+async fn audit(app: &Arc<App>, call: &mut Call) -> String {
+    let after = call.query("after").and_then(|n| n.parse().ok()).unwrap_or(0);
+    let wait = call.query("wait").is_some_and(|w| w == "true");
+    // A waiting client may be gone without a sign of it; the others ask again.
+    let entries = tokio::time::timeout(LONGEST_WAIT, app.audit().after(after, wait)).await.unwrap_or_default();
+    let next = entries.last().map_or(after, |e| e.number);
+    let mut text = format!("{{\"next\":{next},\"entries\":[");
+    for (at, entry) in entries.iter().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        text.push_str(&shown_entry(entry));
+    }
+    text.push_str("]}");
+    text
 }
 
 /// A browser says which page sends a request. Pages of other sites must not move the clock.
@@ -121,10 +143,10 @@ fn shown_clock(clock: &Shown) -> Value {
 }
 
 /// The record stands under its own kind: `audit` or `event`.
-fn shown_entry(entry: &Entry) -> Value {
-    let record: Value = serde_json::from_str(&entry.line).unwrap_or_default();
-    let kind = if record.get("eventType").is_some() { "event" } else { "audit" };
-    json!({"number": entry.number, "caller": entry.caller, kind: record})
+fn shown_entry(entry: &Entry) -> String {
+    let record = json::members(entry.line.as_bytes(), &["eventType"], entry.line.len() + 1024).unwrap_or_default();
+    let kind = if record.contains_key("eventType") { "event" } else { "audit" };
+    format!("{{\"number\":{},\"caller\":{},\"{kind}\":{}}}", entry.number, json!(entry.caller), entry.line)
 }
 
 fn shown_registry(r: &status::RegistryStatus) -> Value {

@@ -10,10 +10,10 @@ use crate::domain::error::DirectoryError;
 /// A condition on an object.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Filter {
-    /// Both.
-    And(Box<Self>, Box<Self>),
-    /// Either.
-    Or(Box<Self>, Box<Self>),
+    /// All of them. A list, for as many may stand beside each other as fit into a request.
+    All(Vec<Self>),
+    /// One of them.
+    One(Vec<Self>),
     /// Not.
     Not(Box<Self>),
     /// `property eq value`.
@@ -42,8 +42,8 @@ impl Filter {
     /// Whether an object meets it. Texts are compared without case, as Graph does.
     pub(super) fn holds(&self, object: &Value) -> bool {
         match self {
-            Self::And(a, b) => a.holds(object) && b.holds(object),
-            Self::Or(a, b) => a.holds(object) || b.holds(object),
+            Self::All(parts) => parts.iter().all(|part| part.holds(object)),
+            Self::One(parts) => parts.iter().any(|part| part.holds(object)),
             Self::Not(a) => !a.holds(object),
             Self::Equal(property, value) => same(&object[property.as_str()], value),
             Self::In(property, values) => values.iter().any(|v| same(&object[property.as_str()], v)),
@@ -60,7 +60,7 @@ impl Filter {
     /// and not gone through.
     pub(super) fn pinned(&self, name: &str) -> Option<&str> {
         match self {
-            Self::And(a, b) => a.pinned(name).or_else(|| b.pinned(name)),
+            Self::All(parts) => parts.iter().find_map(|part| part.pinned(name)),
             Self::Equal(property, value) | Self::Any(property, value) if property == name => value.as_str(),
             _ => None,
         }
@@ -119,6 +119,11 @@ fn quoted(rest: &str) -> Option<(String, &str)> {
     }
 }
 
+/// The only part, or all of them as one.
+fn joined(mut parts: Vec<Filter>, all: fn(Vec<Filter>) -> Filter) -> Option<Filter> {
+    if parts.len() == 1 { parts.pop() } else { Some(all(parts)) }
+}
+
 struct Parser<'a> {
     tokens: &'a [Token],
     at: usize,
@@ -169,19 +174,19 @@ impl Parser<'_> {
     }
 
     fn either(&mut self) -> Option<Filter> {
-        let mut left = self.both()?;
+        let mut parts = vec![self.both()?];
         while self.is("or") {
-            left = Filter::Or(Box::new(left), Box::new(self.both()?));
+            parts.push(self.both()?);
         }
-        Some(left)
+        joined(parts, Filter::One)
     }
 
     fn both(&mut self) -> Option<Filter> {
-        let mut left = self.one()?;
+        let mut parts = vec![self.one()?];
         while self.is("and") {
-            left = Filter::And(Box::new(left), Box::new(self.one()?));
+            parts.push(self.one()?);
         }
-        Some(left)
+        joined(parts, Filter::All)
     }
 
     fn one(&mut self) -> Option<Filter> {
@@ -279,6 +284,13 @@ mod tests {
         assert!(holds("not (appId eq 'no' or displayName eq 'no')") && holds("appId ne 'no'"));
         // A quote inside a text ends nothing.
         assert!(!holds("displayName eq ''' or appId eq ''abc'"));
+    }
+
+    #[test]
+    fn very_many_conditions_beside_each_other_need_no_deep_stack() {
+        let many = |word: &str| vec!["appId eq 'abc'"; 100_000].join(word);
+        assert!(holds(&many(" or ")) && holds(&many(" and ")));
+        assert!(!holds(&format!("{} and appId eq 'no'", many(" and "))));
     }
 
     #[test]

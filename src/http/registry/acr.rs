@@ -191,12 +191,12 @@ pub async fn manifests(app: &Arc<App>, call: &mut Call, name: &str) -> Result<Re
     let (mut cx, inside) = enter(app, call, &reading(name)).await?;
     let page = wire::page(call, wire::PAGE)?;
     let (order, word) = order(call);
-    let listed = verbs::manifests(&mut cx, &inside, name, &page, order).await?;
-    let mut shown = place(&inside, name);
-    shown["manifests"] = listed.rows.iter().map(|m| shown_manifest(m, false)).collect();
-    let mut answer = wire::json(StatusCode::OK, &shown);
-    if let Some(last) = listed.rows.last().filter(|_| listed.more) {
-        wire::link(&mut answer, &format!("/acr/v1/{name}/_manifests"), &page, &last.manifest.digest, word);
+    let show = |described: &Described| shown_manifest(described, false).to_string();
+    let listed = verbs::manifests(&mut cx, &inside, name, (&page, order), show).await?;
+    let items = listed.rows.iter().map(|(_, shown)| shown.as_str());
+    let mut answer = wire::list(&place(&inside, name), "manifests", items);
+    if let Some((last, _)) = listed.rows.last().filter(|_| listed.more) {
+        wire::link(&mut answer, &format!("/acr/v1/{name}/_manifests"), &page, last, word);
     }
     Ok(answer)
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{enter, in_repository, not_allowed, reads, wire};
 use crate::app::App;
 use crate::app::registry::content::manifests;
-use crate::app::registry::content::repositories::{self, Order};
+use crate::app::registry::content::repositories;
 use crate::app::registry::registry_tokens::Need;
 use crate::domain::Result;
 use crate::domain::registry::content::{Digest, OCI_INDEX};
@@ -32,7 +32,7 @@ pub async fn catalog(app: &Arc<App>, call: &mut Call, path: &str) -> Result<Resp
     Ok(answer)
 }
 
-/// `/v2/{repository}/tags/list`. Without `n` all of them: many clients never follow a link here.
+/// `/v2/{repository}/tags/list`. Without `n` all of them, up to 4 MiB of names: many clients never follow a link here.
 pub async fn tags(app: &Arc<App>, call: &mut Call, repository: &str) -> Result<Response> {
     if !reads(call) {
         return Err(not_allowed(call));
@@ -40,10 +40,10 @@ pub async fn tags(app: &Arc<App>, call: &mut Call, repository: &str) -> Result<R
     let need = in_repository(repository, "metadata_read", &["metadata_read", "pull"]);
     let (mut cx, inside) = enter(app, call, &need).await?;
     let page = wire::page(call, u64::from(u32::MAX))?;
-    let listed = repositories::tags(&mut cx, &inside, repository, &page, Order::Name, None).await?;
-    let names: Vec<&str> = listed.rows.iter().map(|t| t.name.as_str()).collect();
-    let mut answer = wire::json(StatusCode::OK, &json!({"name": repository, "tags": names}));
-    if let Some(last) = names.last().filter(|_| listed.more) {
+    let listed = repositories::tag_names(&mut cx, &inside, repository, &page).await?;
+    let names: Vec<String> = listed.rows.iter().map(|name| json!(name).to_string()).collect();
+    let mut answer = wire::list(&json!({"name": repository}), "tags", names.iter().map(String::as_str));
+    if let Some(last) = listed.rows.last().filter(|_| listed.more) {
         wire::link(&mut answer, &format!("/v2/{repository}/tags/list"), &page, last, "");
     }
     Ok(answer)
@@ -55,13 +55,18 @@ pub async fn referrers(app: &Arc<App>, call: &mut Call, repository: &str, digest
         return Err(not_allowed(call));
     }
     let (mut cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull", "metadata_read"])).await?;
-    let mut found = manifests::referrers(&mut cx, &inside, repository, &Digest::parse(digest)?).await?;
     let wanted = call.query("artifactType");
-    if let Some(wanted) = &wanted {
-        found.retain(|descriptor| descriptor["artifactType"].as_str() == Some(wanted));
+    let last = call.query("last").unwrap_or_default();
+    let subject = Digest::parse(digest)?;
+    let found = manifests::referrers(&mut cx, &inside, repository, &subject, wanted.as_deref(), &last).await?;
+    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX});
+    let index = wire::listed(&index, "manifests", found.descriptors.iter().map(String::as_str));
+    let mut answer = wire::bytes(StatusCode::OK, OCI_INDEX, index);
+    if let Some(last) = &found.last {
+        let mut query = vec![("last", last.as_str())];
+        query.extend(wanted.as_deref().map(|wanted| ("artifactType", wanted)));
+        wire::link_on(&mut answer, &format!("/v2/{repository}/referrers/{digest}"), &query);
     }
-    let index = json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found});
-    let mut answer = wire::bytes(StatusCode::OK, OCI_INDEX, index.to_string());
     if wanted.is_some() {
         wire::put(&mut answer, "oci-filters-applied", "artifactType");
     }

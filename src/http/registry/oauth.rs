@@ -36,10 +36,18 @@ fn grant_unknown(grant: &str) -> crate::domain::Error {
     RequestError::InvalidValue { property: "grant_type".to_owned(), message }.into()
 }
 
+/// Scopes of one request at most. [inferred] A token for more would not fit into the head of a request.
+const SCOPES: usize = 100;
+
 /// All scopes: the parameter may come several times, and each may hold several, parted by blanks.
-fn scopes(form: &Form) -> Vec<Scope> {
+fn scopes(form: &Form) -> Result<Vec<Scope>> {
     let texts = form.iter().filter(|(n, _)| n == "scope").flat_map(|(_, v)| v.split(' '));
-    texts.filter_map(Scope::parse).collect()
+    let scopes: Vec<Scope> = texts.filter_map(Scope::parse).take(SCOPES + 1).collect();
+    if scopes.len() > SCOPES {
+        let message = format!("there are more than {SCOPES}");
+        return Err(RequestError::InvalidValue { property: "scope".to_owned(), message }.into());
+    }
+    Ok(scopes)
 }
 
 fn answered(name: &str, token: String) -> Response {
@@ -77,7 +85,7 @@ pub async fn token(app: &Arc<App>, mut call: Call) -> Result<Response> {
         return Err(not_allowed(&call));
     };
     check_service(&call, &form)?;
-    let token = registry_tokens::issue(app, &registry, &presented, &scopes(&form), call.address).await?;
+    let token = registry_tokens::issue(app, &registry, &presented, &scopes(&form)?, call.address).await?;
     Ok(answered("access_token", token))
 }
 

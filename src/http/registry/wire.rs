@@ -43,6 +43,26 @@ pub fn json(status: StatusCode, body: &Value) -> Response {
     bytes(status, "application/json; charset=utf-8", body.to_string())
 }
 
+/// An answer of JSON: an object, and in it a list whose items are JSON already.
+pub fn list<'i>(about: &Value, name: &str, items: impl Iterator<Item = &'i str>) -> Response {
+    bytes(StatusCode::OK, "application/json; charset=utf-8", listed(about, name, items))
+}
+
+/// The text of such an object.
+pub fn listed<'i>(about: &Value, name: &str, items: impl Iterator<Item = &'i str>) -> String {
+    let mut text = about.to_string();
+    text.pop();
+    text.push_str(&format!(",{}:[", json!(name)));
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        text.push_str(item);
+    }
+    text.push_str("]}");
+    text
+}
+
 /// An answer of plain text.
 pub fn text(status: StatusCode, body: &'static str) -> Response {
     bytes(status, "text/plain; charset=utf-8", body)
@@ -103,5 +123,13 @@ pub fn page(call: &Call, default: u64) -> Result<Page> {
 /// The `Link` to the next page (acr.md C.3) [recorded].
 pub fn link(answer: &mut Response, path: &str, page: &Page, last: &str, order: &str) {
     let last = utf8_percent_encode(last, QUERY);
-    put(answer, "link", &format!("<{path}?last={last}&n={}&orderby={order}>; rel=\"next\"", page.limit));
+    let limit = page.limit.min(PAGE_LIMIT);
+    put(answer, "link", &format!("<{path}?last={last}&n={limit}&orderby={order}>; rel=\"next\""));
+}
+
+/// The `Link` to the next page of a list with a query of its own.
+pub fn link_on(answer: &mut Response, path: &str, query: &[(&str, &str)]) {
+    let pairs: Vec<String> =
+        query.iter().map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, QUERY))).collect();
+    put(answer, "link", &format!("<{path}?{}>; rel=\"next\"", pairs.join("&")));
 }

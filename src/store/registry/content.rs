@@ -555,18 +555,42 @@ pub async fn leave_repository(tx: &mut Tx, id: i64, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// The manifests that refer to `subject`, oldest first.
-pub async fn referrers(tx: &mut Tx, registry: i64, repository: &str, subject: &str) -> Result<Vec<Manifest>> {
-    let rows = sqlx::query(
-        "SELECT m.* FROM repositories r JOIN manifests m ON m.repository = r.id AND m.subject = ?
-         WHERE r.registry = ? AND r.name = ? ORDER BY m.id",
+/// What may be done with a manifest and where it stands with quarantine, without its bytes.
+pub async fn state_of_manifest(tx: &mut Tx, repository: i64, digest: &str) -> Result<Option<(Attributes, Quarantine)>> {
+    let row = sqlx::query("SELECT attributes, quarantine FROM manifests WHERE repository = ? AND digest = ?")
+        .bind(repository)
+        .bind(digest)
+        .fetch_optional(tx.conn())
+        .await?;
+    let quarantine = |row: &SqliteRow| Quarantine::parse(row.get("quarantine")).unwrap_or_default();
+    Ok(row.as_ref().map(|row| (attributes(row, "attributes"), quarantine(row))))
+}
+
+/// A manifest as lists need it: its own bytes, which may be many, are left out.
+pub async fn manifest_for_list(tx: &mut Tx, id: i64) -> Result<Option<Manifest>> {
+    let row = sqlx::query(
+        "SELECT id, digest, media_type, size, image_size, x'' AS sealed, about, subject, attributes, quarantine,
+           quarantine_details, created_at, updated_at FROM manifests WHERE id = ?",
+    )
+    .bind(id)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.as_ref().map(manifest))
+}
+
+/// The ids of the manifests that refer to `subject`, oldest first, after the manifest whose digest is `last`.
+pub async fn referrers(tx: &mut Tx, registry: i64, repository: &str, subject: &str, last: &str) -> Result<Vec<i64>> {
+    Ok(sqlx::query_scalar(
+        "SELECT m.id FROM repositories r JOIN manifests m ON m.repository = r.id AND m.subject = ?1
+         WHERE r.registry = ?2 AND r.name = ?3
+           AND m.id > coalesce((SELECT id FROM manifests WHERE repository = r.id AND digest = ?4), 0) ORDER BY m.id",
     )
     .bind(subject)
     .bind(registry)
     .bind(repository)
+    .bind(last)
     .fetch_all(tx.conn())
-    .await?;
-    Ok(rows.iter().map(manifest).collect())
+    .await?)
 }
 
 /// How a list is to be ordered.
@@ -599,20 +623,19 @@ impl Order {
     }
 }
 
-/// The manifests of a repository that may be listed, after the digest `last`, at most `limit`.
-pub async fn manifests(tx: &mut Tx, repository: i64, last: &str, limit: u64, order: Order) -> Result<Vec<Manifest>> {
+/// The ids of the manifests of a repository that may be listed, after the digest `last`, at most `limit`.
+pub async fn manifests(tx: &mut Tx, repository: i64, last: &str, limit: u64, order: Order) -> Result<Vec<i64>> {
     let (after, direction) = order.clauses("manifests", "digest");
     let sql = format!(
-        "SELECT x.* FROM manifests x WHERE x.repository = ?1 AND {after} AND x.attributes & 8 ORDER BY {} LIMIT ?3",
+        "SELECT x.id FROM manifests x WHERE x.repository = ?1 AND {after} AND x.attributes & 8 ORDER BY {} LIMIT ?3",
         order.columns("digest", direction)
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+    Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
         .bind(repository)
         .bind(last)
         .bind(signed(limit))
         .fetch_all(tx.conn())
-        .await?;
-    Ok(rows.iter().map(manifest).collect())
+        .await?)
 }
 
 /// Digests of all manifests of a repository.
@@ -730,6 +753,18 @@ pub async fn tags(
         .fetch_all(tx.conn())
         .await?;
     Ok(rows.iter().map(tag).collect())
+}
+
+/// The names of tags that may be listed, after `last`, at most `limit`.
+pub async fn tag_names(tx: &mut Tx, repository: i64, last: &str, limit: u64) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "SELECT name FROM tags WHERE repository = ? AND name > ? AND attributes & 8 ORDER BY name LIMIT ?",
+    )
+    .bind(repository)
+    .bind(last)
+    .bind(signed(limit))
+    .fetch_all(tx.conn())
+    .await?)
 }
 
 /// Names of the tags of a manifest.

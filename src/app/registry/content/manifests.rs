@@ -12,6 +12,7 @@ use crate::app::registry::webhooks::{self, Event};
 use crate::app::{App, Cx};
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::{self, Digest, MANIFEST_LIMIT, Quarantine, Reference};
+use crate::domain::world::json;
 use crate::domain::{Error, Result};
 use crate::store;
 
@@ -36,10 +37,15 @@ fn about_context(digest: &str) -> String {
     format!("about manifest {digest}")
 }
 
-/// What lists tell of a manifest.
-pub(super) fn about(inside: &Inside, manifest: &store::registry::content::Manifest) -> Result<Map<String, Value>> {
+/// What lists tell of a manifest, as far as it is asked for.
+pub(super) fn about(
+    inside: &Inside,
+    manifest: &store::registry::content::Manifest,
+    names: &[&str],
+) -> Result<Map<String, Value>> {
     let opened = inside.dek.open(&about_context(&manifest.digest), &manifest.about)?;
-    serde_json::from_slice(&opened).map_err(Error::internal)
+    json::members(&opened, names, 4 * json::DOCUMENT_LIMIT)
+        .map_err(|_| Error::Internal("what is known of a manifest cannot be read".to_owned()))
 }
 
 /// The error for a manifest that is not there.
@@ -115,13 +121,13 @@ pub async fn put(
         return Err(ContentError::TooLarge.into());
     }
     inside.check_writable(repository)?;
-    let read = content::Manifest::read(bytes, content_type)?;
+    let mut read = content::Manifest::read(bytes, content_type)?;
     let digest = match reference {
         Reference::Tag(_) => Digest::of(bytes),
         Reference::Digest(digest) if digest.matches(bytes) => digest.clone(),
         Reference::Digest(digest) => return Err(ContentError::DigestInvalid(digest.to_string()).into()),
     };
-    let about = tell(app, inside, repository, &read).await?;
+    let about = tell(app, inside, repository, &mut read).await?;
     let about = serde_json::to_vec(&about).map_err(Error::internal)?;
     let mut writing = inside.write(app).await?;
     let Writing { cx, inside } = &mut writing;
@@ -146,12 +152,12 @@ pub async fn put(
         updated_at: cx.now,
     };
     let there = store::registry::content::ensure_repository(&mut cx.tx, inside.registry.id, repository, cx.now).await?;
-    let before = store::registry::content::find_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
-    if !there.attributes.write || before.as_ref().is_some_and(|m| !m.attributes.write) {
+    let before = store::registry::content::state_of_manifest(&mut cx.tx, there.id, digest.as_str()).await?;
+    if !there.attributes.write || before.is_some_and(|(attributes, _)| !attributes.write) {
         return Err(ContentError::Locked.into());
     }
     // A manifest that is there stays what a scanner said of it. [inferred]
-    let quarantine = before.map_or(manifest.quarantine, |m| m.quarantine);
+    let quarantine = before.map_or(manifest.quarantine, |(_, quarantine)| quarantine);
     // Azure wants it restored first (acr.md C.1) [docs]; which refusal it gives is a guess.
     if store::registry::ageing::is_deleted(&mut cx.tx, there.id, digest.as_str()).await? {
         return Err(ContentError::Locked.into());
@@ -186,9 +192,9 @@ async fn tell(
     app: &Arc<App>,
     inside: &Inside,
     repository: &str,
-    read: &content::Manifest,
+    read: &mut content::Manifest,
 ) -> Result<Map<String, Value>> {
-    let mut about = read.about.clone();
+    let mut about = std::mem::take(&mut read.about);
     let Some((config, _)) = &read.config else { return Ok(about) };
     let mut cx = app.read(crate::domain::access::Caller::system()).await?;
     let found = blobs::find(&mut cx, inside, repository, config).await;
@@ -299,26 +305,51 @@ pub async fn delete(writing: &mut Writing, repository: &str, digest: &Digest) ->
     store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await
 }
 
-/// The descriptors of the manifests that refer to `subject`. Registries with a customer-managed key do not
-/// have this API (acr.md B.1 row 27); clients fall back to a tag.
-pub async fn referrers(cx: &mut Cx, inside: &Inside, repository: &str, subject: &Digest) -> Result<Vec<Value>> {
+/// Descriptors of manifests that refer to another, as JSON, and where the list goes on.
+#[derive(Debug, Default)]
+pub struct Referrers {
+    /// The descriptors.
+    pub descriptors: Vec<String>,
+    /// The digest of the last manifest that was looked at, where there are more.
+    pub last: Option<String>,
+}
+
+/// The manifests that refer to `subject`, after `last`: as many as fit into an index that a client reads, at least
+/// one. Registries with a customer-managed key do not have this API (acr.md B.1 row 27); clients fall back to a tag.
+pub async fn referrers(
+    cx: &mut Cx,
+    inside: &Inside,
+    repository: &str,
+    subject: &Digest,
+    artifact_type: Option<&str>,
+    last: &str,
+) -> Result<Referrers> {
     if inside.registry.cmk.is_some() {
         return Err(ContentError::Unsupported("referrers".to_owned()).into());
     }
-    let found =
-        store::registry::content::referrers(&mut cx.tx, inside.registry.id, repository, subject.as_str()).await?;
-    found
-        .iter()
-        .map(|manifest| {
-            let about = about(inside, manifest)?;
+    let registry = inside.registry.id;
+    let ids = store::registry::content::referrers(&mut cx.tx, registry, repository, subject.as_str(), last).await?;
+    let mut found = Referrers::default();
+    let mut size = 0;
+    let mut seen = None;
+    for id in ids {
+        let Some(manifest) = store::registry::content::manifest_for_list(&mut cx.tx, id).await? else { continue };
+        let about = about(inside, &manifest, &["artifactType", "annotations"])?;
+        if artifact_type.is_none_or(|wanted| about.get("artifactType").and_then(Value::as_str) == Some(wanted)) {
             let mut descriptor =
                 json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": manifest.size});
-            for name in ["artifactType", "annotations"] {
-                if let Some(value) = about.get(name) {
-                    descriptor[name] = value.clone();
-                }
+            for (name, value) in about {
+                descriptor[name] = value;
             }
-            Ok(descriptor)
-        })
-        .collect()
+            let descriptor = descriptor.to_string();
+            size += descriptor.len();
+            if size > MANIFEST_LIMIT && !found.descriptors.is_empty() {
+                found.last = seen;
+                return Ok(found);
+            }
+            found.descriptors.push(descriptor);
+        }
+        seen = Some(manifest.digest);
+    }
+    Ok(found)
 }

@@ -14,6 +14,9 @@ use crate::domain::registry::content::{Attributes, Digest};
 use crate::store;
 pub use crate::store::registry::content::{Order, Repository, Tag};
 
+/// Bytes of a page at most, unless a single row is larger. [inferred]
+const PAGE_SIZE: usize = 4 * 1024 * 1024;
+
 /// A page of a list.
 #[derive(Debug, Clone)]
 pub struct Page {
@@ -100,29 +103,72 @@ pub struct Described {
     pub verdict: Option<String>,
 }
 
-async fn describe(cx: &mut Cx, inside: &Inside, manifest: store::registry::content::Manifest) -> Result<Described> {
-    let about = manifests::about(inside, &manifest)?;
+/// What lists of manifests tell of each, and what is told of one alone beside that.
+const ABOUT: [&str; 4] = ["architecture", "os", "configMediaType", "references"];
+
+async fn describe(
+    cx: &mut Cx,
+    inside: &Inside,
+    manifest: store::registry::content::Manifest,
+    about: &[&str],
+) -> Result<Described> {
+    let about = manifests::about(inside, &manifest, about)?;
     let tags = store::registry::content::tags_of(&mut cx.tx, manifest.id).await?;
     let verdict = manifests::verdict(inside, &manifest)?;
     Ok(Described { manifest, about, tags, verdict })
 }
 
-/// Manifests of a repository.
+/// Manifests of a repository, each as `show` shows it, by its digest. A page ends early where it becomes large.
 pub async fn manifests(
     cx: &mut Cx,
     inside: &Inside,
     name: &str,
-    page: &Page,
-    order: Order,
-) -> Result<Listed<Described>> {
+    (page, order): (&Page, Order),
+    show: impl Fn(&Described) -> String,
+) -> Result<Listed<(String, String)>> {
     let repository = known(cx, inside, name).await?;
-    let rows = store::registry::content::manifests(&mut cx.tx, repository.id, &page.last, page.asked(), order).await?;
-    let listed = page.cut(rows);
-    let mut rows = Vec::with_capacity(listed.rows.len());
-    for manifest in listed.rows {
-        rows.push(describe(cx, inside, manifest).await?);
+    let ids = store::registry::content::manifests(&mut cx.tx, repository.id, &page.last, page.asked(), order).await?;
+    let ids = page.cut(ids);
+    let mut listed = Listed { rows: Vec::new(), more: ids.more };
+    let mut size = 0;
+    for id in ids.rows {
+        let Some(manifest) = store::registry::content::manifest_for_list(&mut cx.tx, id).await? else { continue };
+        let described = describe(cx, inside, manifest, &ABOUT[..3]).await?;
+        let shown = show(&described);
+        size += shown.len();
+        if size > PAGE_SIZE && !listed.rows.is_empty() {
+            listed.more = true;
+            return Ok(listed);
+        }
+        listed.rows.push((described.manifest.digest, shown));
     }
-    Ok(Listed { rows, more: listed.more })
+    Ok(listed)
+}
+
+/// Names of tags. A page ends early where it becomes large.
+pub async fn tag_names(cx: &mut Cx, inside: &Inside, name: &str, page: &Page) -> Result<Listed<String>> {
+    /// Names read at a time.
+    const STEP: u64 = 1000;
+    let repository = known(cx, inside, name).await?;
+    let mut listed: Listed<String> = Listed { rows: Vec::new(), more: false };
+    let mut size = 0;
+    loop {
+        let last = listed.rows.last().unwrap_or(&page.last).clone();
+        let left = page.asked().saturating_sub(listed.rows.len() as u64).min(STEP);
+        let names = store::registry::content::tag_names(&mut cx.tx, repository.id, &last, left).await?;
+        let ended = (names.len() as u64) < STEP;
+        for tag in names {
+            size += tag.len();
+            if size > PAGE_SIZE && !listed.rows.is_empty() {
+                listed.more = true;
+                return Ok(listed);
+            }
+            listed.rows.push(tag);
+        }
+        if ended || listed.rows.len() as u64 >= page.asked() {
+            return Ok(page.cut(listed.rows));
+        }
+    }
 }
 
 /// One manifest.
@@ -130,7 +176,7 @@ pub async fn manifest(cx: &mut Cx, inside: &Inside, name: &str, digest: &Digest)
     let repository = known(cx, inside, name).await?;
     let found = store::registry::content::find_manifest(&mut cx.tx, repository.id, digest.as_str()).await?;
     let found = found.ok_or_else(|| ContentError::ManifestUnknown("manifest unknown".to_owned()))?;
-    describe(cx, inside, found).await
+    describe(cx, inside, found, &ABOUT).await
 }
 
 /// What attributes belong to.

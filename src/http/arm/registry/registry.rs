@@ -176,9 +176,12 @@ struct Write {
 }
 
 async fn write(arm: &mut Arm, group: &str, registry: String) -> Result<Answer> {
-    let body = canonical_body(arm.object().await?);
+    let mut body = canonical_body(arm.object().await?);
     arm.require_region(&body, REGISTRIES)?;
-    let properties = body["properties"].as_object().cloned().unwrap_or_default();
+    let properties = match body["properties"].take() {
+        Value::Object(properties) => properties,
+        _ => Map::new(),
+    };
     let patch = arm.method == Method::PATCH;
     let write = Write {
         patch,
@@ -189,7 +192,7 @@ async fn write(arm: &mut Arm, group: &str, registry: String) -> Result<Answer> {
             location: body["location"].as_str().map(str::to_owned),
             sku: body["sku"]["name"].as_str().map(str::to_owned),
             tags: tags(&body),
-            identity: body.get("identity").cloned(),
+            identity: body.get_mut("identity").map(Value::take),
             properties,
         },
         api_version: arm.api_version.clone(),
@@ -252,7 +255,7 @@ fn canonical_body(body: Value) -> Value {
         map.into_iter()
             .map(|(name, value)| {
                 let known = top.iter().find(|n| n.eq_ignore_ascii_case(&name)).map_or(name, |n| (*n).to_owned());
-                let value = if known == "properties" { canonical(&value) } else { value };
+                let value = if known == "properties" { canonical(value) } else { value };
                 (known, value)
             })
             .collect(),
