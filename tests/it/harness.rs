@@ -65,7 +65,9 @@ impl World {
     }
 
     fn run(dir: &Path, options: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_acrite"))
+        // Another build can be held against the same tests.
+        let built = std::env::var_os("ACRITE_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_acrite").into());
+        let mut process = Command::new(built)
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(dir)
             .args(options)

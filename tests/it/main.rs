@@ -43,3 +43,4 @@ mod streams;
 mod template_bounds;
 mod template_functions;
 mod upstream;
+mod worst_requests;
