@@ -3,7 +3,7 @@
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::harness::{MANIFEST, Person, World, digest, good, group_path, refused};
+use crate::harness::{MANIFEST, Person, World, digest, good, group_path, refused, registry_path};
 
 /// The base64url of so many bytes of ones.
 fn number(bytes: usize) -> String {
@@ -178,4 +178,51 @@ async fn a_list_of_large_deployments_comes_in_pages() {
         assert_eq!(page.is_some(), seen.len() < 3);
     }
     assert_eq!(seen, ["c", "b", "a"], "the newest first");
+}
+
+#[tokio::test]
+async fn dates_at_the_ends_of_time_are_dates() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_vault("vault1", false).await;
+    for (number, at) in [i64::MIN, i64::MAX, 0, -1].into_iter().enumerate() {
+        let attributes = json!({"nbf": at, "exp": at});
+        let secret = json!({"value": "v", "attributes": attributes});
+        good(me.vault(Method::PUT, "vault1", &format!("secrets/s{number}"), secret).await).await;
+        let key = format!("keys/k{number}");
+        let wanted = json!({"kty": "EC", "crv": "P-256", "attributes": attributes});
+        good(me.vault(Method::POST, "vault1", &format!("{key}/create"), wanted).await).await;
+        let policy = json!({"lifetimeActions": [{"trigger": {"timeAfterCreate": "P30D"}, "action": {"type": "Rotate"}}], "attributes": {}});
+        good(me.vault(Method::PUT, "vault1", &format!("{key}/rotationpolicy"), policy).await).await;
+        good(me.vault(Method::GET, "vault1", &key, Value::Null).await).await;
+        good(me.vault(Method::DELETE, "vault1", &key, Value::Null).await).await;
+    }
+    for span in ["P9999999999999999999D", "PT9223372036854775807S", "-P1D", "P0D"] {
+        let policy = json!({"lifetimeActions": [], "attributes": {"expiryTime": span}});
+        me.make_key("vault1", "policy").await;
+        assert_eq!(refused(me.vault(Method::PUT, "vault1", "keys/policy/rotationpolicy", policy).await).await.0, 400);
+    }
+}
+
+#[tokio::test]
+async fn documents_do_not_grow_change_by_change() {
+    let world = World::new();
+    let me = world.developer().await;
+    let made = good(me.graph(Method::POST, "applications", json!({"displayName": "a"})).await).await;
+    let path = format!("applications/{}", made["id"].as_str().unwrap());
+    let change = |number: usize| json!({format!("p{number}"): "x".repeat(300_000)});
+    for number in 0..3 {
+        assert_eq!(me.graph(Method::PATCH, &path, change(number)).await.status(), 204);
+    }
+    assert_eq!(me.graph(Method::PATCH, &path, change(3)).await.status(), 413);
+
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    let change = |number: usize| json!({"properties": {format!("p{number}"): "x".repeat(3_500_000)}});
+    let mut last = 0;
+    for number in 0..3 {
+        last = me.arm(Method::PATCH, &registry_path("reg01"), change(number)).await.status().as_u16();
+    }
+    assert_eq!(last, 413);
 }

@@ -47,13 +47,17 @@ fn merge(document: &mut Value, change: &Map<String, Value>) {
     }
 }
 
+/// Memory that the document of a directory object may take. [inferred: Azure counts 1200 entries of a manifest] Lists go
+/// through all objects.
+const DOCUMENT_LIMIT: usize = 1024 * 1024;
+
 /// Lays a change over an application's or principal's document.
 fn lay_over(cx: &Cx, doc: &mut Value, mut change: Map<String, Value>) -> Result<()> {
     if let Some(sent) = change.get_mut("keyCredentials") {
         certificate::complete_key_credentials(doc, sent, || cx.guid())?;
     }
     merge(doc, &change);
-    if doc.as_object().is_some_and(|members| !json::may_be_kept(members)) {
+    if doc.as_object().is_some_and(|members| !json::may_be_kept(members, DOCUMENT_LIMIT)) {
         return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
     }
     Ok(())

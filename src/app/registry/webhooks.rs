@@ -34,6 +34,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(1);
 /// Bytes of an answer that are kept.
 const BODY: usize = 64 * 1024;
+/// Bytes of a webhook's address at most. [inferred]
+const ADDRESS: usize = 2048;
 /// Bytes of a webhook's custom headers at most. [inferred: what servers take of a request's head]
 const HEADERS: usize = 16 * 1024;
 /// Bytes of a list of events at most: the newest are told.
@@ -336,7 +338,8 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
     let mut config = config_of(&cx.app, &hook)?;
     if let Some(uri) = asked.get("serviceUri").and_then(Value::as_str) {
         let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
-        if rest.is_none_or(|r| r.is_empty() || r.starts_with('/')) {
+        if uri.len() > ADDRESS || rest.is_none_or(|r| r.is_empty() || r.starts_with('/')) {
+            let uri: String = uri.chars().take(ADDRESS).collect();
             return Err(wrong("serviceUri", format!("'{uri}' is not an address of http or https")).into());
         }
         config["serviceUri"] = json!(uri);

@@ -151,6 +151,7 @@ pub async fn set(cx: &mut Cx, vault: &str, name: &str, value: &str, change: Chan
 /// The same without a gate: resource management asks its own, and passes the vault's firewall (keyvault.md C.4).
 pub async fn put(cx: &mut Cx, vault: Vault, name: &str, value: &str, change: Change) -> Result<Found> {
     secret::check_value(value)?;
+    change.check()?;
     let secret = match nameable(cx, &vault, name).await? {
         Some(secret) => secret,
         None => insert(cx, &vault, name).await?,
@@ -178,6 +179,7 @@ pub async fn put(cx: &mut Cx, vault: Vault, name: &str, value: &str, change: Cha
 pub async fn update(cx: &mut Cx, vault: &str, name: &str, version: Option<&str>, change: Change) -> Result<Found> {
     let vault = admit(cx, vault, Permission::SECRET_UPDATE, Some(name)).await?;
     let (secret, mut version) = lookup(cx, &vault, name, version).await?;
+    change.check()?;
     version.change(change, cx.now);
     store::vault::secrets::update_version(&mut cx.tx, &version).await?;
     Ok((vault, secret, version))

@@ -122,7 +122,7 @@ async fn change(cx: &mut Cx, mut vault: Vault, tags: Option<Value>, properties: 
 }
 
 fn touched(cx: &Cx, vault: Vault) -> Result<Vault> {
-    if !json::may_be_kept(&vault.properties) {
+    if !json::may_be_kept(&vault.properties, json::DOCUMENT_LIMIT) {
         return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
     }
     Ok(Vault { modified_by: cx.caller.name.clone(), modified_at: cx.now, ..vault })

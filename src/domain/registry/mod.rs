@@ -220,7 +220,7 @@ pub fn settle(
         }
     }
     values::check(registry, &mut settled)?;
-    if !json::may_be_kept(&settled) {
+    if !json::may_be_kept(&settled, json::DOCUMENT_LIMIT) {
         return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
     }
     let status =

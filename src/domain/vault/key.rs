@@ -162,6 +162,7 @@ impl Wanted {
     /// Whether the vault can have such a key. The texts for HSM types are our own (keyvault.md H.4); those
     /// about release policies are recorded.
     pub fn check(&self, premium: bool) -> Result<()> {
+        check_policy(self.release_policy.as_ref())?;
         if self.hsm && !premium {
             let text = format!("Key type {} is not supported on a vault of the standard SKU.", self.kty());
             return Err(KeyError::BadParameter(text).into());
@@ -178,18 +179,32 @@ fn bad<T>(text: &str) -> Result<T> {
     Err(KeyError::BadParameter(text.to_owned()).into())
 }
 
+/// Bytes of a release policy at most. [inferred] Every version of a key has its own.
+const POLICY_LIMIT: usize = 64 * 1024;
+
+fn check_policy(policy: Option<&Value>) -> Result<()> {
+    match policy.map(|policy| policy.to_string().len()) {
+        Some(length) if length > POLICY_LIMIT => bad("Property release_policy has invalid value\r\n"),
+        _ => Ok(()),
+    }
+}
+
 /// Reads `key_ops`, in the spelling Key Vault answers with. `import` and `export` are operations of HSM
 /// keys that only Managed HSM performs.
 pub fn operations(words: &[&str]) -> Result<Vec<String>> {
     let known = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "export"];
-    let spelled = words.iter().map(|word| {
-        known
-            .iter()
-            .find(|k| k.eq_ignore_ascii_case(word))
-            .map(|k| (*k).to_owned())
-            .ok_or_else(|| KeyError::BadParameter(format!("Property key_ops has invalid value: {word}\r\n")).into())
-    });
-    spelled.collect()
+    let mut spelled = Vec::new();
+    for word in words {
+        let Some(operation) = known.iter().find(|k| k.eq_ignore_ascii_case(word)) else {
+            let word: String = word.chars().take(100).collect();
+            return Err(KeyError::BadParameter(format!("Property key_ops has invalid value: {word}\r\n")).into());
+        };
+        // Each once, however often it is said.
+        if !spelled.iter().any(|s: &String| s == operation) {
+            spelled.push((*operation).to_owned());
+        }
+    }
+    Ok(spelled)
 }
 
 /// A key version.
@@ -266,6 +281,7 @@ impl Version {
 
     /// Applies an update.
     pub fn change(&mut self, change: Change, now: Timestamp) -> Result<()> {
+        check_policy(change.release_policy.as_ref())?;
         if let Some(policy) = change.release_policy {
             // What is immutable of it is told by the policy itself [recorded].
             if self.doc["release_policy"]["immutable"] == true && self.doc["release_policy"] != policy {

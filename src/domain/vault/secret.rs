@@ -10,6 +10,9 @@ use crate::domain::world::time::Timestamp;
 /// Bytes of a value at most [docs: 25 KB].
 const VALUE_LIMIT: usize = 25 * 1024;
 
+/// Characters of a content type at most [docs].
+const CONTENT_TYPE_LIMIT: usize = 255;
+
 /// Refuses a value that no secret can have. The text is our own (keyvault.md H.4).
 pub fn check_value(value: &str) -> Result<()> {
     if value.len() > VALUE_LIMIT {
@@ -17,6 +20,18 @@ pub fn check_value(value: &str) -> Result<()> {
         return Err(KeyError::BadParameter(text).into());
     }
     Ok(())
+}
+
+impl Change {
+    /// Refuses what no secret can have.
+    pub fn check(&self) -> Result<()> {
+        match self.content_type.as_ref().map(|kind| kind.chars().count()) {
+            Some(length) if length > CONTENT_TYPE_LIMIT => {
+                Err(KeyError::BadParameter("Property contentType has invalid value\r\n".to_owned()).into())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A secret: a name, and what holds for all its versions.

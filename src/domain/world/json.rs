@@ -62,13 +62,13 @@ pub fn size(value: &Value) -> Option<usize> {
     Some(VALUE.saturating_add(points_to(value, 0)?))
 }
 
-/// Whether a document that is kept, and grows change by change, still takes no more than one may.
+/// Whether a document that is kept, and grows change by change, takes no more than `limit` bytes of memory.
 #[must_use]
-pub fn may_be_kept(members: &Map<String, Value>) -> bool {
+pub fn may_be_kept(members: &Map<String, Value>, limit: usize) -> bool {
     let size = members.iter().try_fold(map_size(members.len()), |sum, (name, value)| {
         Some(sum + text_size(name.len()) + points_to(value, 1)?)
     });
-    size.is_some_and(|size| size <= DOCUMENT_LIMIT)
+    size.is_some_and(|size| size <= limit)
 }
 
 fn points_to(value: &Value, depth: usize) -> Option<usize> {

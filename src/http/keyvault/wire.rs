@@ -168,10 +168,7 @@ pub fn update(body: &Value) -> Result<Change> {
 pub fn secret_change(body: &Value) -> Result<secret::Change> {
     let attributes = attributes(body)?;
     Ok(secret::Change {
-        // At most 255 characters [docs].
-        content_type: optional(body, "contentType", |v| {
-            v.as_str().filter(|t| t.chars().count() <= 255).map(str::to_owned)
-        })?,
+        content_type: text(body, "contentType")?,
         enabled: attributes.enabled,
         not_before: attributes.not_before,
         expires: attributes.expires,

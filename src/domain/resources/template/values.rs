@@ -35,7 +35,8 @@ pub fn kind(value: &Value) -> &'static str {
 #[must_use]
 pub fn clipped(mut message: String) -> String {
     if message.len() > MESSAGE_LIMIT {
-        message.truncate(message.floor_char_boundary(MESSAGE_LIMIT));
+        let end = (0..=MESSAGE_LIMIT).rev().find(|at| message.is_char_boundary(*at));
+        message.truncate(end.unwrap_or(0));
         message.push('…');
     }
     message

@@ -9,7 +9,7 @@ use crate::app::vault::{keys, vaults};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
-use crate::domain::vault::key::{Attributes, Key, Material, Version, Wanted};
+use crate::domain::vault::key::{Attributes, Key, Material, Version, Wanted, operations};
 use crate::domain::world::crypto::Curve;
 use crate::domain::world::name;
 use crate::http::arm::Arm;
@@ -64,12 +64,13 @@ fn wanted(body: &Value) -> Result<Wanted> {
         }
         _ => return Err(invalid("kty", "use RSA, RSA-HSM, EC or EC-HSM").into()),
     };
-    let operations = properties["keyOps"].as_array();
+    let key_ops = properties["keyOps"].as_array();
+    let key_ops = key_ops.map(|ops| ops.iter().filter_map(Value::as_str).collect::<Vec<_>>());
     let attributes = &properties["attributes"];
     Ok(Wanted {
         material,
         hsm: kty.ends_with("-HSM"),
-        key_ops: operations.map(|ops| ops.iter().filter_map(Value::as_str).map(str::to_owned).collect()),
+        key_ops: key_ops.map(|ops| operations(&ops)).transpose()?,
         attributes: Attributes {
             enabled: attributes["enabled"].as_bool(),
             not_before: attributes["nbf"].as_i64(),
