@@ -24,6 +24,7 @@ use tower::Service;
 
 use crate::net::framing::without_forbidden_body;
 use crate::net::outbound::Refusal;
+use crate::net::pace::{PAUSE, Untaken, hurried};
 use crate::net::site::{Site, is_loopback, origin_form, same_certificate};
 use crate::net::{FIRST_WORD, GRACE, Server};
 
@@ -111,7 +112,10 @@ impl Conversation {
 
     async fn requests(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let server = self.server.clone();
-        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let untaken = Untaken::new(PAUSE);
+        let watch = untaken.clone();
+        let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(watch.clone());
             let this = self.clone();
             async move {
                 let method = request.method().clone();
@@ -123,6 +127,10 @@ impl Conversation {
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = &mut connection => ended,
+            () = untaken.too_long() => {
+                tracing::debug!("a client took nothing more of its answer");
+                return;
+            }
             () = server.stopping() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
@@ -183,7 +191,8 @@ impl Conversation {
         Site { host, port: None }
     }
 
-    /// Lets `router` answer. It sees the path alone as the URI, the host as `Host`, and the client's address.
+    /// Lets `router` answer. It sees the path alone as the URI, the host as `Host`, and the client's address. Neither
+    /// the request nor the answer may stand still for long.
     async fn hand_over(&self, mut router: Router, site: &Site, mut request: Request) -> Response {
         match HeaderValue::from_str(&site.to_string()) {
             Ok(host) => request.headers_mut().insert(HOST, host),
@@ -191,8 +200,12 @@ impl Conversation {
         };
         *request.uri_mut() = origin_form(request.uri());
         request.extensions_mut().insert(ConnectInfo(self.peer));
-        match router.call(request).await {
-            Ok(response) => response,
+        let untaken = request.extensions_mut().remove::<Arc<Untaken>>();
+        match router.call(request.map(|body| hurried(body, PAUSE))).await {
+            Ok(response) => match untaken {
+                Some(untaken) => response.map(|body| untaken.watched(body)),
+                None => response,
+            },
             Err(never) => match never {},
         }
     }

@@ -7,6 +7,7 @@ mod certificates;
 mod conversation;
 mod framing;
 mod outbound;
+mod pace;
 mod site;
 
 use std::io;
