@@ -5,6 +5,7 @@ pub mod children;
 pub mod cmk;
 pub mod content;
 pub mod copying;
+mod identity;
 pub mod registries;
 pub mod registry_tokens;
 pub mod replications;

@@ -3,16 +3,15 @@
 
 use serde_json::{Map, Value};
 
-use super::{children, cmk};
+use super::{children, cmk, identity};
 use crate::app::Cx;
-use crate::app::directory::identities;
 use crate::app::resources::groups;
 use crate::domain::error::{RegistryError, ResourceError};
 use crate::domain::registry::cmk::{Asked, Cmk, KeyId, KeyIdentity};
 use crate::domain::registry::envelope::Dek;
 use crate::domain::registry::{self, Registry};
 use crate::domain::world::name;
-use crate::domain::world::name::{IDENTITIES, REGISTRIES, ResourceId};
+use crate::domain::world::name::REGISTRIES;
 use crate::domain::{Error, Result};
 use crate::store;
 
@@ -124,8 +123,8 @@ async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
         modified_by: cx.caller.name.clone(),
         modified_at: cx.now,
     };
-    let identity = wanted_identity(cx, &made, wanted.identity.as_ref()).await?;
-    made.user_identities.clone_from(&identity.users);
+    let identities = identity::wanted(cx, &made, wanted.identity.as_ref()).await?;
+    made.user_identities.clone_from(&identities.users);
     match asked {
         Asked::Unchanged => made.wrapped_dek = cmk::wrap_with_platform_key(cx, &Dek::generate(&mut cx.rng()))?,
         Asked::Key { key, identity } => {
@@ -137,7 +136,7 @@ async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
             made.wrapped_dek = wrapped;
         }
     }
-    made.system_principal = system_identity(cx, &made, identity.system).await?;
+    made.system_principal = identity::system(cx, &made, identities.system).await?;
     store::registry::registries::insert(&mut cx.tx, &made).await?;
     by_name(cx, &made.name).await
 }
@@ -154,17 +153,17 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Writte
     let has_cmk = before.cmk.is_some();
     let properties =
         registry::settle(&before.name, &sku, Some(&before.properties), &wanted.properties, has_cmk, cx.now)?;
-    let identity = wanted_identity(cx, &before, wanted.identity.as_ref()).await?;
+    let identities = identity::wanted(cx, &before, wanted.identity.as_ref()).await?;
     let mut after = Registry {
         sku,
         properties,
         tags: wanted.tags.clone().unwrap_or_else(|| before.tags.clone()),
-        user_identities: identity.users.clone(),
+        user_identities: identities.users.clone(),
         modified_by: cx.caller.name.clone(),
         modified_at: cx.now,
         ..before.clone()
     };
-    let rotation = match key_wanted(cx, &before, &identity, asked).await? {
+    let rotation = match key_wanted(cx, &before, &identities, asked).await? {
         Of::Key(rotation) => rotation,
         Of::Removal(refusal) => {
             if before.cmk.as_ref().is_some_and(|cmk| cmk.identity_expires.is_none()) {
@@ -183,7 +182,7 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Writte
         Some((key, by)) => cmk::rewrap(cx, &after, &key, &by).await?,
         None => None,
     };
-    after.system_principal = system_identity(cx, &before, identity.system).await?;
+    after.system_principal = identity::system(cx, &before, identities.system).await?;
     store::registry::registries::update(&mut cx.tx, &after).await?;
     if let Some((new, wrapped)) = rewrapped {
         let new = Cmk { rotated_at: Some(cx.now), ..new };
@@ -207,7 +206,7 @@ enum Of {
 }
 
 /// The key that a change moves a registry to. The identity must be, or stay, attached (acr.md B.1 row 19).
-async fn key_wanted(cx: &mut Cx, before: &Registry, identity: &WantedIdentity, asked: Asked) -> Result<Of> {
+async fn key_wanted(cx: &mut Cx, before: &Registry, identity: &identity::Wanted, asked: Asked) -> Result<Of> {
     let expires = before.cmk.as_ref().and_then(|cmk| cmk.identity_expires);
     let identities_change =
         identity.users != before.user_identities || identity.system != before.system_principal.is_some();
@@ -245,80 +244,6 @@ async fn key_wanted(cx: &mut Cx, before: &Registry, identity: &WantedIdentity, a
     }
 }
 
-struct WantedIdentity {
-    users: Vec<String>,
-    system: bool,
-    /// The write says which identities there are to be.
-    sent: bool,
-}
-
-/// Reads `identity` of a write: type and user-assigned identities, which must exist (acr.md A.3).
-async fn wanted_identity(cx: &mut Cx, registry: &Registry, identity: Option<&Value>) -> Result<WantedIdentity> {
-    let Some(identity) = identity.filter(|i| !i.is_null()) else {
-        return Ok(WantedIdentity {
-            users: registry.user_identities.clone(),
-            system: registry.system_principal.is_some(),
-            sent: false,
-        });
-    };
-    let refused =
-        |message: &str| ResourceError::IdentityOperation { resource: registry.arm_id(), message: message.to_owned() };
-    let kind = identity["type"].as_str().unwrap_or("None").to_ascii_lowercase();
-    let words: Vec<&str> = kind.split(',').map(str::trim).collect();
-    if let Some(unknown) = words.iter().find(|w| !["none", "systemassigned", "userassigned", ""].contains(w)) {
-        return Err(refused(&format!("The identity type '{unknown}' is not valid.")).into());
-    }
-    let system = words.contains(&"systemassigned");
-    let named: Vec<String> = identity["userAssignedIdentities"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| !value.is_null() || kind.contains("userassigned"))
-        .map(|(id, _)| id.clone())
-        .collect();
-    if !words.contains(&"userassigned") {
-        if !named.is_empty() {
-            let text = "The request format was unexpected, a non-UserAssigned identity type should not contain: userAssignedIdentities";
-            return Err(refused(text).into());
-        }
-        return Ok(WantedIdentity { users: Vec::new(), system, sent: true });
-    }
-    if named.is_empty() {
-        return Err(refused("The request format was unexpected : Request requires identities to be assigned.").into());
-    }
-    let mut users: Vec<String> = Vec::new();
-    for id in named {
-        let known = registry.user_identities.iter().find(|k| k.eq_ignore_ascii_case(&id)).cloned();
-        let parsed = ResourceId::parse(&id).filter(|p| p.is(IDENTITIES));
-        let found = match &parsed {
-            Some(p) => identities::find(cx, &p.group, &p.name).await?,
-            None => None,
-        };
-        // One that is attached already may have been deleted since; it stays until it is taken off.
-        match (known, found) {
-            (Some(known), _) => users.push(known),
-            (None, Some(found)) => users.push(name::identity_id(&found.group, &found.name)),
-            (None, None) => return Err(refused(&format!("The identity '{id}' could not be found.")).into()),
-        }
-    }
-    users.sort();
-    users.dedup();
-    Ok(WantedIdentity { users, system, sent: true })
-}
-
-/// Makes or removes the system-assigned identity's principal. Returns its object id.
-async fn system_identity(cx: &mut Cx, registry: &Registry, wanted: bool) -> Result<Option<String>> {
-    match (&registry.system_principal, wanted) {
-        (Some(id), true) => Ok(Some(id.clone())),
-        (Some(id), false) => {
-            store::directory::delete(&mut cx.tx, id).await?;
-            Ok(None)
-        }
-        (None, true) => Ok(Some(identities::add_managed(cx, &registry.name, &registry.arm_id()).await?.object_id)),
-        (None, false) => Ok(None),
-    }
-}
-
 /// Removes a registry and all rows of its content. The files go once this is committed (see `content::sweep`).
 pub async fn remove(cx: &mut Cx, registry: &Registry) -> Result<()> {
     if let Some(principal) = &registry.system_principal {
@@ -340,6 +265,7 @@ pub async fn name_is_free(cx: &mut Cx, name: &str) -> Result<bool> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use crate::app::directory::identities;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use serde_json::json;
