@@ -306,7 +306,8 @@ mod tests {
         json!({"encryption": {"status": "enabled", "keyVaultProperties": {"keyIdentifier": key, "identity": client}}})
     }
 
-    async fn make_key(bed: &Bed, key: &str) {
+    /// A new version of a key: its id.
+    async fn make_key(bed: &Bed, key: &str) -> String {
         let attributes = Attributes::default();
         let wanted = WantedKey {
             material: Material::Rsa(2048),
@@ -319,7 +320,7 @@ mod tests {
         let asked = (key.to_owned(), wanted);
         let me = me();
         let made = bed.app.change(&me, &asked, |cx, (key, wanted)| Box::pin(keys::create(cx, "vault1", key, wanted)));
-        made.await.unwrap();
+        made.await.unwrap().2.version
     }
 
     /// The registry under the key `k1`, followed to its newest versions, used through the first of two identities.
@@ -415,13 +416,16 @@ mod tests {
     #[tokio::test]
     async fn changes_of_one_registry_take_turns() {
         let bed = Bed::new().await;
-        let [client, other] = stage(&bed).await;
-        let moves: Vec<Wanted> = (0..24)
-            .map(|n| asked(under(if n % 2 == 0 { "k1" } else { "k2" }, if n % 3 == 0 { &client } else { &other })))
-            .collect();
-        let moves = moves
-            .iter()
-            .map(|wanted| async { bed.app.change(&me(), wanted, |cx, wanted| Box::pin(patch(cx, wanted))).await });
+        let clients = stage(&bed).await;
+        // More moves to different places than one change has attempts.
+        let mut keys = vec!["k1".to_owned()];
+        for _ in 0..7 {
+            keys.push(format!("k1/{}", make_key(&bed, "k1").await));
+        }
+        let moves: Vec<Wanted> =
+            keys.iter().flat_map(|key| clients.iter().map(|client| asked(under(key, client)))).collect();
+        let me = me();
+        let moves = moves.iter().map(|wanted| bed.app.change(&me, wanted, |cx, wanted| Box::pin(patch(cx, wanted))));
         for moved in futures_util::future::join_all(moves).await {
             moved.unwrap();
         }
