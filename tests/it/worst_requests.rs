@@ -340,7 +340,7 @@ async fn no_request_takes_more_than_its_share_of_memory() {
     let cases = [keyvault(), arm_documents(), templates::templates(), registries::registries(), the_rest()].concat();
     let mut there: Option<(Ask, tempfile::TempDir)> = None;
     let mut worst = Vec::new();
-    println!("{:<48} {:>9}  {:>6}  answer", "request", "MiB", "s");
+    eprintln!("{:<48} {:>9}  {:>6}  answer", "request", "MiB", "s");
     for (name, before, ask) in cases.into_iter().filter(|case| case.0.contains(&only)) {
         // Requests that want the same to be there come one after the other, each to a new process on one data folder.
         let dir = match there.take().filter(|(made, _)| std::ptr::fn_addr_eq(*made, before)) {
@@ -356,7 +356,7 @@ async fn no_request_takes_more_than_its_share_of_memory() {
         let world = World::on(dir.path(), &[]);
         let began = std::time::Instant::now();
         let (mib, answer) = measured(&world, ask).await;
-        println!("{name:<48} {mib:>9.1}  {:>6.1}  {answer}", began.elapsed().as_secs_f64());
+        eprintln!("{name:<48} {mib:>9.1}  {:>6.1}  {answer}", began.elapsed().as_secs_f64());
         if mib > LIMIT {
             worst.push(name);
         }
