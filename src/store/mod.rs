@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqlSafeStr as _, Sqlite, SqliteConnection};
@@ -230,9 +229,4 @@ impl Tx {
         });
         ending.await.map_err(Error::internal)?
     }
-}
-
-/// A JSON column.
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or(Value::Null)
 }

@@ -138,9 +138,9 @@ async fn rows(dir: &Path) -> Vec<String> {
                 let kind = if value.is_null() { "NULL".to_owned() } else { value.type_info().name().to_owned() };
                 let value = match kind.as_str() {
                     "NULL" => "-".to_owned(),
-                    "INTEGER" | "BOOLEAN" => row.get::<i64, _>(number).to_string(),
+                    "INTEGER" | "BOOLEAN" => row.try_get::<i64, _>(number).unwrap().to_string(),
                     "BLOB" => "bytes".to_owned(),
-                    _ => row.get::<String, _>(number),
+                    _ => row.try_get::<String, _>(number).unwrap(),
                 };
                 text.push_str(&format!(" {}={value}", column.name()));
             }

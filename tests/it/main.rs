@@ -15,6 +15,7 @@ mod cmk_lifecycle;
 mod cmk_revocation;
 mod conditions;
 mod crash;
+mod damaged;
 mod data_folder;
 mod deployments;
 mod disabled;

@@ -122,7 +122,9 @@ async fn leave_to_open(cx: &mut Cx, registry: &Registry) -> Result<Leave> {
 }
 
 fn opened(handle: &keys::Handle, wrapped: &[u8]) -> Result<Dek> {
-    Dek::from_unwrapped(&Zeroizing::new(handle.run(WRAP_ALGORITHM, wrapped)?))
+    // The key may be used, and was: what it does not unwrap is damaged.
+    let damaged = |why| Error::Internal(format!("a registry's wrapped data key is damaged: {why}"));
+    Dek::from_unwrapped(&Zeroizing::new(handle.run(WRAP_ALGORITHM, wrapped).map_err(damaged)?))
 }
 
 /// What the platform key's envelope is bound to.

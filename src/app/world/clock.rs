@@ -40,9 +40,9 @@ impl Clock {
         let kept = store::world::values::get(&mut tx, "clock").await?;
         drop(tx);
         let machine = machine();
-        let mut setting = kept
-            .and_then(|bytes| serde_json::from_slice::<ClockSetting>(&bytes).ok())
-            .unwrap_or_else(|| ClockSetting::real(machine));
+        let damaged = |why| Error::Internal(format!("the database is damaged: the clock's setting: {why}"));
+        let kept = kept.map(|bytes| serde_json::from_slice::<ClockSetting>(&bytes).map_err(damaged)).transpose()?;
+        let mut setting = kept.unwrap_or_else(|| ClockSetting::real(machine));
         if let Some(start) = start {
             let at = start.at.unwrap_or_else(|| setting.at(machine));
             setting = ClockSetting { machine, simulated: at, rate: start.rate, frozen: start.frozen };

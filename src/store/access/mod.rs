@@ -2,12 +2,12 @@
 //! Must not know: what a role permits.
 
 use serde_json::Value;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::access::role::Role;
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
 /// A role held by a principal at a scope.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,18 +40,18 @@ impl Assignment {
     }
 }
 
-fn assignment(row: &SqliteRow) -> Assignment {
-    Assignment {
-        name: row.get("name"),
-        scope: row.get("scope"),
-        role_id: row.get("role_id"),
-        principal_id: row.get("principal_id"),
-        principal_type: row.get("principal_type"),
-        created_by: row.get("created_by"),
-        created_at: Timestamp(row.get("created_at")),
-        updated_at: Timestamp(row.get("updated_at")),
-        doc: json(row.get("doc")),
-    }
+fn assignment(row: &SqliteRow) -> Result<Assignment> {
+    Ok(Assignment {
+        name: row.cell("name")?,
+        scope: row.cell("scope")?,
+        role_id: row.cell("role_id")?,
+        principal_id: row.cell("principal_id")?,
+        principal_type: row.cell("principal_type")?,
+        created_by: row.cell("created_by")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+        doc: row.document("doc")?,
+    })
 }
 
 fn scope_key(scope: &str) -> String {
@@ -87,13 +87,13 @@ pub async fn find(tx: &mut Tx, scope: &str, name: &str) -> Result<Option<Assignm
         .bind(name.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(assignment))
+    row.as_ref().map(assignment).transpose()
 }
 
 /// All assignments, oldest first.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Assignment>> {
     let rows = sqlx::query("SELECT * FROM role_assignments ORDER BY created_at, name").fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(assignment).collect())
+    rows.iter().map(assignment).collect()
 }
 
 /// The assignments of one principal.
@@ -102,7 +102,7 @@ pub async fn of_principal(tx: &mut Tx, principal_id: &str) -> Result<Vec<Assignm
         .bind(principal_id.to_ascii_lowercase())
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(assignment).collect())
+    rows.iter().map(assignment).collect()
 }
 
 /// Removes an assignment.
@@ -142,21 +142,28 @@ pub struct CustomRole {
     pub updated_at: Timestamp,
 }
 
-fn custom_role(row: &SqliteRow) -> Option<CustomRole> {
-    let doc = json(row.get("doc"));
-    Some(CustomRole {
-        role: serde_json::from_value(doc["role"].clone()).ok()?,
-        scopes: serde_json::from_value(doc["scopes"].clone()).ok()?,
-        created_by: row.get("created_by"),
-        created_at: Timestamp(row.get("created_at")),
-        updated_at: Timestamp(row.get("updated_at")),
+/// A custom role's document.
+#[derive(serde::Deserialize)]
+struct Kept {
+    role: Role,
+    scopes: Vec<String>,
+}
+
+fn custom_role(row: &SqliteRow) -> Result<CustomRole> {
+    let Kept { role, scopes } = row.json("doc")?;
+    Ok(CustomRole {
+        role,
+        scopes,
+        created_by: row.cell("created_by")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
     })
 }
 
 /// Custom roles, oldest first.
 pub async fn custom_roles(tx: &mut Tx) -> Result<Vec<CustomRole>> {
     let rows = sqlx::query("SELECT * FROM role_definitions ORDER BY created_at, name").fetch_all(tx.conn()).await?;
-    Ok(rows.iter().filter_map(custom_role).collect())
+    rows.iter().map(custom_role).collect()
 }
 
 /// A custom role by GUID.
@@ -165,7 +172,7 @@ pub async fn custom_role_by_id(tx: &mut Tx, id: &str) -> Result<Option<CustomRol
         .bind(id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().and_then(custom_role))
+    row.as_ref().map(custom_role).transpose()
 }
 
 /// Creates or changes a custom role.

@@ -1,25 +1,25 @@
 //! User-assigned managed identities, as ARM resources.
 //! Must not know: their principals' rights.
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use crate::domain::Result;
 use crate::domain::directory::identity::Identity;
-use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
-fn identity(row: &SqliteRow) -> Identity {
-    Identity {
-        group: row.get("resource_group"),
-        name: row.get("name"),
-        location: row.get("location"),
-        tags: json(row.get("tags")),
-        properties: json(row.get("properties")),
-        principal_id: row.get("principal_id"),
-        client_id: row.get("client_id"),
-        created_by: row.get("created_by"),
-        created_at: Timestamp(row.get("created_at")),
-    }
+fn identity(row: &SqliteRow) -> Result<Identity> {
+    Ok(Identity {
+        group: row.cell("resource_group")?,
+        name: row.cell("name")?,
+        location: row.cell("location")?,
+        tags: row.json("tags")?,
+        properties: row.json("properties")?,
+        principal_id: row.cell("principal_id")?,
+        client_id: row.cell("client_id")?,
+        created_by: row.cell("created_by")?,
+        created_at: row.time("created_at")?,
+    })
 }
 
 /// An identity by group and name, case aside.
@@ -29,7 +29,7 @@ pub async fn find(tx: &mut Tx, group: &str, name: &str) -> Result<Option<Identit
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(identity))
+    row.as_ref().map(identity).transpose()
 }
 
 /// The identities of a group, or all.
@@ -38,7 +38,7 @@ pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Identity>> {
         .bind(group)
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(identity).collect())
+    rows.iter().map(identity).collect()
 }
 
 /// Creates or changes an identity.

@@ -4,24 +4,24 @@
 pub mod deleted;
 pub mod identities;
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use crate::domain::Result;
 use crate::domain::directory::applications::{Application, FederatedCredential, Password};
 use crate::domain::directory::identity::{Principal, PrincipalKind, Standing};
-use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
-fn principal(row: &SqliteRow) -> Principal {
-    Principal {
-        object_id: row.get("object_id"),
-        app_id: row.get("app_id"),
-        kind: PrincipalKind::parse(row.get("kind")).unwrap_or(PrincipalKind::Application),
-        display_name: row.get("display_name"),
-        resource_id: row.get("resource_id"),
-        created_at: Timestamp(row.get("created_at")),
-        doc: json(row.get("doc")),
-    }
+fn principal(row: &SqliteRow) -> Result<Principal> {
+    Ok(Principal {
+        object_id: row.cell("object_id")?,
+        app_id: row.cell("app_id")?,
+        kind: row.word("kind", PrincipalKind::parse)?,
+        display_name: row.cell("display_name")?,
+        resource_id: row.cell("resource_id")?,
+        created_at: row.time("created_at")?,
+        doc: row.document("doc")?,
+    })
 }
 
 /// Adds a principal.
@@ -48,7 +48,7 @@ pub async fn by_object(tx: &mut Tx, object_id: &str) -> Result<Option<Principal>
         .bind(object_id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(principal))
+    row.as_ref().map(principal).transpose()
 }
 
 /// A principal by application id.
@@ -57,7 +57,7 @@ pub async fn by_app(tx: &mut Tx, app_id: &str) -> Result<Option<Principal>> {
         .bind(app_id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(principal))
+    row.as_ref().map(principal).transpose()
 }
 
 /// Whom of the directory is meant.
@@ -84,17 +84,15 @@ pub async fn standing(tx: &mut Tx, who: Who<'_>) -> Result<Option<Standing>> {
          FROM own LEFT JOIN applications a ON a.app_id = own.app_id"
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.to_ascii_lowercase()).fetch_optional(tx.conn()).await?;
-    Ok(row.map(|row| Standing {
-        principal: principal(&row),
-        groups: serde_json::from_str(row.get("groups")).unwrap_or_default(),
-        application: row.get::<Option<&str>, _>("application").map(json),
-    }))
+    let Some(row) = row else { return Ok(None) };
+    let (groups, application) = (row.json("groups")?, row.optional_document("application")?);
+    Ok(Some(Standing { principal: principal(&row)?, groups, application }))
 }
 
 /// All principals, oldest first.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Principal>> {
     let rows = sqlx::query("SELECT * FROM principals ORDER BY created_at, object_id").fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(principal).collect())
+    rows.iter().map(principal).collect()
 }
 
 /// The principals of one kind, oldest first.
@@ -103,7 +101,7 @@ pub async fn of_kind(tx: &mut Tx, kind: PrincipalKind) -> Result<Vec<Principal>>
         .bind(kind.as_str())
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(principal).collect())
+    rows.iter().map(principal).collect()
 }
 
 /// Keeps a principal's new name and document.
@@ -156,7 +154,7 @@ pub async fn members(tx: &mut Tx, group_id: &str) -> Result<Vec<Principal>> {
     .bind(group_id)
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.iter().map(principal).collect())
+    rows.iter().map(principal).collect()
 }
 
 /// Puts a principal into a group. `false`: it was there.
@@ -188,7 +186,7 @@ pub async fn owners(tx: &mut Tx, owned_id: &str) -> Result<Vec<Principal>> {
     .bind(owned_id)
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.iter().map(principal).collect())
+    rows.iter().map(principal).collect()
 }
 
 /// Adds an owner. `false`: it was one.
@@ -217,14 +215,14 @@ pub async fn remove_owners_of(tx: &mut Tx, owned_id: &str) -> Result<()> {
     Ok(())
 }
 
-fn application(row: &SqliteRow) -> Application {
-    Application {
-        object_id: row.get("object_id"),
-        app_id: row.get("app_id"),
-        display_name: row.get("display_name"),
-        created_at: Timestamp(row.get("created_at")),
-        doc: json(row.get("doc")),
-    }
+fn application(row: &SqliteRow) -> Result<Application> {
+    Ok(Application {
+        object_id: row.cell("object_id")?,
+        app_id: row.cell("app_id")?,
+        display_name: row.cell("display_name")?,
+        created_at: row.time("created_at")?,
+        doc: row.document("doc")?,
+    })
 }
 
 /// Adds an app registration.
@@ -257,7 +255,7 @@ pub async fn application_by_object(tx: &mut Tx, object_id: &str) -> Result<Optio
         .bind(object_id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(application))
+    row.as_ref().map(application).transpose()
 }
 
 /// An app registration by application id.
@@ -266,13 +264,13 @@ pub async fn application_by_app(tx: &mut Tx, app_id: &str) -> Result<Option<Appl
         .bind(app_id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(application))
+    row.as_ref().map(application).transpose()
 }
 
 /// All app registrations, oldest first.
 pub async fn applications(tx: &mut Tx) -> Result<Vec<Application>> {
     let rows = sqlx::query("SELECT * FROM applications ORDER BY created_at, object_id").fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(application).collect())
+    rows.iter().map(application).collect()
 }
 
 /// Removes an app registration.
@@ -300,17 +298,17 @@ pub async fn add_password(tx: &mut Tx, p: &Password) -> Result<()> {
     Ok(())
 }
 
-fn password(row: &SqliteRow) -> Password {
-    Password {
-        key_id: row.get("key_id"),
-        app_id: row.get("app_id"),
-        holder: row.get("holder"),
-        display_name: row.get("display_name"),
-        hint: row.get("hint"),
-        hash: row.get("hash"),
-        starts_at: Timestamp(row.get("starts_at")),
-        ends_at: Timestamp(row.get("ends_at")),
-    }
+fn password(row: &SqliteRow) -> Result<Password> {
+    Ok(Password {
+        key_id: row.cell("key_id")?,
+        app_id: row.cell("app_id")?,
+        holder: row.cell("holder")?,
+        display_name: row.cell("display_name")?,
+        hint: row.cell("hint")?,
+        hash: row.cell("hash")?,
+        starts_at: row.time("starts_at")?,
+        ends_at: row.time("ends_at")?,
+    })
 }
 
 /// The client secrets that open an application, whether it or its service principal shows them.
@@ -319,7 +317,7 @@ pub async fn passwords(tx: &mut Tx, app_id: &str) -> Result<Vec<Password>> {
         .bind(app_id.to_ascii_lowercase())
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(password).collect())
+    rows.iter().map(password).collect()
 }
 
 /// Removes a client secret.
@@ -338,16 +336,16 @@ pub async fn remove_passwords_of(tx: &mut Tx, holder: &str) -> Result<()> {
     Ok(())
 }
 
-fn federated_credential(row: &SqliteRow) -> FederatedCredential {
-    FederatedCredential {
-        id: row.get("id"),
-        app_id: row.get("app_id"),
-        name: row.get("name"),
-        issuer: row.get("issuer"),
-        subject: row.get("subject"),
-        audiences: serde_json::from_str(row.get("audiences")).unwrap_or_default(),
-        description: row.get("description"),
-    }
+fn federated_credential(row: &SqliteRow) -> Result<FederatedCredential> {
+    Ok(FederatedCredential {
+        id: row.cell("id")?,
+        app_id: row.cell("app_id")?,
+        name: row.cell("name")?,
+        issuer: row.cell("issuer")?,
+        subject: row.cell("subject")?,
+        audiences: row.json("audiences")?,
+        description: row.cell("description")?,
+    })
 }
 
 /// The federated credentials of an application or user-assigned identity, by name.
@@ -356,7 +354,7 @@ pub async fn federated_credentials(tx: &mut Tx, app_id: &str) -> Result<Vec<Fede
         .bind(app_id.to_ascii_lowercase())
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(federated_credential).collect())
+    rows.iter().map(federated_credential).collect()
 }
 
 /// Adds a federated credential, or replaces the one of this name.

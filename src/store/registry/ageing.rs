@@ -2,12 +2,11 @@
 //! names, old upload sessions. When each is due, and its removal.
 //! Must not know: what time it is, how anything is sealed.
 
-use sqlx::Row as _;
-
 use crate::domain::registry::content::{GRACE, UPLOAD_AGE};
 use crate::domain::world::time::DAY;
 use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
 /// A manifest in the bin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +54,8 @@ const IN_BIN: &str = "coalesce(json_extract(g.properties, '$.policies.softDelete
 /// When the next thing is due.
 pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
     let sql = format!(
-        "SELECT min(at) FROM (
+        // The sum of a damaged instant may be no whole number any more.
+        "SELECT CAST(min(at) AS INTEGER) FROM (
            SELECT min(m.untagged_at + {RETENTION} * {DAY}) AS at {UNTAGGED}
            UNION ALL SELECT min(d.deleted_at + {IN_BIN} * {DAY}) FROM deleted_manifests d
              JOIN repositories r ON r.id = d.repository JOIN registries g ON g.id = r.registry
@@ -75,7 +75,7 @@ pub async fn untagged(tx: &mut Tx, now: Timestamp) -> Result<Vec<(i64, bool)>> {
          {UNTAGGED} AND m.untagged_at + {RETENTION} * {DAY} <= ?"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now.0).fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(|row| (row.get("id"), row.get("bin"))).collect())
+    rows.iter().map(|row| Ok((row.cell("id")?, row.cell("bin")?))).collect()
 }
 
 /// Empties the bin of what has lain there long enough. Returns the deleted repositories that hold nothing more.
@@ -89,7 +89,7 @@ pub async fn purge(tx: &mut Tx, now: Timestamp) -> Result<Vec<i64>> {
     remove_due(tx, "deleted_tags", now).await?;
     // Their blobs are idle from now on, unless something else names them.
     for row in purged {
-        idle(tx, row.get("repository"), row.get("named"), now).await?;
+        idle(tx, row.cell("repository")?, row.cell("named")?, now).await?;
     }
     Ok(sqlx::query_scalar(
         "SELECT id FROM repositories r WHERE gone AND NOT EXISTS (SELECT 1 FROM manifests WHERE repository = r.id)
@@ -144,7 +144,7 @@ pub async fn idle_blobs(tx: &mut Tx, now: Timestamp) -> Result<Vec<(i64, i64)>> 
         .bind(now.0 - GRACE)
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(|row| (row.get("repository"), row.get("blob"))).collect())
+    rows.iter().map(|row| Ok((row.cell("repository")?, row.cell("blob")?))).collect()
 }
 
 /// Ends upload sessions that began long ago.
@@ -215,14 +215,16 @@ pub async fn deleted_manifests(tx: &mut Tx, repository: i64) -> Result<Vec<Delet
     .bind(repository)
     .fetch_all(tx.conn())
     .await?;
-    let shown = |row: &sqlx::sqlite::SqliteRow| DeletedManifest {
-        digest: row.get("digest"),
-        media_type: row.get("media_type"),
-        image_size: row.get("image_size"),
-        created_at: Timestamp(row.get("created_at")),
-        deleted_at: Timestamp(row.get("deleted_at")),
+    let shown = |row: &sqlx::sqlite::SqliteRow| {
+        Ok(DeletedManifest {
+            digest: row.cell("digest")?,
+            media_type: row.cell("media_type")?,
+            image_size: row.cell("image_size")?,
+            created_at: row.time("created_at")?,
+            deleted_at: row.time("deleted_at")?,
+        })
     };
-    Ok(rows.iter().map(shown).collect())
+    rows.iter().map(shown).collect()
 }
 
 /// The tags of a repository in the bin, the first deleted first.
@@ -232,12 +234,11 @@ pub async fn deleted_tags(tx: &mut Tx, repository: i64) -> Result<Vec<DeletedTag
             .bind(repository)
             .fetch_all(tx.conn())
             .await?;
-    let shown = |row: &sqlx::sqlite::SqliteRow| DeletedTag {
-        name: row.get("name"),
-        digest: row.get("digest"),
-        deleted_at: Timestamp(row.get("deleted_at")),
+    let shown = |row: &sqlx::sqlite::SqliteRow| {
+        let (name, digest) = (row.cell("name")?, row.cell("digest")?);
+        Ok(DeletedTag { name, digest, deleted_at: row.time("deleted_at")? })
     };
-    Ok(rows.iter().map(shown).collect())
+    rows.iter().map(shown).collect()
 }
 
 /// Whether a digest lies in the bin.

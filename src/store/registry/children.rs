@@ -2,31 +2,28 @@
 //! Must not know: what a kind's document means.
 
 use serde_json::Value;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
-fn child(row: &SqliteRow) -> Option<Child> {
-    Some(Child {
-        id: row.get("id"),
-        registry: row.get("registry"),
-        kind: Kind::parse(row.get("kind"))?,
-        name: row.get("name"),
-        location: row.get("location"),
-        tags: json(row.get("tags")),
-        properties: match json(row.get("properties")) {
-            Value::Object(map) => map,
-            _ => serde_json::Map::new(),
-        },
-        principal: row.get("principal"),
-        sealed: row.get("sealed"),
-        created_by: row.get("created_by"),
-        created_at: Timestamp(row.get("created_at")),
-        modified_by: row.get("modified_by"),
-        modified_at: Timestamp(row.get("modified_at")),
+fn child(row: &SqliteRow) -> Result<Child> {
+    Ok(Child {
+        id: row.cell("id")?,
+        registry: row.cell("registry")?,
+        kind: row.word("kind", Kind::parse)?,
+        name: row.cell("name")?,
+        location: row.cell("location")?,
+        tags: row.json("tags")?,
+        properties: row.json("properties")?,
+        principal: row.cell("principal")?,
+        sealed: row.cell("sealed")?,
+        created_by: row.cell("created_by")?,
+        created_at: row.time("created_at")?,
+        modified_by: row.cell("modified_by")?,
+        modified_at: row.time("modified_at")?,
     })
 }
 
@@ -38,13 +35,13 @@ pub async fn find(tx: &mut Tx, registry: i64, kind: Kind, name: &str) -> Result<
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().and_then(child))
+    row.as_ref().map(child).transpose()
 }
 
 /// A child by its row id.
 pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Child>> {
     let row = sqlx::query("SELECT * FROM registry_children WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
-    Ok(row.as_ref().and_then(child))
+    row.as_ref().map(child).transpose()
 }
 
 /// A child by row id.
@@ -55,7 +52,7 @@ pub async fn find_by_id(tx: &mut Tx, registry: i64, kind: Kind, id: i64) -> Resu
         .bind(id)
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().and_then(child))
+    row.as_ref().map(child).transpose()
 }
 
 /// A registry's children of a kind, by name.
@@ -65,7 +62,7 @@ pub async fn list(tx: &mut Tx, registry: i64, kind: Kind) -> Result<Vec<Child>> 
         .bind(kind.segment())
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().filter_map(child).collect())
+    rows.iter().map(child).collect()
 }
 
 /// How many children of a kind a registry has.
@@ -131,13 +128,15 @@ pub async fn passwords(tx: &mut Tx, token: i64) -> Result<Vec<Password>> {
         .bind(token)
         .fetch_all(tx.conn())
         .await?;
-    let password = |row: &SqliteRow| Password {
-        name: row.get("name"),
-        hash: row.get("hash"),
-        created_at: Timestamp(row.get("created_at")),
-        expires_at: row.get::<Option<i64>, _>("expires_at").map(Timestamp),
+    let password = |row: &SqliteRow| {
+        Ok(Password {
+            name: row.cell("name")?,
+            hash: row.cell("hash")?,
+            created_at: row.time("created_at")?,
+            expires_at: row.optional_time("expires_at")?,
+        })
     };
-    Ok(rows.iter().map(password).collect())
+    rows.iter().map(password).collect()
 }
 
 /// Gives a token a password in place of the one with this name.

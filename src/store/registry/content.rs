@@ -1,7 +1,6 @@
 //! Repositories, blobs, manifests, tags and upload sessions.
 //! Must not know: how anything is sealed, who may see it.
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::ageing;
@@ -9,6 +8,7 @@ use crate::domain::registry::content::{Attributes, Quarantine};
 use crate::domain::registry::envelope::{Attempts, Sealed};
 use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
 /// A repository.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,59 +116,55 @@ fn signed(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-fn unsigned(row: &SqliteRow, column: &str) -> u64 {
-    u64::try_from(row.get::<i64, _>(column)).unwrap_or(0)
+fn attributes(row: &SqliteRow, column: &str) -> Result<Attributes> {
+    row.cell(column).map(Attributes::from_bits)
 }
 
-fn attributes(row: &SqliteRow, column: &str) -> Attributes {
-    Attributes::from_bits(row.get(column))
-}
-
-fn repository(row: &SqliteRow) -> Repository {
-    Repository {
-        id: row.get("id"),
-        name: row.get("name"),
-        attributes: attributes(row, "attributes"),
-        created_at: Timestamp(row.get("created_at")),
-        updated_at: Timestamp(row.get("updated_at")),
-        gone: row.get("gone"),
-    }
+fn repository(row: &SqliteRow) -> Result<Repository> {
+    Ok(Repository {
+        id: row.cell("id")?,
+        name: row.cell("name")?,
+        attributes: attributes(row, "attributes")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+        gone: row.cell("gone")?,
+    })
 }
 
 fn blob(row: &SqliteRow) -> Result<Blob> {
-    let readable = attributes(row, "attributes").read;
-    let idle_since = row.get::<Option<i64>, _>("idle_since").map(Timestamp);
-    let (id, repository) = (row.get("id"), row.get("repository"));
-    let attempts = Attempts::from_bytes(row.get("attempts"))?;
-    Ok(Blob { id, repository, size: unsigned(row, "size"), file: row.get("file"), attempts, readable, idle_since })
+    let readable = attributes(row, "attributes")?.read;
+    let idle_since = row.optional_time("idle_since")?;
+    let (id, repository) = (row.cell("id")?, row.cell("repository")?);
+    let attempts = Attempts::from_bytes(row.cell("attempts")?)?;
+    Ok(Blob { id, repository, size: row.bytes("size")?, file: row.cell("file")?, attempts, readable, idle_since })
 }
 
-fn manifest(row: &SqliteRow) -> Manifest {
-    Manifest {
-        id: row.get("id"),
-        digest: row.get("digest"),
-        media_type: row.get("media_type"),
-        size: unsigned(row, "size"),
-        image_size: unsigned(row, "image_size"),
-        sealed: Sealed::from_stored(row.get("sealed")),
-        about: Sealed::from_stored(row.get("about")),
-        subject: row.get("subject"),
-        attributes: attributes(row, "attributes"),
-        quarantine: Quarantine::parse(row.get("quarantine")).unwrap_or_default(),
-        quarantine_details: row.get::<Option<Vec<u8>>, _>("quarantine_details").map(Sealed::from_stored),
-        created_at: Timestamp(row.get("created_at")),
-        updated_at: Timestamp(row.get("updated_at")),
-    }
+fn manifest(row: &SqliteRow) -> Result<Manifest> {
+    Ok(Manifest {
+        id: row.cell("id")?,
+        digest: row.cell("digest")?,
+        media_type: row.cell("media_type")?,
+        size: row.bytes("size")?,
+        image_size: row.bytes("image_size")?,
+        sealed: Sealed::from_stored(row.cell("sealed")?),
+        about: Sealed::from_stored(row.cell("about")?),
+        subject: row.cell("subject")?,
+        attributes: attributes(row, "attributes")?,
+        quarantine: row.word("quarantine", Quarantine::parse)?,
+        quarantine_details: row.cell::<Option<Vec<u8>>>("quarantine_details")?.map(Sealed::from_stored),
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
 }
 
-fn tag(row: &SqliteRow) -> Tag {
-    Tag {
-        name: row.get("name"),
-        digest: row.get("digest"),
-        attributes: attributes(row, "attributes"),
-        created_at: Timestamp(row.get("created_at")),
-        updated_at: Timestamp(row.get("updated_at")),
-    }
+fn tag(row: &SqliteRow) -> Result<Tag> {
+    Ok(Tag {
+        name: row.cell("name")?,
+        digest: row.cell("digest")?,
+        attributes: attributes(row, "attributes")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
 }
 
 // Repositories.
@@ -180,7 +176,7 @@ pub async fn find_repository(tx: &mut Tx, registry: i64, name: &str) -> Result<O
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(repository))
+    row.as_ref().map(repository).transpose()
 }
 
 /// A repository by name, made if it is not there.
@@ -196,7 +192,7 @@ pub async fn ensure_repository(tx: &mut Tx, registry: i64, name: &str, now: Time
     .bind(now.0)
     .fetch_one(tx.conn())
     .await?;
-    Ok(repository(&row))
+    repository(&row)
 }
 
 /// Names of the repositories that hold a manifest and may be listed, after `last`, at most `limit`.
@@ -221,7 +217,7 @@ pub async fn counts(tx: &mut Tx, repository: i64) -> Result<(i64, i64)> {
     .bind(repository)
     .fetch_one(tx.conn())
     .await?;
-    Ok((row.get("manifests"), row.get("tags")))
+    Ok((row.cell("manifests")?, row.cell("tags")?))
 }
 
 /// Changes what may be done with a repository.
@@ -388,7 +384,7 @@ pub async fn manifest_by_digest(
     .bind(digest)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.as_ref().map(|row| inherited(row, manifest(row), &["repository_attributes"])))
+    row.as_ref().map(|row| inherited(row, &["repository_attributes"])).transpose()
 }
 
 /// A manifest by tag.
@@ -403,17 +399,18 @@ pub async fn manifest_by_tag(tx: &mut Tx, registry: i64, repository: &str, tag: 
     .bind(tag)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.as_ref().map(|row| inherited(row, manifest(row), &["repository_attributes", "tag_attributes"])))
+    row.as_ref().map(|row| inherited(row, &["repository_attributes", "tag_attributes"])).transpose()
 }
 
 // A lock on the repository or the tag holds for what is read through it.
-fn inherited(row: &SqliteRow, mut manifest: Manifest, columns: &[&str]) -> Manifest {
+fn inherited(row: &SqliteRow, columns: &[&str]) -> Result<Manifest> {
+    let mut manifest = manifest(row)?;
     let mut bits = manifest.attributes.bits();
     for column in columns {
-        bits &= row.get::<i64, _>(*column);
+        bits &= row.cell::<i64>(column)?;
     }
     manifest.attributes = Attributes::from_bits(bits);
-    manifest
+    Ok(manifest)
 }
 
 /// A manifest as itself, its own attributes only.
@@ -423,7 +420,7 @@ pub async fn find_manifest(tx: &mut Tx, repository: i64, digest: &str) -> Result
         .bind(digest)
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(manifest))
+    row.as_ref().map(manifest).transpose()
 }
 
 /// The first of these manifest digests (a JSON array) that the repository does not hold.
@@ -522,7 +519,7 @@ pub async fn delete_manifest(tx: &mut Tx, id: i64, bin: bool, now: Timestamp) ->
     .fetch_one(tx.conn())
     .await?;
     sqlx::query("DELETE FROM manifests WHERE id = ?").bind(id).execute(tx.conn()).await?;
-    ageing::idle(tx, row.get("repository"), row.get("named"), now).await
+    ageing::idle(tx, row.cell("repository")?, row.cell("named")?, now).await
 }
 
 /// Notes since when manifests of a repository have no tag: those that have lost or got one now.
@@ -562,8 +559,8 @@ pub async fn state_of_manifest(tx: &mut Tx, repository: i64, digest: &str) -> Re
         .bind(digest)
         .fetch_optional(tx.conn())
         .await?;
-    let quarantine = |row: &SqliteRow| Quarantine::parse(row.get("quarantine")).unwrap_or_default();
-    Ok(row.as_ref().map(|row| (attributes(row, "attributes"), quarantine(row))))
+    let state = |row: &SqliteRow| Ok((attributes(row, "attributes")?, row.word("quarantine", Quarantine::parse)?));
+    row.as_ref().map(state).transpose()
 }
 
 /// A manifest as lists need it: its own bytes, which may be many, are left out.
@@ -575,7 +572,7 @@ pub async fn manifest_for_list(tx: &mut Tx, id: i64) -> Result<Option<Manifest>>
     .bind(id)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.as_ref().map(manifest))
+    row.as_ref().map(manifest).transpose()
 }
 
 /// The ids of the manifests that refer to `subject`, oldest first, after the manifest whose digest is `last`.
@@ -676,7 +673,7 @@ pub async fn find_tag(tx: &mut Tx, repository: i64, name: &str) -> Result<Option
     .bind(name)
     .fetch_optional(tx.conn())
     .await?;
-    Ok(row.as_ref().map(tag))
+    row.as_ref().map(tag).transpose()
 }
 
 async fn tagged_manifest(tx: &mut Tx, repository: i64, name: &str) -> Result<Option<i64>> {
@@ -752,7 +749,7 @@ pub async fn tags(
         .bind(digest)
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(tag).collect())
+    rows.iter().map(tag).collect()
 }
 
 /// The names of tags that may be listed, after `last`, at most `limit`.
@@ -808,13 +805,13 @@ pub async fn find_upload(tx: &mut Tx, registry: i64, repository: &str, uuid: &st
         .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Upload {
-        uuid: row.get("uuid"),
-        repository: row.get("repository"),
-        principal: row.get("principal"),
-        size: unsigned(&row, "size"),
-        tail: Sealed::from_stored(row.get("tail")),
-        attempts: Attempts::from_bytes(row.get("attempts"))?,
-        started_at: Timestamp(row.get("started_at")),
+        uuid: row.cell("uuid")?,
+        repository: row.cell("repository")?,
+        principal: row.cell("principal")?,
+        size: row.bytes("size")?,
+        tail: Sealed::from_stored(row.cell("tail")?),
+        attempts: Attempts::from_bytes(row.cell("attempts")?)?,
+        started_at: row.time("started_at")?,
     }))
 }
 
@@ -872,7 +869,7 @@ pub async fn owner_of_file(tx: &mut Tx, name: &str) -> Result<FileOwner> {
     .bind(name)
     .fetch_one(tx.conn())
     .await?;
-    Ok(match (row.get::<bool, _>("blob"), row.get::<bool, _>("upload")) {
+    Ok(match (row.cell::<bool>("blob")?, row.cell::<bool>("upload")?) {
         (true, _) => FileOwner::Blob,
         (false, true) => FileOwner::Upload,
         (false, false) => FileOwner::Nobody,
@@ -882,7 +879,7 @@ pub async fn owner_of_file(tx: &mut Tx, name: &str) -> Result<FileOwner> {
 /// Ids and sizes of all sessions.
 pub async fn all_uploads(tx: &mut Tx) -> Result<Vec<(String, u64)>> {
     let rows = sqlx::query("SELECT uuid, size FROM uploads").fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(|row| (row.get("uuid"), unsigned(row, "size"))).collect())
+    rows.iter().map(|row| Ok((row.cell("uuid")?, row.bytes("size")?))).collect()
 }
 
 // Files to be removed.

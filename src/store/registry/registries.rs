@@ -2,53 +2,48 @@
 //! Must not know: how a data key is unwrapped, what lies in a registry.
 
 use serde_json::Value;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::registry::Registry;
 use crate::domain::registry::cmk::{Cmk, KeyId, KeyIdentity};
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::{Cells as _, readable};
 
-fn registry(row: &SqliteRow) -> Registry {
-    let key: Option<String> = row.get("cmk_key");
-    let version: Option<String> = row.get("cmk_version");
-    let identity: Option<String> = row.get("cmk_identity");
-    let rotated_at: Option<i64> = row.get("cmk_rotated_at");
-    let identity_expires: Option<i64> = row.get("cmk_identity_expires");
-    let cmk = key.as_deref().and_then(KeyId::parse).zip(version).zip(identity).map(|((key, version), identity)| Cmk {
-        key,
-        version,
-        identity: KeyIdentity::parse(&identity),
-        rotated_at: rotated_at.map(Timestamp),
-        identity_expires: identity_expires.map(Timestamp),
-    });
-    Registry {
-        id: row.get("id"),
-        name: row.get("name"),
-        group: row.get("resource_group"),
-        location: row.get("location"),
-        sku: row.get("sku"),
-        tags: json(row.get("tags")),
-        properties: match json(row.get("properties")) {
-            Value::Object(map) => map,
-            _ => serde_json::Map::new(),
-        },
-        user_identities: serde_json::from_str(row.get("user_identities")).unwrap_or_default(),
-        system_principal: row.get("system_principal"),
+fn registry(row: &SqliteRow) -> Result<Registry> {
+    let cmk = match row.cell::<Option<&str>>("cmk_key")? {
+        None => None,
+        Some(_) => Some(Cmk {
+            key: row.word("cmk_key", KeyId::parse)?,
+            version: row.cell("cmk_version")?,
+            identity: KeyIdentity::parse(row.cell("cmk_identity")?),
+            rotated_at: row.optional_time("cmk_rotated_at")?,
+            identity_expires: row.optional_time("cmk_identity_expires")?,
+        }),
+    };
+    Ok(Registry {
+        id: row.cell("id")?,
+        name: row.cell("name")?,
+        group: row.cell("resource_group")?,
+        location: row.cell("location")?,
+        sku: row.cell("sku")?,
+        tags: row.json("tags")?,
+        properties: row.json("properties")?,
+        user_identities: row.json("user_identities")?,
+        system_principal: row.cell("system_principal")?,
         cmk,
-        wrapped_dek: row.get("wrapped_dek"),
-        created_by: row.get("created_by"),
-        created_at: Timestamp(row.get("created_at")),
-        modified_by: row.get("modified_by"),
-        modified_at: Timestamp(row.get("modified_at")),
-    }
+        wrapped_dek: row.cell("wrapped_dek")?,
+        created_by: row.cell("created_by")?,
+        created_at: row.time("created_at")?,
+        modified_by: row.cell("modified_by")?,
+        modified_at: row.time("modified_at")?,
+    })
 }
 
 /// A registry by name, case aside.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Registry>> {
     let row = sqlx::query("SELECT * FROM registries WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
-    Ok(row.as_ref().map(registry))
+    row.as_ref().map(registry).transpose()
 }
 
 /// Registries by name: those of a group, or all.
@@ -57,7 +52,7 @@ pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Registry>> {
         .bind(group)
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(registry).collect())
+    rows.iter().map(registry).collect()
 }
 
 /// Adds a registry. Its row id is ignored.
@@ -164,7 +159,7 @@ pub async fn look_of(tx: &mut Tx, id: i64) -> Result<Option<Timestamp>> {
 
 /// Columns of a registry without tags and document, which a look does not need and ten thousand of which take a while
 /// to read.
-const LOOKING: &str = "id, name, resource_group, location, sku, 'null' AS tags, 'null' AS properties, user_identities,
+const LOOKING: &str = "id, name, resource_group, location, sku, '{}' AS tags, '{}' AS properties, user_identities,
     system_principal, cmk_key, cmk_version, cmk_identity, cmk_rotated_at, cmk_identity_expires, wrapped_dek, created_by,
     created_at, modified_by, modified_at, next_look";
 
@@ -172,7 +167,7 @@ const LOOKING: &str = "id, name, resource_group, location, sku, 'null' AS tags, 
 pub async fn looking(tx: &mut Tx, until: Timestamp) -> Result<Vec<(Registry, Timestamp)>> {
     let sql = format!("SELECT {LOOKING} FROM registries WHERE next_look <= ? ORDER BY next_look, id");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(until.0).fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(|row| (registry(row), Timestamp(row.get("next_look")))).collect())
+    Ok(readable(&rows, |row| Ok((registry(row)?, row.time("next_look")?))))
 }
 
 /// These registries, without tags and document.
@@ -180,7 +175,7 @@ pub async fn looking_ones(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Registry>> {
     let sql = format!("SELECT {LOOKING} FROM registries WHERE id IN (SELECT value FROM json_each(?))");
     let ids = serde_json::json!(ids).to_string();
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(registry).collect())
+    Ok(readable(&rows, registry))
 }
 
 /// Notes that all looks up to `made` are made: each registry's next one is whole hours later, after it.

@@ -1,10 +1,9 @@
 //! Deployments of templates, as they ended. What is kept of them is JSON, and stays text here: it may be large.
 //! Must not know: what a template says, how it was deployed.
 
-use sqlx::Row as _;
-
-use crate::domain::{Result, Timestamp};
+use crate::domain::{Error, Result, Timestamp};
 use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
 /// A deployment that has ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,11 +36,12 @@ pub enum Part {
 /// A part of a deployment by scope and name, case aside.
 pub async fn find(tx: &mut Tx, scope: &str, name: &str, part: Part) -> Result<Option<String>> {
     let query = match part {
-        Part::Shown => "SELECT shown FROM deployments WHERE scope = ? AND name = ?",
-        Part::Template => "SELECT template FROM deployments WHERE scope = ? AND name = ?",
-        Part::Operations => "SELECT operations FROM deployments WHERE scope = ? AND name = ?",
+        Part::Shown => "SELECT shown AS part FROM deployments WHERE scope = ? AND name = ?",
+        Part::Template => "SELECT template AS part FROM deployments WHERE scope = ? AND name = ?",
+        Part::Operations => "SELECT operations AS part FROM deployments WHERE scope = ? AND name = ?",
     };
-    Ok(sqlx::query_scalar(query).bind(scope).bind(name).fetch_optional(tx.conn()).await?)
+    let row = sqlx::query(query).bind(scope).bind(name).fetch_optional(tx.conn()).await?;
+    row.map(|row| row.json_text("part")).transpose()
 }
 
 /// A row of a list.
@@ -63,12 +63,11 @@ pub async fn list(tx: &mut Tx, scope: &str) -> Result<Vec<Row>> {
     .bind(scope)
     .fetch_all(tx.conn())
     .await?;
-    let row = |row: &sqlx::sqlite::SqliteRow| Row {
-        name: row.get("name"),
-        ended_at: Timestamp(row.get("ended_at")),
-        size: usize::try_from(row.get::<i64, _>("size")).unwrap_or(0),
+    let row = |row: &sqlx::sqlite::SqliteRow| {
+        let size = usize::try_from(row.bytes("size")?).map_err(Error::internal)?;
+        Ok(Row { name: row.cell("name")?, ended_at: row.time("ended_at")?, size })
     };
-    Ok(rows.iter().map(row).collect())
+    rows.iter().map(row).collect()
 }
 
 /// Keeps a deployment in place of the one with its name.

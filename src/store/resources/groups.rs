@@ -2,11 +2,11 @@
 //! Must not know: what lies in them.
 
 use serde_json::Value;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
 /// A resource group.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,25 +21,25 @@ pub struct Group {
     pub created_at: Timestamp,
 }
 
-fn group(row: &SqliteRow) -> Group {
-    Group {
-        name: row.get("name"),
-        location: row.get("location"),
-        tags: json(row.get("tags")),
-        created_at: Timestamp(row.get("created_at")),
-    }
+fn group(row: &SqliteRow) -> Result<Group> {
+    Ok(Group {
+        name: row.cell("name")?,
+        location: row.cell("location")?,
+        tags: row.json("tags")?,
+        created_at: row.time("created_at")?,
+    })
 }
 
 /// A group by name, case aside.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Group>> {
     let row = sqlx::query("SELECT * FROM resource_groups WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
-    Ok(row.as_ref().map(group))
+    row.as_ref().map(group).transpose()
 }
 
 /// All groups by name.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Group>> {
     let rows = sqlx::query("SELECT * FROM resource_groups ORDER BY name").fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(group).collect())
+    rows.iter().map(group).collect()
 }
 
 /// Creates or changes a group.

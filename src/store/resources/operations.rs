@@ -3,6 +3,7 @@
 
 use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
 /// Keeps an operation, whose outcome is JSON.
 pub async fn insert(tx: &mut Tx, name: &str, started_at: Timestamp, outcome: &str) -> Result<()> {
@@ -17,5 +18,6 @@ pub async fn insert(tx: &mut Tx, name: &str, started_at: Timestamp, outcome: &st
 
 /// An operation's outcome.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<String>> {
-    Ok(sqlx::query_scalar("SELECT outcome FROM operations WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?)
+    let row = sqlx::query("SELECT outcome FROM operations WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
+    row.map(|row| row.json_text("outcome")).transpose()
 }

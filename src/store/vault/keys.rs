@@ -2,47 +2,47 @@
 //! Must not know: what a sealed private key holds, what a key may do.
 
 use serde_json::{Value, json as value};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::vault::Deletion;
 use crate::domain::vault::key::{Key, Version};
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
-fn key(row: &SqliteRow) -> Key {
-    let deleted_at: Option<i64> = row.get("deleted_at");
-    let purge_at: Option<i64> = row.get("purge_at");
-    let rotate_at: Option<i64> = row.get("rotate_at");
-    let near_expiry_at: Option<i64> = row.get("near_expiry_at");
-    Key {
-        id: row.get("id"),
-        vault: row.get("vault"),
-        name: row.get("name"),
+fn key(row: &SqliteRow) -> Result<Key> {
+    let deleted_at: Option<i64> = row.cell("deleted_at")?;
+    let purge_at: Option<i64> = row.cell("purge_at")?;
+    let rotate_at: Option<i64> = row.cell("rotate_at")?;
+    let near_expiry_at: Option<i64> = row.cell("near_expiry_at")?;
+    Ok(Key {
+        id: row.cell("id")?,
+        vault: row.cell("vault")?,
+        name: row.cell("name")?,
         deleted: deleted_at.zip(purge_at).map(|(at, purge)| Deletion { at: Timestamp(at), purge_at: Timestamp(purge) }),
-        rotation_policy: row.get::<Option<&str>, _>("rotation_policy").map(json),
+        rotation_policy: row.optional_json("rotation_policy")?,
         rotate_at: rotate_at.map(Timestamp),
         near_expiry_at: near_expiry_at.map(Timestamp),
-    }
+    })
 }
 
-fn version(row: &SqliteRow) -> Version {
-    Version {
-        id: row.get("id"),
-        key: row.get("key"),
-        version: row.get("version"),
-        kty: row.get("kty"),
-        public_jwk: json(row.get("public_jwk")),
-        private_key: row.get("private_key"),
-        key_ops: serde_json::from_str(row.get("key_ops")).unwrap_or_default(),
-        enabled: row.get("enabled"),
-        not_before: row.get("not_before"),
-        expires: row.get("expires"),
-        tags: row.get::<Option<&str>, _>("tags").map(json),
-        doc: json(row.get("doc")),
-        created_at: Timestamp(row.get("created_at")),
-        updated_at: Timestamp(row.get("updated_at")),
-    }
+fn version(row: &SqliteRow) -> Result<Version> {
+    Ok(Version {
+        id: row.cell("id")?,
+        key: row.cell("key")?,
+        version: row.cell("version")?,
+        kty: row.cell("kty")?,
+        public_jwk: row.document("public_jwk")?,
+        private_key: row.cell("private_key")?,
+        key_ops: row.json("key_ops")?,
+        enabled: row.cell("enabled")?,
+        not_before: row.cell("not_before")?,
+        expires: row.cell("expires")?,
+        tags: row.optional_json("tags")?,
+        doc: row.document("doc")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
 }
 
 /// A key by name, living or deleted.
@@ -52,13 +52,13 @@ pub async fn find(tx: &mut Tx, vault: i64, name: &str) -> Result<Option<Key>> {
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(key))
+    row.as_ref().map(key).transpose()
 }
 
 /// A key by row id.
 pub async fn find_by_id(tx: &mut Tx, id: i64) -> Result<Option<Key>> {
     let row = sqlx::query("SELECT * FROM keys WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
-    Ok(row.as_ref().map(key))
+    row.as_ref().map(key).transpose()
 }
 
 /// Adds a key; gives its row id.
@@ -143,7 +143,7 @@ pub async fn find_version(tx: &mut Tx, key: i64, wanted: Option<&str>) -> Result
             sqlx::query("SELECT * FROM key_versions WHERE key = ? ORDER BY created_at DESC, id DESC LIMIT 1").bind(key)
         }
     };
-    Ok(query.fetch_optional(tx.conn()).await?.as_ref().map(version))
+    query.fetch_optional(tx.conn()).await?.as_ref().map(version).transpose()
 }
 
 /// A vault's keys by name, the living or the deleted ones, from the name `from` on.
@@ -157,7 +157,7 @@ pub async fn list(tx: &mut Tx, vault: i64, deleted: bool, from: &str, limit: i64
     .bind(limit)
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.iter().map(key).collect())
+    rows.iter().map(key).collect()
 }
 
 /// A key's versions by version id, as Azure sorts them [recorded], from `from` on.
@@ -168,7 +168,7 @@ pub async fn versions(tx: &mut Tx, key: i64, from: &str, limit: i64) -> Result<V
         .bind(limit)
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(version).collect())
+    rows.iter().map(version).collect()
 }
 
 /// Removes deleted keys whose time has come. Returns how many.
@@ -213,7 +213,7 @@ async fn due(tx: &mut Tx, column: &'static str, until: Timestamp, most: i64) -> 
          ORDER BY keys.{column}, keys.id LIMIT ?"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(until.0).bind(most).fetch_all(tx.conn()).await?;
-    Ok(rows.iter().map(key).collect())
+    rows.iter().map(key).collect()
 }
 
 /// When the next living key of a living vault rotates by its policy, or its end is told as near.

@@ -2,39 +2,39 @@
 //! Must not know: what a sealed value holds.
 
 use serde_json::Value;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::vault::Deletion;
 use crate::domain::vault::secret::{Secret, SecretVersion};
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
-fn secret(row: &SqliteRow) -> Secret {
-    let deleted_at: Option<i64> = row.get("deleted_at");
-    let purge_at: Option<i64> = row.get("purge_at");
-    Secret {
-        id: row.get("id"),
-        vault: row.get("vault"),
-        name: row.get("name"),
+fn secret(row: &SqliteRow) -> Result<Secret> {
+    let deleted_at: Option<i64> = row.cell("deleted_at")?;
+    let purge_at: Option<i64> = row.cell("purge_at")?;
+    Ok(Secret {
+        id: row.cell("id")?,
+        vault: row.cell("vault")?,
+        name: row.cell("name")?,
         deleted: deleted_at.zip(purge_at).map(|(at, purge)| Deletion { at: Timestamp(at), purge_at: Timestamp(purge) }),
-    }
+    })
 }
 
-fn version(row: &SqliteRow) -> SecretVersion {
-    SecretVersion {
-        id: row.get("id"),
-        secret: row.get("secret"),
-        version: row.get("version"),
-        sealed: row.get("sealed"),
-        content_type: row.get("content_type"),
-        enabled: row.get("enabled"),
-        not_before: row.get("not_before"),
-        expires: row.get("expires"),
-        tags: row.get::<Option<&str>, _>("tags").map(json),
-        created_at: Timestamp(row.get("created_at")),
-        updated_at: Timestamp(row.get("updated_at")),
-    }
+fn version(row: &SqliteRow) -> Result<SecretVersion> {
+    Ok(SecretVersion {
+        id: row.cell("id")?,
+        secret: row.cell("secret")?,
+        version: row.cell("version")?,
+        sealed: row.cell("sealed")?,
+        content_type: row.cell("content_type")?,
+        enabled: row.cell("enabled")?,
+        not_before: row.cell("not_before")?,
+        expires: row.cell("expires")?,
+        tags: row.optional_json("tags")?,
+        created_at: row.time("created_at")?,
+        updated_at: row.time("updated_at")?,
+    })
 }
 
 /// A secret by name, living or deleted.
@@ -44,7 +44,7 @@ pub async fn find(tx: &mut Tx, vault: i64, name: &str) -> Result<Option<Secret>>
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    Ok(row.as_ref().map(secret))
+    row.as_ref().map(secret).transpose()
 }
 
 /// Adds a secret; gives its row id.
@@ -119,7 +119,7 @@ pub async fn find_version(tx: &mut Tx, secret: i64, wanted: Option<&str>) -> Res
         None => sqlx::query("SELECT * FROM secret_versions WHERE secret = ? ORDER BY created_at DESC, id DESC LIMIT 1")
             .bind(secret),
     };
-    Ok(query.fetch_optional(tx.conn()).await?.as_ref().map(version))
+    query.fetch_optional(tx.conn()).await?.as_ref().map(version).transpose()
 }
 
 /// A vault's secrets by name, the living or the deleted ones, from the name `from` on.
@@ -133,7 +133,7 @@ pub async fn list(tx: &mut Tx, vault: i64, deleted: bool, from: &str, limit: i64
     .bind(limit)
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.iter().map(secret).collect())
+    rows.iter().map(secret).collect()
 }
 
 /// A secret's versions by version id, from `from` on.
@@ -144,7 +144,7 @@ pub async fn versions(tx: &mut Tx, secret: i64, from: &str, limit: i64) -> Resul
         .bind(limit)
         .fetch_all(tx.conn())
         .await?;
-    Ok(rows.iter().map(version).collect())
+    rows.iter().map(version).collect()
 }
 
 /// Removes deleted secrets whose time has come.

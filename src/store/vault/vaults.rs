@@ -2,44 +2,41 @@
 //! Must not know: what lies in them.
 
 use serde_json::Value;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::vault::{Deletion, Vault};
 use crate::domain::{Result, Timestamp};
-use crate::store::{Tx, json};
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
-fn vault(row: &SqliteRow) -> Vault {
-    let deleted_at: Option<i64> = row.get("deleted_at");
-    let purge_at: Option<i64> = row.get("purge_at");
-    Vault {
-        id: row.get("id"),
-        name: row.get("name"),
-        group: row.get("resource_group"),
-        location: row.get("location"),
-        tags: json(row.get("tags")),
-        properties: match json(row.get("properties")) {
-            Value::Object(map) => map,
-            _ => serde_json::Map::new(),
-        },
-        created_by: row.get("created_by"),
-        created_at: Timestamp(row.get("created_at")),
-        modified_by: row.get("modified_by"),
-        modified_at: Timestamp(row.get("modified_at")),
+fn vault(row: &SqliteRow) -> Result<Vault> {
+    let deleted_at: Option<i64> = row.cell("deleted_at")?;
+    let purge_at: Option<i64> = row.cell("purge_at")?;
+    Ok(Vault {
+        id: row.cell("id")?,
+        name: row.cell("name")?,
+        group: row.cell("resource_group")?,
+        location: row.cell("location")?,
+        tags: row.json("tags")?,
+        properties: row.json("properties")?,
+        created_by: row.cell("created_by")?,
+        created_at: row.time("created_at")?,
+        modified_by: row.cell("modified_by")?,
+        modified_at: row.time("modified_at")?,
         deleted: deleted_at.zip(purge_at).map(|(at, purge)| Deletion { at: Timestamp(at), purge_at: Timestamp(purge) }),
-    }
+    })
 }
 
 /// A vault by name, living or deleted.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Vault>> {
     let row = sqlx::query("SELECT * FROM vaults WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
-    Ok(row.as_ref().map(vault))
+    row.as_ref().map(vault).transpose()
 }
 
 /// A vault by row id.
 pub async fn find_by_id(tx: &mut Tx, id: i64) -> Result<Option<Vault>> {
     let row = sqlx::query("SELECT * FROM vaults WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
-    Ok(row.as_ref().map(vault))
+    row.as_ref().map(vault).transpose()
 }
 
 /// Vaults by name: those of a group or all; the living or the deleted ones.
@@ -51,7 +48,7 @@ pub async fn list(tx: &mut Tx, group: Option<&str>, deleted: bool) -> Result<Vec
     .bind(deleted)
     .fetch_all(tx.conn())
     .await?;
-    Ok(rows.iter().map(vault).collect())
+    rows.iter().map(vault).collect()
 }
 
 /// Adds a vault. Its row id is ignored.

@@ -7,6 +7,7 @@ pub mod folder;
 pub(super) mod generation;
 pub mod journal;
 pub mod outbox;
+pub(super) mod row;
 pub(super) mod schema;
 pub mod temporary;
 pub(super) mod trouble;

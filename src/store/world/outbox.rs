@@ -1,10 +1,9 @@
 //! What committed writes still have to tell: audit records, and events of webhooks.
 //! Must not know: who is told, and how.
 
-use sqlx::Row as _;
-
 use crate::domain::Result;
 use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
 /// An audit record that a write left.
 #[derive(Debug, Clone)]
@@ -42,7 +41,7 @@ pub async fn add_record(tx: &mut Tx, caller: Option<&str>, line: &str) -> Result
 pub async fn records(tx: &mut Tx) -> Result<Vec<Record>> {
     let rows = sqlx::query("SELECT id, caller, line FROM untold_records ORDER BY id").fetch_all(tx.conn()).await?;
     let record = |row: &sqlx::sqlite::SqliteRow| -> Result<Record> {
-        Ok(Record { id: row.try_get("id")?, caller: row.try_get("caller")?, line: row.try_get("line")? })
+        Ok(Record { id: row.cell("id")?, caller: row.cell("caller")?, line: row.cell("line")? })
     };
     rows.iter().map(record).collect()
 }
@@ -71,7 +70,7 @@ pub async fn events(tx: &mut Tx, after: i64, most: i64) -> Result<Vec<Event>> {
         .fetch_all(tx.conn())
         .await?;
     let event = |row: &sqlx::sqlite::SqliteRow| -> Result<Event> {
-        Ok(Event { id: row.try_get("id")?, webhook: row.try_get("webhook")?, sealed: row.try_get("sealed")? })
+        Ok(Event { id: row.cell("id")?, webhook: row.cell("webhook")?, sealed: row.cell("sealed")? })
     };
     rows.iter().map(event).collect()
 }
