@@ -14,6 +14,7 @@ mod clock;
 mod cmk_lifecycle;
 mod cmk_revocation;
 mod conditions;
+mod copying;
 mod crash;
 mod damaged;
 mod data_folder;

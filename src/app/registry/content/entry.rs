@@ -96,6 +96,8 @@ pub struct Inside {
     rules: Arc<Vec<CacheRule>>,
     /// What is put here was pulled through a cache rule.
     pub(super) filling: bool,
+    /// What is put here takes no tag from another manifest: it comes by this operation, an import that was not forced.
+    keeps_tags: Option<Arc<str>>,
     /// The store's generation under which all this was asked. 0: not known.
     asked_under: u64,
     /// Until when it would be answered alike, if nothing is written.
@@ -128,6 +130,7 @@ impl Inside {
             dek,
             rules: Arc::new(rules.iter().map(CacheRule::of).collect()),
             filling: false,
+            keeps_tags: None,
             asked_under: generation,
             asked_until: cx.until,
         })
@@ -140,7 +143,7 @@ impl Inside {
         let registry = found.filter(|r| r.id == self.registry.id);
         let registry = registry.ok_or_else(|| RegistryError::Unknown(self.registry.name.clone()))?;
         let inside = Self::open(cx, registry, self.entry.clone(), generation).await?;
-        Ok(Self { filling: self.filling, ..inside })
+        Ok(Self { filling: self.filling, keeps_tags: self.keeps_tags.clone(), ..inside })
     }
 
     /// Whether nothing was written since all this was asked, and time alone decides nothing otherwise.
@@ -188,6 +191,18 @@ impl Inside {
     /// The same for what is pulled through, which may be put where nobody else may, and in any order.
     pub(in crate::app) fn to_fill(&self) -> Self {
         Self { filling: true, ..self.clone() }
+    }
+
+    /// The same for an import that was not forced.
+    pub(in crate::app) fn keeping_tags(&self, operation: &str) -> Self {
+        Self { keeps_tags: Some(operation.into()), ..self.clone() }
+    }
+
+    /// Whether a tag that is there already may be pointed at another manifest.
+    pub(in crate::app) fn check_tag_may_move(&self, repository: &str, tag: &str) -> Result<()> {
+        let Some(operation) = &self.keeps_tags else { return Ok(()) };
+        let (operation, registry) = (operation.to_string(), self.registry.arm_id());
+        Err(RegistryError::TagExists { operation, registry, image: format!("{repository}:{tag}") }.into())
     }
 
     /// Nobody pushes into, or imports to, a repository that a cache rule fills [issue], unless the registry allows

@@ -167,8 +167,11 @@ pub async fn put(
         store::registry::content::add_manifest(&mut cx.tx, there.id, &manifest, &json!(references).to_string()).await?;
     if let Reference::Tag(tag) = reference {
         let existing = store::registry::content::find_tag(&mut cx.tx, there.id, tag).await?;
-        if existing.is_some_and(|t| !t.attributes.write) {
-            return Err(ContentError::Locked.into());
+        if let Some(existing) = existing {
+            inside.check_tag_may_move(repository, tag)?;
+            if !existing.attributes.write {
+                return Err(ContentError::Locked.into());
+            }
         }
         store::registry::content::set_tag(&mut cx.tx, there.id, tag, id, cx.now).await?;
     } else {

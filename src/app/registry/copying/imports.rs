@@ -119,6 +119,8 @@ async fn copy(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wante
         return Err(RegistryError::Unknown(registry.name).into());
     }
     let inside = entry::enter_to_import(&mut cx, registry).await?;
+    let inside = if wanted.force { inside } else { inside.keeping_tags(operation) };
+    // Asked before anything is copied, and again when the tag is set.
     for (repository, reference) in &wanted.targets {
         let Some(Reference::Tag(tag)) = reference else { continue };
         let there = match repositories::tag(&mut cx, &inside, repository, tag).await {
@@ -126,13 +128,8 @@ async fn copy(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wante
             Err(Error::Content(ContentError::NameUnknown(_) | ContentError::TagUnknown(_))) => false,
             Err(error) => return Err(error),
         };
-        if there && !wanted.force {
-            return Err(RegistryError::TagExists {
-                operation: operation.to_owned(),
-                registry: target.arm_id(),
-                image: format!("{repository}:{tag}"),
-            }
-            .into());
+        if there {
+            inside.check_tag_may_move(repository, tag)?;
         }
     }
     drop(cx);
