@@ -3,7 +3,9 @@
 -- can only be had by making the tables anew. Foreign keys are off while migrations run (see Store::open), so that
 -- dropping a table deletes nothing elsewhere; the end of this file checks them.
 
-CREATE TABLE new_vaults (
+CREATE TEMP TABLE old_vaults AS SELECT * FROM vaults;
+DROP TABLE vaults;
+CREATE TABLE vaults (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
     name           TEXT NOT NULL UNIQUE COLLATE NOCASE,
     resource_group TEXT NOT NULL COLLATE NOCASE,
@@ -17,18 +19,19 @@ CREATE TABLE new_vaults (
     deleted_at     INTEGER,                    -- soft-deleted when not NULL
     purge_at       INTEGER
 ) STRICT;
-INSERT INTO new_vaults (
+INSERT INTO vaults (
     id, name, resource_group, location, tags, properties, created_by, created_at, modified_by, modified_at,
     deleted_at, purge_at)
 SELECT
     id, name, resource_group, location, tags, properties, created_by, created_at, modified_by, modified_at,
     deleted_at, purge_at
-FROM vaults;
-DROP TABLE vaults;
-ALTER TABLE new_vaults RENAME TO vaults;
+FROM old_vaults;
+DROP TABLE old_vaults;
 CREATE INDEX vaults_by_group ON vaults (resource_group);
 
-CREATE TABLE new_keys (
+CREATE TEMP TABLE old_keys AS SELECT * FROM keys;
+DROP TABLE keys;
+CREATE TABLE keys (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,
     vault           INTEGER NOT NULL REFERENCES vaults (id) ON DELETE CASCADE,
     name            TEXT NOT NULL COLLATE NOCASE,
@@ -39,18 +42,19 @@ CREATE TABLE new_keys (
     near_expiry_at  INTEGER,                   -- when the newest version's end is told as near (0021)
     UNIQUE (vault, name)
 ) STRICT;
-INSERT INTO new_keys (
+INSERT INTO keys (
     id, vault, name, deleted_at, purge_at, rotation_policy, rotate_at, near_expiry_at)
 SELECT
     id, vault, name, deleted_at, purge_at, rotation_policy, rotate_at, near_expiry_at
-FROM keys;
-DROP TABLE keys;
-ALTER TABLE new_keys RENAME TO keys;
+FROM old_keys;
+DROP TABLE old_keys;
 CREATE INDEX keys_by_purge ON keys (purge_at) WHERE purge_at IS NOT NULL;
 CREATE INDEX keys_by_rotation ON keys (rotate_at) WHERE rotate_at IS NOT NULL;
 CREATE INDEX keys_by_near_expiry ON keys (near_expiry_at) WHERE near_expiry_at IS NOT NULL;
 
-CREATE TABLE new_key_versions (
+CREATE TEMP TABLE old_key_versions AS SELECT * FROM key_versions;
+DROP TABLE key_versions;
+CREATE TABLE key_versions (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     key         INTEGER NOT NULL REFERENCES keys (id) ON DELETE CASCADE,
     version     TEXT NOT NULL,
@@ -67,18 +71,19 @@ CREATE TABLE new_key_versions (
     updated_at  INTEGER NOT NULL,
     UNIQUE (key, version)
 ) STRICT;
-INSERT INTO new_key_versions (
+INSERT INTO key_versions (
     id, key, version, kty, public_jwk, private_key, key_ops, enabled, not_before, expires, tags, doc,
     created_at, updated_at)
 SELECT
     id, key, version, kty, public_jwk, private_key, key_ops, enabled, not_before, expires, tags, doc,
     created_at, updated_at
-FROM key_versions;
-DROP TABLE key_versions;
-ALTER TABLE new_key_versions RENAME TO key_versions;
+FROM old_key_versions;
+DROP TABLE old_key_versions;
 CREATE INDEX key_versions_by_age ON key_versions (key, created_at, id);
 
-CREATE TABLE new_secrets (
+CREATE TEMP TABLE old_secrets AS SELECT * FROM secrets;
+DROP TABLE secrets;
+CREATE TABLE secrets (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     vault      INTEGER NOT NULL REFERENCES vaults (id) ON DELETE CASCADE,
     name       TEXT NOT NULL COLLATE NOCASE,
@@ -86,16 +91,17 @@ CREATE TABLE new_secrets (
     purge_at   INTEGER,
     UNIQUE (vault, name)
 ) STRICT;
-INSERT INTO new_secrets (
+INSERT INTO secrets (
     id, vault, name, deleted_at, purge_at)
 SELECT
     id, vault, name, deleted_at, purge_at
-FROM secrets;
-DROP TABLE secrets;
-ALTER TABLE new_secrets RENAME TO secrets;
+FROM old_secrets;
+DROP TABLE old_secrets;
 CREATE INDEX secrets_by_purge ON secrets (purge_at) WHERE purge_at IS NOT NULL;
 
-CREATE TABLE new_secret_versions (
+CREATE TEMP TABLE old_secret_versions AS SELECT * FROM secret_versions;
+DROP TABLE secret_versions;
+CREATE TABLE secret_versions (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     secret       INTEGER NOT NULL REFERENCES secrets (id) ON DELETE CASCADE,
     version      TEXT NOT NULL,                -- 32 lower-case hex digits
@@ -109,16 +115,17 @@ CREATE TABLE new_secret_versions (
     updated_at   INTEGER NOT NULL,
     UNIQUE (secret, version)
 ) STRICT;
-INSERT INTO new_secret_versions (
+INSERT INTO secret_versions (
     id, secret, version, sealed, content_type, enabled, not_before, expires, tags, created_at, updated_at)
 SELECT
     id, secret, version, sealed, content_type, enabled, not_before, expires, tags, created_at, updated_at
-FROM secret_versions;
-DROP TABLE secret_versions;
-ALTER TABLE new_secret_versions RENAME TO secret_versions;
+FROM old_secret_versions;
+DROP TABLE old_secret_versions;
 CREATE INDEX secret_versions_by_age ON secret_versions (secret, created_at, id);
 
-CREATE TABLE new_registries (
+CREATE TEMP TABLE old_registries AS SELECT * FROM registries;
+DROP TABLE registries;
+CREATE TABLE registries (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     name             TEXT NOT NULL UNIQUE COLLATE NOCASE,
     resource_group   TEXT NOT NULL COLLATE NOCASE,
@@ -139,7 +146,7 @@ CREATE TABLE new_registries (
     modified_by      TEXT NOT NULL,
     modified_at      INTEGER NOT NULL
 ) STRICT;
-INSERT INTO new_registries (
+INSERT INTO registries (
     id, name, resource_group, location, sku, tags, properties, user_identities, system_principal, cmk_key,
     cmk_version, cmk_identity, cmk_rotated_at, wrapped_dek, next_look, created_by, created_at, modified_by,
     modified_at)
@@ -147,15 +154,16 @@ SELECT
     id, name, resource_group, location, sku, tags, properties, user_identities, system_principal, cmk_key,
     cmk_version, cmk_identity, cmk_rotated_at, wrapped_dek, next_look, created_by, created_at, modified_by,
     modified_at
-FROM registries;
-DROP TABLE registries;
-ALTER TABLE new_registries RENAME TO registries;
+FROM old_registries;
+DROP TABLE old_registries;
 CREATE INDEX registries_by_group ON registries (resource_group);
 CREATE INDEX registries_by_next_look ON registries (next_look);
 CREATE INDEX registries_with_retention ON registries (id)
     WHERE lower(json_extract(properties, '$.policies.retentionPolicy.status')) = 'enabled';
 
-CREATE TABLE new_registry_children (
+CREATE TEMP TABLE old_registry_children AS SELECT * FROM registry_children;
+DROP TABLE registry_children;
+CREATE TABLE registry_children (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     registry    INTEGER NOT NULL REFERENCES registries (id) ON DELETE CASCADE,
     kind        TEXT NOT NULL,                 -- the segment in ARM ids: "scopeMaps", "tokens", …
@@ -171,31 +179,33 @@ CREATE TABLE new_registry_children (
     modified_at INTEGER NOT NULL,
     UNIQUE (registry, kind, name)
 ) STRICT;
-INSERT INTO new_registry_children (
+INSERT INTO registry_children (
     id, registry, kind, name, location, tags, properties, principal, sealed, created_by, created_at,
     modified_by, modified_at)
 SELECT
     id, registry, kind, name, location, tags, properties, principal, sealed, created_by, created_at,
     modified_by, modified_at
-FROM registry_children;
-DROP TABLE registry_children;
-ALTER TABLE new_registry_children RENAME TO registry_children;
+FROM old_registry_children;
+DROP TABLE old_registry_children;
 
-CREATE TABLE new_webhook_events (
+CREATE TEMP TABLE old_webhook_events AS SELECT * FROM webhook_events;
+DROP TABLE webhook_events;
+CREATE TABLE webhook_events (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     webhook INTEGER NOT NULL REFERENCES registry_children (id) ON DELETE CASCADE,
     sealed  BLOB NOT NULL
 ) STRICT;
-INSERT INTO new_webhook_events (
+INSERT INTO webhook_events (
     id, webhook, sealed)
 SELECT
     id, webhook, sealed
-FROM webhook_events;
-DROP TABLE webhook_events;
-ALTER TABLE new_webhook_events RENAME TO webhook_events;
+FROM old_webhook_events;
+DROP TABLE old_webhook_events;
 CREATE INDEX webhook_events_by_webhook ON webhook_events (webhook, id);
 
-CREATE TABLE new_repositories (
+CREATE TEMP TABLE old_repositories AS SELECT * FROM repositories;
+DROP TABLE repositories;
+CREATE TABLE repositories (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     registry   INTEGER NOT NULL REFERENCES registries (id) ON DELETE CASCADE,
     name       TEXT NOT NULL,
@@ -205,15 +215,16 @@ CREATE TABLE new_repositories (
     gone       INTEGER NOT NULL DEFAULT 0,     -- deleted: the row stays for what lies in the bin (0040)
     UNIQUE (registry, name)
 ) STRICT;
-INSERT INTO new_repositories (
+INSERT INTO repositories (
     id, registry, name, attributes, created_at, updated_at, gone)
 SELECT
     id, registry, name, attributes, created_at, updated_at, gone
-FROM repositories;
-DROP TABLE repositories;
-ALTER TABLE new_repositories RENAME TO repositories;
+FROM old_repositories;
+DROP TABLE old_repositories;
 
-CREATE TABLE new_blobs (
+CREATE TEMP TABLE old_blobs AS SELECT * FROM blobs;
+DROP TABLE blobs;
+CREATE TABLE blobs (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     registry   INTEGER NOT NULL REFERENCES registries (id) ON DELETE CASCADE,
     digest     TEXT NOT NULL,
@@ -222,18 +233,19 @@ CREATE TABLE new_blobs (
     created_at INTEGER NOT NULL,
     UNIQUE (registry, digest)
 ) STRICT;
-INSERT INTO new_blobs (
+INSERT INTO blobs (
     id, registry, digest, size, file, created_at)
 SELECT
     id, registry, digest, size, file, created_at
-FROM blobs;
-DROP TABLE blobs;
-ALTER TABLE new_blobs RENAME TO blobs;
+FROM old_blobs;
+DROP TABLE old_blobs;
 CREATE TRIGGER blobs_leave_files AFTER DELETE ON blobs BEGIN
     INSERT OR IGNORE INTO doomed_files (path) VALUES ('blobs/' || OLD.file);
 END;
 
-CREATE TABLE new_manifests (
+CREATE TEMP TABLE old_manifests AS SELECT * FROM manifests;
+DROP TABLE manifests;
+CREATE TABLE manifests (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     repository INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
     digest     TEXT NOT NULL,
@@ -251,19 +263,20 @@ CREATE TABLE new_manifests (
     quarantine_details BLOB,                   -- what the scanner says, under the DEK
     UNIQUE (repository, digest)
 ) STRICT;
-INSERT INTO new_manifests (
+INSERT INTO manifests (
     id, repository, digest, media_type, size, image_size, sealed, about, subject, attributes, created_at,
     updated_at, untagged_at, quarantine, quarantine_details)
 SELECT
     id, repository, digest, media_type, size, image_size, sealed, about, subject, attributes, created_at,
     updated_at, untagged_at, quarantine, quarantine_details
-FROM manifests;
-DROP TABLE manifests;
-ALTER TABLE new_manifests RENAME TO manifests;
+FROM old_manifests;
+DROP TABLE old_manifests;
 CREATE INDEX manifests_by_subject ON manifests (repository, subject) WHERE subject IS NOT NULL;
 CREATE INDEX manifests_untagged ON manifests (untagged_at) WHERE untagged_at IS NOT NULL;
 
-CREATE TABLE new_deleted_manifests (
+CREATE TEMP TABLE old_deleted_manifests AS SELECT * FROM deleted_manifests;
+DROP TABLE deleted_manifests;
+CREATE TABLE deleted_manifests (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     repository  INTEGER NOT NULL REFERENCES repositories (id) ON DELETE CASCADE,
     digest      TEXT NOT NULL,
@@ -280,15 +293,14 @@ CREATE TABLE new_deleted_manifests (
     quarantine_details BLOB,
     UNIQUE (repository, digest)
 ) STRICT;
-INSERT INTO new_deleted_manifests (
+INSERT INTO deleted_manifests (
     id, repository, digest, media_type, size, image_size, sealed, about, subject, named, created_at,
     deleted_at, quarantine, quarantine_details)
 SELECT
     id, repository, digest, media_type, size, image_size, sealed, about, subject, named, created_at,
     deleted_at, quarantine, quarantine_details
-FROM deleted_manifests;
-DROP TABLE deleted_manifests;
-ALTER TABLE new_deleted_manifests RENAME TO deleted_manifests;
+FROM old_deleted_manifests;
+DROP TABLE old_deleted_manifests;
 CREATE INDEX deleted_manifests_by_age ON deleted_manifests (deleted_at);
 
 -- Fails where a row names one that is not there.

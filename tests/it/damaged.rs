@@ -12,6 +12,8 @@ use crate::harness::{
     vault_url,
 };
 
+/// No answer takes so long, but one that never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
 const LAYER: &[u8] = b"a layer";
 const ROLE: &str = "5a5e0b9e-7a55-4a6e-9f7c-0d4c2ac4d0a1";
 
@@ -192,9 +194,9 @@ async fn damage(first: usize, of: usize) {
                     // A write ends what is remembered.
                     let clock =
                         world.http().post(format!("{}/acrite/v1/clock", world.url)).json(&json!({"advance": 1}));
-                    clock.send().await.unwrap_or_else(|e| panic!("{table}.{name} = {damage}: {e}"));
+                    clock.timeout(PATIENCE).send().await.unwrap_or_else(|e| panic!("{table}.{name} = {damage}: {e}"));
                     for request in requests(&me, &docker, &arm, &graph, &vault) {
-                        let answer = request.send().await;
+                        let answer = request.timeout(PATIENCE).send().await;
                         let answer = answer.unwrap_or_else(|e| panic!("{table}.{name} = {damage}: no answer: {e:?}"));
                         let _ = answer.bytes().await;
                     }

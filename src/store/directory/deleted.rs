@@ -1,11 +1,10 @@
 //! Objects of the directory that were deleted and can be restored, each kept whole.
 //! Must not know: what they are.
 
-use sqlx::Row as _;
-
 use crate::domain::directory::deleted::Deleted;
 use crate::domain::{Error, Result, Timestamp};
 use crate::store::Tx;
+use crate::store::world::row::Cells as _;
 
 /// Keeps a deleted object.
 pub async fn insert(tx: &mut Tx, deleted: &Deleted) -> Result<()> {
@@ -35,7 +34,7 @@ pub async fn list(tx: &mut Tx, kind: &str) -> Result<Vec<Deleted>> {
         .bind(kind)
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(|row| serde_json::from_str(row.get("kept")).map_err(Error::internal)).collect()
+    rows.iter().map(|row| row.json("kept")).collect()
 }
 
 /// Removes a deleted object. `false`: there was none.

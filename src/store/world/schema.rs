@@ -1,6 +1,7 @@
 //! The schema: migrations, run when a data folder is opened.
 //! Must not know: what the tables are for.
 
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqlitePool;
 
@@ -8,12 +9,15 @@ use crate::domain::{Error, Result};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
-/// Runs the migrations that are new to a data folder. Foreign keys are off meanwhile: a migration that makes a table
-/// anew drops the old one, and that would take the rows of other tables with it.
+/// Runs the migrations that are new to a data folder: all of them or none, which also spares a new folder waiting for
+/// the disk after each. Foreign keys are off meanwhile: a migration that makes a table anew drops the old one, and that
+/// would take the rows of other tables with it.
 pub async fn bring_up_to_date(writer: &SqlitePool) -> Result<()> {
     let mut connection = writer.acquire().await?;
     sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut *connection).await?;
-    MIGRATIONS.run(&mut *connection).await.map_err(Error::internal)?;
+    let mut all = connection.begin().await?;
+    MIGRATIONS.run(&mut *all).await.map_err(Error::internal)?;
+    all.commit().await?;
     sqlx::query("PRAGMA foreign_keys = ON").execute(&mut *connection).await?;
     Ok(())
 }
