@@ -31,6 +31,7 @@ mod keyvault_arm;
 mod keyvault_audit;
 mod keyvault_table;
 mod meanwhile;
+mod names_again;
 mod net;
 mod process;
 mod publishing;

@@ -1,12 +1,15 @@
 //! Registries, their children and their content. Only [`cmk`] asks vaults, as the registry itself.
 //! Must not know: HTTP.
 
+pub mod admin;
 pub mod children;
 pub mod cmk;
 pub mod content;
 pub mod copying;
+pub mod firewall;
 mod identity;
 pub mod registries;
 pub mod registry_tokens;
 pub mod replications;
+pub mod rights;
 pub mod webhooks;

@@ -1,30 +1,27 @@
-//! Sign-in to a registry: who shows what, what it is worth, and the registry's own tokens (acr.md C.2).
-//! A right is decided when a token is issued, as on Azure; a token stops being good when its subject goes.
-//! Must not know: HTTP, what lies in a registry.
+//! Sign-in to a registry: who shows what, and the registry's own tokens (acr.md C.2). A right is decided when a token is
+//! issued, as on Azure; a token stops being good when its subject goes.
+//! Must not know: HTTP, what a right is worth (see rights), what lies in a registry.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Value, json};
 
 use super::children::{self, RegistryToken};
-use super::registries;
+use super::firewall::admit;
+use super::rights::{Access, Need, QUARANTINE_ROLES, Rights, Roles, Scope};
+use super::{admin, registries};
 use crate::app::directory::tokens;
 use crate::app::world::clock;
 use crate::app::{App, Cx, access};
-use crate::domain::access::condition::{Attributes, Source};
-use crate::domain::access::{Caller, Grant, Plane, address_in, allowed, covers};
+use crate::domain::Result;
+use crate::domain::access::{Caller, covers};
 use crate::domain::directory::applications;
-use crate::domain::error::{AccessError, ContentError, RequestError, TokenError};
+use crate::domain::error::{AccessError, TokenError};
 use crate::domain::registry::Registry;
-use crate::domain::registry::child::actions_allow;
 use crate::domain::world::crypto;
 use crate::domain::world::name::REGISTRIES;
 use crate::domain::world::well_known::TENANT_ID;
-use crate::domain::{Error, Result};
 use crate::store;
 use crate::store::directory::Who;
 
@@ -36,320 +33,11 @@ const ISSUER: &str = "Azure Container Registry";
 const REFRESH_LIFETIME: i64 = 3 * 3600;
 /// Seconds that an access token lasts [recorded].
 const ACCESS_LIFETIME: i64 = 4500;
-/// Characters of an admin password [recorded].
-const PASSWORD_LENGTH: usize = 52;
-/// Bytes of a repository's name at most (OCI distribution 1.1).
-const NAME_LIMIT: usize = 255;
-/// The names of the admin user's passwords [recorded].
-pub const PASSWORDS: [&str; 2] = ["password", "password2"];
-
 /// What a repository token's `sub` begins with; its row id follows. No object id and no registry begins so.
 const TOKEN_SUBJECT: &str = "token:";
 /// The claim that names the registry by its row id: a token is none of another registry that has its name later.
 /// It is the emulator's own.
 const REGISTRY_CLAIM: &str = "acrite_registry";
-
-/// A right asked for, as the challenge names it.
-#[derive(Debug, Clone)]
-pub struct Need<'a> {
-    /// `repository` or `registry`.
-    pub kind: &'static str,
-    /// The repository, or `catalog`.
-    pub name: Cow<'a, str>,
-    /// What the challenge says, comma-separated: what clients then ask a token for.
-    pub challenge: &'static str,
-    /// Any of these is enough.
-    pub any: &'static [&'static str],
-}
-
-impl<'a> Need<'a> {
-    /// In a repository.
-    #[must_use]
-    pub const fn repository(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Self {
-        Self { kind: "repository", name: Cow::Borrowed(name), challenge, any }
-    }
-
-    /// In the registry as a whole.
-    #[must_use]
-    pub const fn registry(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Self {
-        Self { kind: "registry", name: Cow::Borrowed(name), challenge, any }
-    }
-
-    /// To pull from a repository.
-    #[must_use]
-    pub const fn pull(repository: &'a str) -> Self {
-        Self::repository(repository, "pull", &["pull"])
-    }
-
-    /// The same, to be asked again later.
-    #[must_use]
-    pub fn to_keep(&self) -> Need<'static> {
-        let (kind, name) = (self.kind, Cow::Owned(self.name.clone().into_owned()));
-        Need { kind, name, challenge: self.challenge, any: self.any }
-    }
-}
-
-/// `repository:{name}:{actions}`, as tokens hold it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    /// `repository` or `registry`.
-    pub kind: String,
-    /// The repository, or `catalog`.
-    pub name: String,
-    /// Actions.
-    pub actions: BTreeSet<String>,
-}
-
-impl Scope {
-    /// Parses what clients write. `None`: not a scope; it gives nothing.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (kind, rest) = text.split_once(':')?;
-        let (name, actions) = rest.rsplit_once(':')?;
-        if name.len() > NAME_LIMIT {
-            return None;
-        }
-        let kind = if kind == "artifact-repository" { "repository" } else { kind };
-        let actions = actions.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect();
-        Some(Self { kind: kind.to_owned(), name: name.to_owned(), actions })
-    }
-}
-
-/// What a credential is worth in the whole registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rights {
-    pull: bool,
-    push: bool,
-    delete: bool,
-    metadata_read: bool,
-    metadata_write: bool,
-    catalog: bool,
-    deleted_read: bool,
-    deleted_restore: bool,
-    quarantine_read: bool,
-    quarantine_write: bool,
-}
-
-impl Rights {
-    /// All but seeing what is in quarantine, for which there are roles of their own.
-    const ALL: Self = Self {
-        pull: true,
-        push: true,
-        delete: true,
-        metadata_read: true,
-        metadata_write: true,
-        catalog: true,
-        deleted_read: true,
-        deleted_restore: true,
-        quarantine_read: false,
-        quarantine_write: false,
-    };
-
-    /// What nobody in particular may do where anonymous pull is on.
-    const ANONYMOUS: Self = Self {
-        pull: true,
-        metadata_read: true,
-        push: false,
-        delete: false,
-        metadata_write: false,
-        catalog: false,
-        deleted_read: false,
-        deleted_restore: false,
-        quarantine_read: false,
-        quarantine_write: false,
-    };
-
-    fn allows(self, kind: &str, name: &str, action: &str) -> bool {
-        match (kind, name, action) {
-            ("repository", _, "pull") => self.pull,
-            ("repository", _, "push") => self.push,
-            ("repository", _, "delete") => self.delete,
-            ("repository", _, "metadata_read") => self.metadata_read,
-            ("repository", _, "metadata_write") => self.metadata_write,
-            ("repository", _, "deleted_read") => self.deleted_read,
-            ("repository", _, "deleted_restore") => self.deleted_restore,
-            ("registry", "catalog", "*") => self.catalog,
-            ("registry", "deleted_catalog", "*") => self.deleted_read,
-            ("registry", "quarantine", "read") => self.quarantine_read,
-            ("registry", "quarantine", "write") => self.quarantine_write,
-            _ => false,
-        }
-    }
-
-    /// The words of a refresh token's `permissions` [recorded sample].
-    fn words(self) -> Vec<&'static str> {
-        let words = [
-            (self.pull, "read"),
-            (self.push, "write"),
-            (self.delete, "delete"),
-            (self.metadata_read, "metadata/read"),
-            (self.metadata_write, "metadata/write"),
-            (self.deleted_read, "deleted/read"),
-            (self.deleted_restore, "deleted/restore/action"),
-        ];
-        words.into_iter().filter(|(given, _)| *given).map(|(_, word)| word).collect()
-    }
-}
-
-/// A principal's roles, where conditions make them worth something else in each repository.
-#[derive(Debug, Clone)]
-pub struct Roles {
-    grants: Vec<Grant>,
-    /// The registry's ARM id.
-    scope: String,
-    /// `roleAssignmentMode` is `AbacRepositoryPermissions`.
-    abac: bool,
-    environment: Attributes,
-}
-
-/// What conditions call a repository. [docs] name it an attribute of the request; that it may be asked of the
-/// resource too is [inferred] from what people write.
-const REPOSITORY: &str = "Microsoft.ContainerRegistry/registries/repositories:name";
-
-impl Roles {
-    fn conditional(&self) -> bool {
-        self.grants.iter().any(|grant| grant.condition.is_some())
-    }
-
-    /// What they could be worth, whatever is asked for: without their conditions.
-    fn at_most(&self) -> Rights {
-        let bare = |grant: &Grant| Grant { condition: None, ..grant.clone() };
-        Self { grants: self.grants.iter().map(bare).collect(), ..self.clone() }.worth(None)
-    }
-
-    /// What they are worth in a repository, or in the registry as a whole.
-    fn worth(&self, repository: Option<&str>) -> Rights {
-        let mut known = self.environment.clone();
-        if let Some(name) = repository {
-            known = known.text(Source::Request, REPOSITORY, name).text(Source::Resource, REPOSITORY, name);
-        }
-        let plane = if self.abac { Plane::Data } else { Plane::Control };
-        let may = |action: &str| {
-            let action = format!("Microsoft.ContainerRegistry/registries/{action}");
-            allowed(&self.grants, plane, &action, &self.scope, &known)
-        };
-        let quarantined = |right: &str| {
-            let action = format!("Microsoft.ContainerRegistry/registries/quarantinedArtifacts/{right}");
-            allowed(&self.grants, Plane::Data, &action, &self.scope, &known)
-        };
-        if self.abac {
-            return Rights {
-                pull: may("repositories/content/read"),
-                push: may("repositories/content/write"),
-                delete: may("repositories/content/delete"),
-                metadata_read: may("repositories/metadata/read"),
-                metadata_write: may("repositories/metadata/write"),
-                catalog: may("catalog/read"),
-                deleted_read: may("repositories/metadata/read"),
-                deleted_restore: may("repositories/content/write"),
-                quarantine_read: quarantined("read"),
-                quarantine_write: quarantined("write"),
-            };
-        }
-        let pull = may("pull/read");
-        let push = may("push/write");
-        Rights {
-            pull,
-            push,
-            delete: may("artifacts/delete"),
-            // AcrPull names neither, and yet lists tags and repositories [docs: role table].
-            metadata_read: pull || may("metadata/read"),
-            catalog: pull || may("catalog/read"),
-            // [inferred] AcrPush may lock what it may overwrite.
-            metadata_write: push || may("metadata/write"),
-            deleted_read: may("deleted/read"),
-            deleted_restore: may("deleted/restore/action"),
-            quarantine_read: quarantined("read"),
-            quarantine_write: quarantined("write"),
-        }
-    }
-}
-
-/// To see what is in quarantine.
-pub const SEE_QUARANTINED: Need<'static> = Need::registry("quarantine", "", &["read"]);
-/// To say what is to leave it.
-pub const JUDGE_QUARANTINED: Need<'static> = Need::registry("quarantine", "", &["write"]);
-
-/// The roles by which tokens carry these rights, strongest first. [inferred: `roles` of a token's claims is there
-/// in samples, always empty]
-const QUARANTINE_ROLES: [(&str, &[&str]); 2] =
-    [("AcrQuarantineWriter", &["read", "write"]), ("AcrQuarantineReader", &["read"])];
-
-/// What a request may do.
-#[derive(Debug, Clone)]
-pub enum Access {
-    /// What an access token holds.
-    Token(Vec<Scope>),
-    /// What the credential shown with the call itself is worth.
-    Direct(Rights),
-    /// The same of roles with conditions.
-    Roles(Box<Roles>),
-    /// The same of a repository token: the actions of its scope map. It never lists the catalog [docs].
-    Mapped(Vec<String>),
-}
-
-/// The action of a scope map that gives an action of a token. [inferred for the soft-deleted bin]
-fn mapped(action: &str) -> Option<&'static str> {
-    match action {
-        "pull" => Some("content/read"),
-        "push" | "deleted_restore" => Some("content/write"),
-        "delete" => Some("content/delete"),
-        "metadata_read" | "deleted_read" => Some("metadata/read"),
-        "metadata_write" => Some("metadata/write"),
-        _ => None,
-    }
-}
-
-impl Access {
-    fn allows(&self, kind: &str, name: &str, action: &str) -> bool {
-        match self {
-            Self::Token(scopes) => scopes
-                .iter()
-                .any(|s| s.kind == kind && s.name == name && s.actions.iter().any(|a| a == action || a == "*")),
-            Self::Direct(rights) => rights.allows(kind, name, action),
-            Self::Roles(roles) => roles.worth((kind == "repository").then_some(name)).allows(kind, name, action),
-            Self::Mapped(actions) => {
-                kind == "repository" && mapped(action).is_some_and(|right| actions_allow(actions, name, right))
-            }
-        }
-    }
-
-    /// What an import may do in the registries that resource management let it into.
-    pub(in crate::app) fn everything() -> Self {
-        Self::Direct(Rights::ALL)
-    }
-
-    /// Whether it may be kept for another request: conditions may ask what time it is.
-    pub(in crate::app) fn keeps(&self) -> bool {
-        !matches!(self, Self::Roles(_))
-    }
-
-    /// Whether it gives one of the rights needed.
-    #[must_use]
-    pub fn holds(&self, need: &Need<'_>) -> bool {
-        need.any.iter().any(|action| self.allows(need.kind, &need.name, action))
-    }
-
-    /// What of a scope asked for is allowed.
-    fn narrow(&self, asked: &Scope) -> Option<Scope> {
-        let mut wanted = asked.actions.clone();
-        if asked.kind == "repository" && wanted.remove("*") {
-            let all = ["pull", "push", "delete", "metadata_read", "metadata_write"];
-            wanted.extend(all.map(str::to_owned));
-        }
-        // Roles are worth the same for each of the actions: their conditions are looked at once.
-        let worth;
-        let access = match self {
-            Self::Roles(roles) => {
-                worth = Self::Direct(roles.worth((asked.kind == "repository").then_some(&asked.name)));
-                &worth
-            }
-            other => other,
-        };
-        wanted.retain(|action| access.allows(&asked.kind, &asked.name, action));
-        (!wanted.is_empty()).then(|| Scope { actions: wanted, ..asked.clone() })
-    }
-}
 
 /// A registry's own token, verified.
 #[derive(Debug, Clone)]
@@ -511,17 +199,7 @@ impl Credential {
     /// The credential of a user and password.
     async fn of_password(cx: &mut Cx, registry: &Registry, user: &str, password: &str) -> Result<Option<Self>> {
         if user.eq_ignore_ascii_case(&registry.name) {
-            if !registry.flag("adminUserEnabled") {
-                return Ok(None);
-            }
-            for name in PASSWORDS {
-                if let Some(sealed) = store::registry::content::admin_password(&mut cx.tx, registry.id, name).await?
-                    && crypto::same_secret(&open_admin_password(cx, registry, name, &sealed)?, password.as_bytes())
-                {
-                    return Ok(Some(Self::Admin));
-                }
-            }
-            return Ok(None);
+            return Ok(admin::accepts(cx, registry, password).await?.then_some(Self::Admin));
         }
         if let Some(token) = children::token_by_name(cx, registry, user).await? {
             let good = token.enabled && token.accepts(password, cx.now);
@@ -578,19 +256,6 @@ pub(in crate::app) async fn require_pull(cx: &mut Cx, registry: &Registry, repos
     Err(AccessError::Action { caller, action: format!("{REGISTRIES}/{right}"), scope: registry.arm_id() }.into())
 }
 
-/// Lets an address through the registry's own firewall (acr.md C.1).
-pub fn admit(registry: &Registry, address: IpAddr) -> Result<()> {
-    let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-    let rules = registry.properties.get("networkRuleSet");
-    let open = word(rules.and_then(|r| r.get("defaultAction"))) != "deny";
-    let named = || {
-        let listed = rules.and_then(|r| r["ipRules"].as_array()).into_iter().flatten();
-        listed.filter_map(|r| r["value"].as_str()).any(|rule| address_in(rule, address))
-    };
-    let public = word(registry.properties.get("publicNetworkAccess")) != "disabled";
-    if public && (open || named()) { Ok(()) } else { Err(ContentError::Address(address.to_string()).into()) }
-}
-
 /// `/v2/`: requires a good credential and no right.
 pub async fn knock(cx: &mut Cx, registry: &str, presented: &Presented) -> Result<()> {
     let registry = registries::by_name(cx, registry).await?;
@@ -612,27 +277,13 @@ pub async fn require(cx: &mut Cx, registry: &Registry, presented: &Presented, ne
     admit(registry, cx.caller.address)?;
     let admitted = admitted(cx, registry, presented).await?;
     let enough = admitted.filter(|a| need.any.is_empty() || a.access.holds(need));
-    enough.ok_or_else(|| challenge(&registry.login_server(), presented, need))
+    enough.ok_or_else(|| need.refused(&registry.login_server(), matches!(presented, Presented::Wrong)))
 }
 
 /// What stands for nobody in particular, where a registry lets anybody pull.
 pub(in crate::app) fn anonymous(registry: &Registry) -> Presented {
     let subject = String::new();
     Presented::Token(Claims { registry: registry.id, subject, refresh: true, access: Vec::new(), expires: i64::MAX })
-}
-
-/// The refusal that carries a challenge.
-#[must_use]
-pub fn challenge(service: &str, presented: &Presented, need: &Need<'_>) -> Error {
-    let invalid_token = matches!(presented, Presented::Wrong);
-    ContentError::Unauthorized {
-        service: service.to_owned(),
-        kind: need.kind,
-        name: need.name.clone().into_owned(),
-        actions: need.challenge.to_owned(),
-        invalid_token,
-    }
-    .into()
 }
 
 async fn admitted(cx: &mut Cx, registry: &Registry, presented: &Presented) -> Result<Option<Admitted>> {
@@ -727,52 +378,6 @@ fn claims(cx: &Cx, registry: &Registry, subject: &str, lifetime: i64, extra: &Va
         claims[name] = value.clone();
     }
     claims
-}
-
-// The admin user.
-
-/// The context under which an admin password is sealed.
-fn admin_context(registry: &Registry, name: &str) -> String {
-    format!("admin {name} of registry {}", registry.id)
-}
-
-fn open_admin_password(cx: &Cx, registry: &Registry, name: &str, sealed: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>> {
-    crypto::open(&cx.app.master, admin_context(registry, name).as_bytes(), sealed)
-}
-
-async fn make_admin_password(cx: &mut Cx, registry: &Registry, name: &str) -> Result<String> {
-    let password = Alphanumeric.sample_string(&mut cx.rng(), PASSWORD_LENGTH);
-    let context = admin_context(registry, name);
-    let sealed = crypto::seal(&cx.app.master, context.as_bytes(), password.as_bytes(), &mut cx.rng())?;
-    store::registry::content::set_admin_password(&mut cx.tx, registry.id, name, &sealed).await?;
-    Ok(password)
-}
-
-/// The admin user's passwords by name; made when they are first asked for. Wants a context that may write.
-pub async fn admin_credentials(cx: &mut Cx, registry: &Registry) -> Result<Vec<(&'static str, String)>> {
-    let mut passwords = Vec::new();
-    for name in PASSWORDS {
-        let password = match store::registry::content::admin_password(&mut cx.tx, registry.id, name).await? {
-            Some(sealed) => {
-                let opened = open_admin_password(cx, registry, name, &sealed)?;
-                String::from_utf8(opened.to_vec()).map_err(Error::internal)?
-            }
-            None => make_admin_password(cx, registry, name).await?,
-        };
-        passwords.push((name, password));
-    }
-    Ok(passwords)
-}
-
-/// Makes one of the admin user's passwords anew: `password` or `password2`.
-pub async fn regenerate(cx: &mut Cx, registry: &Registry, name: &str) -> Result<Vec<(&'static str, String)>> {
-    let known = PASSWORDS.into_iter().find(|n| n.eq_ignore_ascii_case(name));
-    let known = known.ok_or_else(|| RequestError::InvalidValue {
-        property: "name".to_owned(),
-        message: format!("'{name}' is not the name of a password; it is 'password' or 'password2'"),
-    })?;
-    make_admin_password(cx, registry, known).await?;
-    admin_credentials(cx, registry).await
 }
 
 #[cfg(test)]

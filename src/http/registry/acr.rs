@@ -11,7 +11,7 @@ use super::{enter, enter_to_write, in_repository, not_allowed, wire};
 use crate::app::registry::content::repositories as verbs;
 use crate::app::registry::content::repositories::{Described, Lockable, Order, Tag};
 use crate::app::registry::content::{Inside, Writing};
-use crate::app::registry::registry_tokens::Need;
+use crate::app::registry::rights::Need;
 use crate::app::{App, Cx};
 use crate::domain::error::ContentError;
 use crate::domain::registry::content::{Digest, is_tag};

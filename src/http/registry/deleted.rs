@@ -12,7 +12,7 @@ use super::{enter, in_repository, not_allowed, reads, wire};
 use crate::app::App;
 use crate::app::registry::content::Inside;
 use crate::app::registry::content::deleted as verbs;
-use crate::app::registry::registry_tokens::Need;
+use crate::app::registry::rights::Need;
 use crate::domain::error::ContentError;
 use crate::domain::registry::content::{Digest, is_tag};
 use crate::domain::{Error, Result};

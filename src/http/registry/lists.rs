@@ -11,7 +11,7 @@ use super::{enter, in_repository, not_allowed, reads, wire};
 use crate::app::App;
 use crate::app::registry::content::manifests;
 use crate::app::registry::content::repositories;
-use crate::app::registry::registry_tokens::Need;
+use crate::app::registry::rights::Need;
 use crate::domain::Result;
 use crate::domain::registry::content::{Digest, OCI_INDEX};
 use crate::http::call::Call;

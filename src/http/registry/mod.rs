@@ -19,8 +19,9 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
 use crate::app::registry::content::{self, Inside, Writing};
-use crate::app::registry::registry_tokens::{self, Need};
+use crate::app::registry::registry_tokens;
 use crate::app::registry::replications;
+use crate::app::registry::rights::Need;
 use crate::app::{App, Cx};
 use crate::domain::Result;
 use crate::domain::access::Caller;

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::{not_allowed, registry_name, wire};
 use crate::app::App;
-use crate::app::registry::registry_tokens::{self, Presented, Scope};
+use crate::app::registry::registry_tokens::{self, Presented};
+use crate::app::registry::rights::Scope;
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::http::call::{Call, pairs};

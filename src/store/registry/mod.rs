@@ -1,6 +1,7 @@
 //! Registries, their children and their content.
 //! Must not know: vaults.
 
+pub mod admin;
 pub mod ageing;
 pub mod blobs;
 pub mod children;

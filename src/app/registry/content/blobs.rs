@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 
 use super::{Inside, Writing, blocking, sweep};
-use crate::app::registry::registry_tokens::Need;
+use crate::app::registry::rights::Need;
 use crate::app::{App, Cx};
 use crate::domain::error::ContentError;
 use crate::domain::registry::content::Digest;

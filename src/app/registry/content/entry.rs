@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::app::directory::tokens;
-use crate::app::registry::registry_tokens::{self, Access, Admitted, Claims, Need, Presented, Scope};
-use crate::app::registry::{cmk, registries, replications};
+use crate::app::registry::registry_tokens::{self, Admitted, Claims, Presented};
+use crate::app::registry::rights::{Access, Need, Scope};
+use crate::app::registry::{cmk, firewall, registries, replications};
 use crate::app::{App, Cx, access};
 use crate::domain::access::Caller;
 use crate::domain::error::{ContentError, RegistryError};
@@ -53,7 +54,7 @@ impl Entry {
                 if !regions.iter().any(|region| registry.data_endpoint(region).as_deref() == Some(host)) {
                     return Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into());
                 }
-                registry_tokens::admit(registry, *address)?;
+                firewall::admit(registry, *address)?;
                 let actions = ["pull".to_owned()].into();
                 let scope = Scope { kind: "repository".to_owned(), name: repository.clone(), actions };
                 Ok(Admitted { access: Access::Token(vec![scope]), subject: String::new() })
@@ -306,7 +307,7 @@ pub async fn enter(
     if let Some((presented, inside)) = authorization.and_then(|a| app.entrances.get(registry, a, (generation, cx.now)))
         && inside.access.holds(need)
     {
-        registry_tokens::admit(&inside.registry, address)?;
+        firewall::admit(&inside.registry, address)?;
         let entry = Entry::Shown { presented, address, need: need.to_keep() };
         return Ok((cx, Inside { entry, ..inside }));
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{Inside, Writing, blobs, deleted};
-use crate::app::registry::registry_tokens::{JUDGE_QUARANTINED, SEE_QUARANTINED};
+use crate::app::registry::rights::{JUDGE_QUARANTINED, SEE_QUARANTINED};
 use crate::app::registry::webhooks::{self, Event};
 use crate::app::{App, Cx};
 use crate::domain::error::{ContentError, RequestError};

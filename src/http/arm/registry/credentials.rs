@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{admit, text, writing};
-use crate::app::registry::{children, registry_tokens};
+use crate::app::registry::{admin, children};
 use crate::domain::error::{RegistryError, RequestError};
 use crate::domain::registry::Registry;
 use crate::domain::{Result, Timestamp};
@@ -21,7 +21,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, verb: &str) ->
             let name = text(&body, "name").unwrap_or_default();
             let (mut cx, registry) = writing(arm, group, at).await?;
             let registry = with_admin(registry)?;
-            let passwords = registry_tokens::regenerate(&mut cx, &registry, name).await?;
+            let passwords = admin::regenerate(&mut cx, &registry, name).await?;
             cx.commit().await?;
             Ok(admin(&registry, &passwords))
         }
@@ -29,7 +29,7 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, verb: &str) ->
             admit(arm, at, "listCredentials/action").await?;
             let (mut cx, registry) = writing(arm, group, at).await?;
             let registry = with_admin(registry)?;
-            let passwords = registry_tokens::admin_credentials(&mut cx, &registry).await?;
+            let passwords = admin::credentials(&mut cx, &registry).await?;
             cx.commit().await?;
             Ok(admin(&registry, &passwords))
         }
