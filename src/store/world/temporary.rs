@@ -3,15 +3,13 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
 
 use super::folder::{Folder, FolderError, LOCK, at, lock};
 
 /// How their names begin.
 const PREFIX: &str = "acrite-";
-/// New folders that are tried until one stays: another process may take a new one for a leftover.
-const TRIES: usize = 10;
 
 /// A data folder that goes with its owner.
 #[derive(Debug)]
@@ -22,24 +20,14 @@ pub struct Temporary {
 impl Temporary {
     /// Makes one in `parent`; `shared`: as [`Folder::take`] says.
     pub fn make(parent: &Path, shared: bool) -> Result<Self, FolderError> {
-        let mut refused = None;
-        for _ in 0..TRIES {
-            let private = Permissions::from_mode(0o700);
-            let made = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent);
-            let path = made.map_err(at(parent))?.keep();
-            match lock(&path, true) {
-                Ok(Some(lock)) => return Self::fill(path, lock, shared),
-                Ok(None) => {}
-                Err(error) => refused = Some(error),
-            }
-        }
-        Err(refused.unwrap_or_else(|| at(parent)(io::ErrorKind::ResourceBusy.into())))
-    }
-
-    fn fill(path: PathBuf, mut lock: File, shared: bool) -> Result<Self, FolderError> {
-        let marked = lock.write_all(mark(&path).as_bytes()).map_err(at(&path));
-        let filled = marked.and_then(|()| Folder::tidied(path.clone(), lock, shared));
-        filled.map(|folder| Self { folder }).inspect_err(|_| {
+        let private = Permissions::from_mode(0o700);
+        let made = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(parent);
+        let path = made.map_err(at(parent))?.keep();
+        let filled = || {
+            let lock = marked(&path).map_err(at(&path))?;
+            Folder::tidied(path.clone(), lock, shared)
+        };
+        filled().map(|folder| Self { folder }).inspect_err(|_| {
             let _ = remove(&path);
         })
     }
@@ -57,6 +45,15 @@ impl Drop for Temporary {
             tracing::warn!("{} was not removed and holds keys: {error}", self.folder.path().display());
         }
     }
+}
+
+/// Takes the lock of a new folder and marks it. Those who sweep may be looking at it, which takes no time; they remove
+/// nothing that is not marked.
+fn marked(folder: &Path) -> io::Result<File> {
+    let mut lock = File::options().create_new(true).read(true).write(true).mode(0o600).open(folder.join(LOCK))?;
+    lock.lock()?;
+    lock.write_all(mark(folder).as_bytes())?;
+    Ok(lock)
 }
 
 /// What the lock of such a folder says. The name is part of it, so that a copy is not one.
