@@ -1,4 +1,5 @@
-# Builds and packs the emulator. Data lives in /data, the port is 4443.
+# Builds and packs the emulator. Data lives in /data, the port is 4443. All who reach the port may use what is emulated;
+# the control API is for the container itself, and for those who show ACRITE_TOKEN (or the token that it prints).
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ make cmake && rm -rf /var/lib/apt/lists/*
 WORKDIR /src

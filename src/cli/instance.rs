@@ -26,7 +26,7 @@ use crate::cli::{az, files, trust};
 use crate::domain::{Error, Timestamp};
 use crate::http;
 use crate::net;
-use crate::net::{CertificateError, Certificates, Config, Outbound, Services};
+use crate::net::{Asker, CertificateError, Certificates, Config, Outbound, Services, Token};
 
 /// Where an instance listens unless told otherwise.
 pub(super) const DEFAULT_PORT: u16 = 4443;
@@ -96,9 +96,34 @@ async fn services(folder: &Path, options: &Options, own: SocketAddr) -> Result<(
     })
     .await
     .map_err(failed)?;
-    app.lead_out(http::outgoing::outgoing(way_out(outbound(options), own)));
+    app.lead_out(http::outgoing::outgoing(way_out(outbound(options), own), &app));
     let answering = app.clone();
-    Ok((Services::new(move |host| http::service_for(host, &answering)), app))
+    let services = Services::new(move |host, asker| match asker {
+        Asker::Here => http::service_for(host, &answering),
+        Asker::At(_) => http::service_for_others(host, &answering),
+    });
+    Ok((services, app))
+}
+
+/// What clients of other machines show: what `ACRITE_TOKEN` says, else one that the data folder always gives. None
+/// where no other machine can connect.
+fn token(app: &App, own: SocketAddr) -> Option<String> {
+    let token = || named_token().unwrap_or_else(|| app::directory::sign_in::instance_token(app));
+    (!own.ip().is_loopback()).then(token)
+}
+
+fn check_named_token() -> Result<(), Failure> {
+    if named_token().is_none_or(|token| Token::new(token).is_some()) {
+        return Ok(());
+    }
+    let advice = "use letters, digits and punctuation without spaces, or none of your own";
+    let without = format!("env -u ACRITE_TOKEN {}", again(&[]));
+    Err(Failure::new("ACRITE_TOKEN holds what cannot be shown in a request", advice, &without))
+}
+
+/// The token that the environment names.
+pub(super) fn named_token() -> Option<String> {
+    std::env::var("ACRITE_TOKEN").ok().filter(|token| !token.is_empty())
 }
 
 /// A world that cannot be used is left as it is.
@@ -127,10 +152,10 @@ fn outbound(options: &Options) -> Outbound {
 /// The emulator's own requests leave as its clients' do: by the same proxies, and not at all with `--offline`.
 fn way_out(outbound: Outbound, own: SocketAddr) -> Arc<http::outgoing::Dial> {
     let outbound = Arc::new(outbound);
-    Arc::new(move |host, port, tls| {
+    Arc::new(move |to| {
         let outbound = outbound.clone();
         Box::pin(async move {
-            let stream = outbound.reach(&host, port, tls, own).await?;
+            let stream = outbound.reach(&to.host, to.port, to.tls, Asker::at(to.asker), own).await?;
             Ok(Box::new(stream) as Box<dyn http::outgoing::Wire>)
         })
     })
@@ -139,6 +164,8 @@ fn way_out(outbound: Outbound, own: SocketAddr) -> Arc<http::outgoing::Dial> {
 /// A running emulator.
 pub(super) struct Instance {
     pub place: Place,
+    /// What clients of other machines show, where there may be such.
+    pub token: Option<String>,
     app: Arc<App>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
@@ -169,6 +196,8 @@ impl Place {
 pub(super) struct Notice {
     pub url: String,
     pub pid: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 impl Notice {
@@ -185,6 +214,7 @@ impl Notice {
 impl Instance {
     /// Starts an instance; when this returns, it answers.
     pub async fn start(options: &Options, signals: &Signals) -> Result<Self, Failure> {
+        check_named_token()?;
         let sweep = tokio::task::spawn_blocking(|| temporary::sweep(&std::env::temp_dir()));
         let held = hold(options).await?;
         if let Held::Temporary(temporary) = &held {
@@ -205,14 +235,16 @@ impl Instance {
         az::sign_in(&place.az_folder())?;
         let (services, app) = services(&place.folder, options, own).await?;
         let outbound = outbound(options);
+        let token = token(&app, own);
 
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             // An error means that the instance was dropped: a stop as well.
             let _ = stopped.await;
         };
-        let running = tokio::spawn(net::run(listener, Config { services, certificates, outbound }, shutdown));
-        let instance = Self { place, app, stop, running, sweep, _folder: held };
+        let config = Config { services, certificates, outbound, token: token.clone().and_then(Token::new) };
+        let running = tokio::spawn(net::run(listener, config, shutdown));
+        let instance = Self { place, token, app, stop, running, sweep, _folder: held };
         if let Err(failure) = instance.announce(options).await {
             // What is wrong is known already.
             let _ = instance.stop().await;
@@ -224,8 +256,8 @@ impl Instance {
     /// Sows what is to be there from the start, and lets other commands find the instance.
     async fn announce(&self, options: &Options) -> Result<(), Failure> {
         seed::sow(&options.seed, &self.app).await?;
-        let notice = Notice { url: self.place.url.clone(), pid: std::process::id() };
-        let notice = serde_json::to_vec(&notice).unwrap_or_default();
+        let (url, token) = (self.place.url.clone(), self.token.clone());
+        let notice = serde_json::to_vec(&Notice { url, pid: std::process::id(), token }).unwrap_or_default();
         files::write(&Notice::path(&self.place.folder), &notice, files::PRIVATE)?;
         tracing::debug!("{} answers", self.place.url);
         Ok(())

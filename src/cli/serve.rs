@@ -30,8 +30,11 @@ fn greeting(options: &Options, instance: &Instance) -> String {
         && options.data_dir.is_none()
         && instance.place.folder.file_name().is_some_and(|name| name == DEFAULT_FOLDER);
     let at = if found_anyway { String::new() } else { format!(" --data-dir {}", sh_path(&instance.place.folder)) };
+    let token = instance.token.as_ref().map_or(String::new(), |token| {
+        format!("  token         {token}   with it, other machines may use what is this machine's own\n")
+    });
     format!(
-        "acrite listening on {}\n  data folder   {folder}{}\n  point a shell at it   eval \"$(acrite env{at})\"\n",
+        "acrite listening on {}\n  data folder   {folder}{}\n  point a shell at it   eval \"$(acrite env{at})\"\n{token}",
         instance.place.url,
         if options.ephemeral { " (removed at the end)" } else { "" },
     )

@@ -27,16 +27,29 @@ use crate::app::world::carry;
 use call::{Call, Code};
 use leftover::{Leftover, Patience};
 
+/// The names of the emulator itself. What answers there is for clients on this machine.
+const OWN: [&str; 4] = ["localhost", "127.0.0.1", "::1", "[::1]"];
+
 /// The service that answers for a host (lower case, no port), or `None` where the host is not emulated.
 #[must_use]
 pub fn service_for(host: &str, app: &Arc<App>) -> Option<Router> {
+    if OWN.contains(&host) { Some(front_end(app, Patience::LITTLE, local)) } else { azure(host, app) }
+}
+
+/// The same for clients of other machines that did not show the instance's token.
+#[must_use]
+pub fn service_for_others(host: &str, app: &Arc<App>) -> Option<Router> {
+    if OWN.contains(&host) { Some(front_end(app, Patience::LITTLE, control::keep_out)) } else { azure(host, app) }
+}
+
+/// The service of Azure that a host is.
+fn azure(host: &str, app: &Arc<App>) -> Option<Router> {
     match host {
         "management.azure.com" => Some(front_end(app, Patience::LITTLE, arm::answer)),
         "login.microsoftonline.com" | "login.windows.net" | "login.microsoft.com" | "sts.windows.net" => {
             Some(front_end(app, Patience::LITTLE, entra::answer))
         }
         "169.254.169.254" => Some(front_end(app, Patience::LITTLE, entra::managed_identity)),
-        "localhost" | "127.0.0.1" | "::1" | "[::1]" => Some(front_end(app, Patience::LITTLE, local)),
         "graph.microsoft.com" => Some(front_end(app, Patience::LITTLE, graph::answer)),
         _ if is_below(host, "vault.azure.net") => Some(front_end(app, Patience::LITTLE, keyvault::answer)),
         _ if is_below(host, "azurecr.io") => Some(front_end(app, Patience::MUCH, registry::answer)),

@@ -4,14 +4,14 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::header::{CONTENT_TYPE, HOST, HeaderValue};
+use axum::http::header::{CONTENT_TYPE, HOST, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
 use axum::http::uri::Scheme;
 use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,7 @@ use tower::Service;
 use crate::net::framing::without_forbidden_body;
 use crate::net::outbound::Refusal;
 use crate::net::pace::{PAUSE, Untaken, hurried};
+use crate::net::reach::Asker;
 use crate::net::site::{Site, is_loopback, origin_form, same_certificate};
 use crate::net::{FIRST_WORD, GRACE, Server};
 
@@ -35,6 +36,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 struct Conversation {
     server: Arc<Server>,
     peer: SocketAddr,
+    /// Who the client is by its address, or by the token it showed when it opened a tunnel.
+    asker: Asker,
     /// The address of ours that it reached; stands for the host when it names none.
     reached: SocketAddr,
     way: Way,
@@ -60,9 +63,11 @@ enum Destination {
 /// Serves one accepted connection to its end.
 pub(super) async fn begin(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) {
     let _ = stream.set_nodelay(true);
-    let Ok(reached) = stream.local_addr() else { return };
+    let Ok(reached) = stream.local_addr().map(plain) else { return };
     let Some((stream, first)) = server.in_time(first_byte(stream)).await else { return };
-    let conversation = |way| Conversation { server: server.clone(), peer, reached, way };
+    let peer = plain(peer);
+    let asker = Asker::at(peer.ip());
+    let conversation = |way| Conversation { server: server.clone(), peer, asker, reached, way };
     if first == TLS_HANDSHAKE {
         let tls = server.config.certificates.tls_by_sni(reached.ip().to_string());
         if let Some(stream) = server.in_time(TlsAcceptor::from(tls).accept(stream)).await {
@@ -71,6 +76,11 @@ pub(super) async fn begin(server: Arc<Server>, stream: TcpStream, peer: SocketAd
     } else {
         conversation(Way::Plain).serve(stream).await;
     }
+}
+
+/// An IPv4 address as such: a listener for IPv6 tells it as one of IPv6.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Waits for the first byte without consuming it.
@@ -142,9 +152,10 @@ impl Conversation {
     }
 
     async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let asker = self.asker(&request);
         if request.method() == Method::CONNECT {
             return match self.way {
-                Way::Plain => self.connect(request).await,
+                Way::Plain => self.connect(request, asker).await,
                 _ => text(StatusCode::METHOD_NOT_ALLOWED, "CONNECT is answered on the plain port only"),
             };
         }
@@ -156,16 +167,35 @@ impl Conversation {
             && request.version() < Version::HTTP_2
             && request.uri().authority().is_some();
         if proxied {
-            return self.proxy(request, site).await;
+            return self.proxy(request, site, asker).await;
         }
         let router = match &self.way {
-            Way::Tunnel { host, router } => same_certificate(host, &site.host).then(|| router.clone()),
-            Way::Plain | Way::Tls => self.server.config.services.of(&site.host),
+            Way::Tunnel { host, .. } if !same_certificate(host, &site.host) => None,
+            Way::Tunnel { router, .. } if asker == self.asker => Some(router.clone()),
+            Way::Tunnel { .. } | Way::Plain | Way::Tls => self.service(&site.host, asker),
         };
         match router {
             Some(router) => self.hand_over(router, &site, request).await,
             None => text(StatusCode::MISDIRECTED_REQUEST, &format!("acrite does not answer for {} here", site.host)),
         }
+    }
+
+    /// Who asks: a client from elsewhere that shows the token counts as one of this machine.
+    fn asker(&self, request: &Request) -> Asker {
+        match (&self.server.config.token, self.asker) {
+            (Some(token), Asker::At(_)) if token.is_shown_in(request.headers()) => Asker::Here,
+            (_, asker) => asker,
+        }
+    }
+
+    /// Who answers for a host. The address that the client reached is a name of the port itself.
+    fn service(&self, host: &str, asker: Asker) -> Option<Router> {
+        let services = &self.server.config.services;
+        services.of(host, asker).or_else(|| self.is_reached(host).then(|| services.of("localhost", asker)).flatten())
+    }
+
+    fn is_reached(&self, host: &str) -> bool {
+        host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical() == self.reached.ip())
     }
 
     /// The host a request is for: from an absolute URI (HTTP/2 always has one), else the Host header.
@@ -199,6 +229,8 @@ impl Conversation {
             Err(_) => return text(StatusCode::BAD_REQUEST, "the request names no valid host"),
         };
         *request.uri_mut() = origin_form(request.uri());
+        // It was for us as a proxy.
+        request.headers_mut().remove(PROXY_AUTHORIZATION);
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let untaken = request.extensions_mut().remove::<Arc<Untaken>>();
         match router.call(request.map(|body| hurried(body, PAUSE))).await {
@@ -211,39 +243,44 @@ impl Conversation {
     }
 
     /// `GET http://host/…`: answered here or passed on.
-    async fn proxy(&self, request: Request, site: Site) -> Response {
+    async fn proxy(&self, request: Request, site: Site, asker: Asker) -> Response {
+        let scheme = request.uri().scheme();
         // Some clients wrongly send https URIs this way instead of CONNECT. For emulated hosts that does no harm.
-        let secure = request.uri().scheme() == Some(&Scheme::HTTPS);
+        let secure = scheme == Some(&Scheme::HTTPS);
+        if !secure && scheme != Some(&Scheme::HTTP) {
+            return text(StatusCode::BAD_REQUEST, "only http URIs are passed on");
+        }
         let port = site.port.unwrap_or(if secure { 443 } else { 80 });
-        match self.destination(&site.host, port) {
+        match self.destination(&site.host, port, asker, &request) {
             Destination::Here(router) => self.hand_over(router, &site, request).await,
             Destination::Elsewhere if secure => {
                 text(StatusCode::BAD_REQUEST, "use CONNECT for https hosts that are not emulated")
             }
             Destination::Elsewhere => {
-                let sent = self.server.config.outbound.forward(request, &site, self.server.own).await;
-                sent.unwrap_or_else(bad_gateway)
+                let sent = self.server.config.outbound.forward(request, &site, asker, &self.server.own).await;
+                sent.unwrap_or_else(|refusal| refused(&refusal))
             }
-            Destination::Nowhere(why) => bad_gateway(Refusal(why)),
+            Destination::Nowhere(why) => refused(&Refusal::Unreachable(why)),
         }
     }
 
     /// `CONNECT host:port`: the tunnel ends here or goes on elsewhere.
-    async fn connect(self: Arc<Self>, mut request: Request) -> Response {
+    async fn connect(self: Arc<Self>, mut request: Request, asker: Asker) -> Response {
         let site = request.uri().authority().and_then(|authority| Site::parse(authority.as_str()));
         let Some((site, port)) = site.and_then(|site| site.port.map(|port| (site, port))) else {
             return text(StatusCode::BAD_REQUEST, "CONNECT needs a host and a port");
         };
         let upgrade = hyper::upgrade::on(&mut request);
-        match self.destination(&site.host, port) {
+        match self.destination(&site.host, port, asker, &request) {
             Destination::Here(router) => {
-                tokio::spawn(self.inside(upgrade, Way::Tunnel { host: site.host, router }));
+                tokio::spawn(self.inside(upgrade, asker, Way::Tunnel { host: site.host, router }));
             }
             Destination::Elsewhere => {
-                let opened = self.server.config.outbound.tunnel(&site, self.server.own).await;
+                let outbound = &self.server.config.outbound;
+                let opened = outbound.tunnel(&site, request.headers(), asker, &self.server.own).await;
                 let mut there = match opened {
                     Ok(there) => there,
-                    Err(refusal) => return bad_gateway(refusal),
+                    Err(refusal) => return refused(&refusal),
                 };
                 tokio::spawn(async move {
                     let Ok(here) = upgrade.await else { return };
@@ -255,13 +292,13 @@ impl Conversation {
                     }
                 });
             }
-            Destination::Nowhere(why) => return bad_gateway(Refusal(why)),
+            Destination::Nowhere(why) => return refused(&Refusal::Unreachable(why)),
         }
         StatusCode::OK.into_response()
     }
 
     /// What follows a `CONNECT` to an emulated host: TLS, or plain HTTP (port 80).
-    async fn inside(self: Arc<Self>, upgrade: hyper::upgrade::OnUpgrade, way: Way) {
+    async fn inside(self: Arc<Self>, upgrade: hyper::upgrade::OnUpgrade, asker: Asker, way: Way) {
         let server = self.server.clone();
         let opening = async { first_byte(TokioIo::new(upgrade.await.map_err(io::Error::other)?)).await };
         let Some((stream, first)) = server.in_time(opening).await else { return };
@@ -270,32 +307,51 @@ impl Conversation {
         if first == TLS_HANDSHAKE {
             let tls = server.config.certificates.tls_for(host.clone());
             if let Some(stream) = server.in_time(TlsAcceptor::from(tls).accept(stream)).await {
-                Conversation { server, peer, reached, way }.serve(stream).await;
+                Conversation { server, peer, asker, reached, way }.serve(stream).await;
             }
         } else {
-            Conversation { server, peer, reached, way }.serve(stream).await;
+            Conversation { server, peer, asker, reached, way }.serve(stream).await;
         }
     }
 
-    fn destination(&self, host: &str, port: u16) -> Destination {
-        let services = &self.server.config.services;
-        if is_loopback(host) {
+    fn destination(&self, host: &str, port: u16, asker: Asker, request: &Request) -> Destination {
+        let own = &self.server.own;
+        let here = if is_loopback(host) || self.is_reached(host) {
             // This machine has other servers too; only our own port is ours.
-            let ours = (port == self.server.own.port()).then(|| services.of(host)).flatten();
-            return ours.map_or(Destination::Elsewhere, Destination::Here);
-        }
-        match services.of(host) {
-            Some(router) if port == 443 || port == 80 => Destination::Here(router),
-            // Never let a name that we stand for slip through to the real one.
-            Some(_) => Destination::Nowhere(format!("acrite emulates {host} on ports 443 and 80, not on {port}")),
+            (port == own.address.port()).then(|| self.service(host, asker)).flatten()
+        } else {
+            match self.server.config.services.of(host, asker) {
+                Some(router) if port == 443 || port == 80 => Some(router),
+                // Never let a name that we stand for slip through to the real one.
+                Some(_) => {
+                    return Destination::Nowhere(format!("acrite emulates {host} on ports 443 and 80, not on {port}"));
+                }
+                None => None,
+            }
+        };
+        match here {
+            Some(router) => Destination::Here(router),
+            None if own.has_seen(request.headers()) => Destination::Nowhere(format!(
+                "the request for {host} came back to acrite: the proxy that HTTPS_PROXY or HTTP_PROXY names where acrite was started leads to acrite itself"
+            )),
             None => Destination::Elsewhere,
         }
     }
 }
 
-fn bad_gateway(Refusal(why): Refusal) -> Response {
-    tracing::info!("{why}");
-    text(StatusCode::BAD_GATEWAY, &why)
+fn refused(refusal: &Refusal) -> Response {
+    tracing::info!("{refusal}");
+    match refusal {
+        Refusal::Unreachable(why) => text(StatusCode::BAD_GATEWAY, why),
+        Refusal::OwnOnly(_) => {
+            let hint = format!(
+                "{refusal}; clients of other machines are led there only with the token that acrite printed at its start, as the password for this proxy"
+            );
+            let mut answer = text(StatusCode::PROXY_AUTHENTICATION_REQUIRED, &hint);
+            answer.headers_mut().insert(PROXY_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"acrite\""));
+            answer
+        }
+    }
 }
 
 fn text(status: StatusCode, message: &str) -> Response {

@@ -8,10 +8,13 @@ mod conversation;
 mod framing;
 mod outbound;
 mod pace;
+mod reach;
 mod site;
+#[cfg(test)]
+mod tests;
+mod token;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +24,12 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use outbound::Own;
+
 pub use certificates::{CertificateError, Certificates};
 pub use outbound::{AsyncStream, Outbound};
+pub use reach::Asker;
+pub use token::Token;
 
 /// How long a client may stay silent before its first byte, and how long a TLS handshake may take.
 const FIRST_WORD: Duration = Duration::from_secs(30);
@@ -38,20 +45,21 @@ const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 
 /// Tells which router answers for a host: given a lower-cased name without port (an IPv6 address
-/// without brackets), the router, or `None` if that host is not emulated.
+/// without brackets) and whom it would answer, the router, or `None` if that host is not emulated.
+/// The port itself is `localhost`.
 #[derive(Clone)]
 pub struct Services(Arc<Lookup>);
 
-type Lookup = dyn Fn(&str) -> Option<Router> + Send + Sync;
+type Lookup = dyn Fn(&str, Asker) -> Option<Router> + Send + Sync;
 
 impl Services {
     /// Wraps the lookup.
-    pub fn new(lookup: impl Fn(&str) -> Option<Router> + Send + Sync + 'static) -> Self {
+    pub fn new(lookup: impl Fn(&str, Asker) -> Option<Router> + Send + Sync + 'static) -> Self {
         Self(Arc::new(lookup))
     }
 
-    fn of(&self, host: &str) -> Option<Router> {
-        (self.0)(host)
+    fn of(&self, host: &str, asker: Asker) -> Option<Router> {
+        (self.0)(host, asker)
     }
 }
 
@@ -63,12 +71,15 @@ pub struct Config {
     pub certificates: Certificates,
     /// What becomes of hosts that are not emulated.
     pub outbound: Outbound,
+    /// What a client of another machine may show to count as one of this machine.
+    pub token: Option<Token>,
 }
 
 /// Serves `listener` until `shutdown` completes, then lets running requests finish for a few seconds.
 pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let (stop, stopped) = watch::channel(());
-    let server = Arc::new(Server { own: listener.local_addr()?, config, http: http_settings(), stopped });
+    let own = Own::new(listener.local_addr()?);
+    let server = Arc::new(Server { own, config, http: http_settings(), stopped });
 
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -102,8 +113,7 @@ pub async fn run(listener: TcpListener, config: Config, shutdown: impl Future<Ou
 /// What all connections share.
 struct Server {
     config: Config,
-    /// Where we listen, so that a request for our own address is not sent round in a circle.
-    own: SocketAddr,
+    own: Own,
     http: auto::Builder<TokioExecutor>,
     stopped: watch::Receiver<()>,
 }

@@ -4,7 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use axum::http::uri::{Authority, PathAndQuery, Uri};
+use axum::http::uri::{PathAndQuery, Uri};
+use url::Host;
 
 /// A host and, where one was written, a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,18 +16,29 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// Reads `host`, `host:port`, `[v6]` or `[v6]:port`. Anything else, user names included, is `None`.
+    /// Reads `host`, `host:port`, `[v6]` or `[v6]:port`, as browsers do: `127.1` is `127.0.0.1`. Anything else, user
+    /// names and percent-encoding included, is `None`.
     pub fn parse(text: &str) -> Option<Self> {
-        let authority: Authority = text.parse().ok()?;
-        let written = authority.host();
-        // `Authority` is lenient: it takes `user@host`, and drops a port that is out of range.
-        let port = match authority.as_str().strip_prefix(written)? {
-            "" | ":" => None,
-            rest => Some(rest.strip_prefix(':')?.parse().ok()?),
+        let end = text.rfind(']').map_or(0, |bracket| bracket + 1);
+        let (written, port) = match text[end..].find(':') {
+            Some(colon) => text.split_at(end + colon),
+            None => (text, ""),
         };
-        let bare = written.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(written);
-        let host = bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase();
-        (!host.is_empty()).then_some(Self { host, port })
+        let port = match port.strip_prefix(':') {
+            None | Some("") => None,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok()?),
+            Some(_) => return None,
+        };
+        // No name is longer (RFC 1035 2.3.4). `Host` decodes percent-encoding, which no client writes in a host.
+        if written.len() > 255 || !written.is_ascii() || written.contains('%') {
+            return None;
+        }
+        let host = match Host::parse(written.strip_suffix('.').unwrap_or(written)).ok()? {
+            Host::Domain(name) => name,
+            Host::Ipv4(ip) => ip.to_string(),
+            Host::Ipv6(ip) => ip.to_string(),
+        };
+        Some(Self { host, port })
     }
 
     /// The same with a port, whether one was written or not.
@@ -46,7 +58,7 @@ impl fmt::Display for Site {
 
 /// Whether `host` can only mean the machine it is looked up on.
 pub(super) fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// Whether a certificate for `a` is also one for `b`.
@@ -72,7 +84,32 @@ mod tests {
         assert_eq!(Site::parse("[::1]:4443"), site("::1", Some(4443)));
         assert_eq!(Site::parse("[::1]"), site("::1", None));
         assert_eq!(Site::parse("host:"), site("host", None));
-        for bad in ["", ":443", "user@host", "host:99999", "host:x", "a b", "host/path", "."] {
+        assert_eq!(Site::parse("127.1:80"), site("127.0.0.1", Some(80)));
+        assert_eq!(Site::parse("2130706433"), site("127.0.0.1", None));
+        assert_eq!(Site::parse("[0:0::1]"), site("::1", None));
+        for bad in [
+            "",
+            ":443",
+            "user@host",
+            "localhost:80@evil.example",
+            "host:99999",
+            "host:x",
+            "host:+1",
+            "host:80:80",
+            "a b",
+            "host/path",
+            "host?x",
+            "host#x",
+            ".",
+            "[::1",
+            "::1",
+            "[::1]x",
+            "[host]",
+            "a%62c",
+            "ho\tst",
+            "hôst",
+            "1.2.3.4.5",
+        ] {
             assert_eq!(Site::parse(bad), None, "{bad}");
         }
     }

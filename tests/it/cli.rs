@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -193,6 +194,57 @@ async fn clock_and_status_speak_to_the_instance_that_the_environment_names() {
     assert!(out(&run(&["status"])).starts_with("REGISTRY  SKU"));
     let status: Value = serde_json::from_str(&out(&run(&["status", "--json"]))).unwrap();
     assert_eq!(status["registries"][0]["name"], "reg");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_shown_to_the_instance_it_belongs_to() {
+    let home = TempDir::new().unwrap();
+    let clock = json!({"now": "2026-01-31T13:01:00Z", "rate": 1.0, "frozen": false});
+    let keep = async |request: axum::extract::Request, next: axum::middleware::Next| {
+        let shown = request.headers().get("authorization").is_some_and(|token| token == "Bearer right");
+        if shown { next.run(request).await } else { axum::http::StatusCode::UNAUTHORIZED.into_response() }
+    };
+    let router = Router::new()
+        .route("/acrite/v1/health", get(async || Json(json!({"status": "ok", "version": "0"}))))
+        .route("/acrite/v1/clock", get(async move || Json(clock)))
+        .layer(axum::middleware::from_fn(keep));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let show = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = acrite(home.path(), &[&["clock", "show"], arguments].concat());
+        tokio::task::block_in_place(|| command.envs(variables.iter().copied()).output().unwrap())
+    };
+
+    for wrong in [&[("ACRITE_URL", url.as_str())][..], &[("ACRITE_URL", &url), ("ACRITE_TOKEN", "wrong")]] {
+        let refused = show(wrong, &[]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(err(&refused).contains(&url) && err(&refused).contains("ACRITE_TOKEN"), "{}", err(&refused));
+    }
+    let shown = show(&[("ACRITE_URL", &url), ("ACRITE_TOKEN", "right")], &[]);
+    assert!(shown.status.success(), "{}", err(&shown));
+    // An instance leaves its token where its own commands find it.
+    let folder = home.path().join(".acrite");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("instance.json"), json!({"url": url, "pid": 1, "token": "right"}).to_string()).unwrap();
+    for (variables, arguments) in
+        [(&[][..], &[][..]), (&[], &["--data-dir", ".acrite"]), (&[("ACRITE_URL", url.as_str())], &[])]
+    {
+        let shown = show(variables, arguments);
+        assert!(shown.status.success(), "{variables:?} {arguments:?}: {}", err(&shown));
+    }
+    // It is shown to no other.
+    let other = show(&[("ACRITE_URL", &url.replace("127.0.0.1", "localhost"))], &[]);
+    assert!(err(&other).contains("ACRITE_TOKEN"), "{}", err(&other));
+}
+
+#[test]
+fn an_instance_for_this_machine_alone_has_no_token() {
+    let home = TempDir::new().unwrap();
+    let serving = Serving::start(home.path(), &["serve", "--listen", ":0"]);
+    let notice: Value = serde_json::from_slice(&fs::read(home.path().join(".acrite/instance.json")).unwrap()).unwrap();
+    assert!(notice.get("token").is_none() && notice["url"] == serving.url(), "{notice}");
+    serving.end("TERM");
 }
 
 #[test]

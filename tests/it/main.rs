@@ -9,6 +9,7 @@ mod architecture;
 mod arm;
 mod at_rest;
 mod bounds;
+mod circles;
 mod cli;
 mod clock;
 mod cmk_lifecycle;

@@ -45,9 +45,9 @@ async fn port(hosts: &'static [&'static str], outbound: Outbound) -> Port {
     let certificates = Certificates::open(folder.path()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
-    let services = Services::new(move |host| hosts.contains(&host).then(|| echo(host.to_owned())));
+    let services = Services::new(move |host, _| hosts.contains(&host).then(|| echo(host.to_owned())));
     let (stop, stopped) = oneshot::channel();
-    let config = Config { services, certificates: certificates.clone(), outbound };
+    let config = Config { services, certificates: certificates.clone(), outbound, token: None };
     let running = tokio::spawn(net::run(listener, config, async { drop(stopped.await) }));
     Port { addr, certificates, stop: Some(stop), running, folder }
 }
@@ -343,9 +343,10 @@ async fn an_upstream_proxy_that_is_this_very_port_is_ignored() {
     let addr = listener.local_addr().unwrap();
     let folder = TempDir::new().unwrap();
     let config = Config {
-        services: Services::new(|_| None),
+        services: Services::new(|_, _| None),
         certificates: Certificates::open(folder.path()).unwrap(),
         outbound: Outbound::Online(Box::new(Matcher::builder().all(format!("http://{addr}")).build())),
+        token: None,
     };
     tokio::spawn(net::run(listener, config, std::future::pending()));
     let client = foreign.client().proxy(Proxy::all(format!("http://{addr}")).unwrap()).build().unwrap();
@@ -368,7 +369,11 @@ async fn bad_bytes_are_refused_and_harm_nobody() {
         b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+        b"GET ftp://127.0.0.1:9/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: user@127.0.0.1\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1:80@evil.example\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
     ] {
         let answer = port.raw(garbage).await;
         assert!(answer.starts_with("HTTP/1.1 400"), "{} -> {answer}", String::from_utf8_lossy(garbage));

@@ -261,7 +261,17 @@ pub async fn managed_identity(app: &Arc<App>, select: &Select, resource: &str) -
 /// instance's own, outlives a restart, and need not be kept.
 #[must_use]
 pub fn identity_header(app: &App) -> String {
-    let mut material = b"identity-header".to_vec();
+    made_for(app, b"identity-header")
+}
+
+/// What a client of another machine shows to count as one of this machine; made in the same way.
+#[must_use]
+pub fn instance_token(app: &App) -> String {
+    made_for(app, b"instance-token")
+}
+
+fn made_for(app: &App, purpose: &[u8]) -> String {
+    let mut material = purpose.to_vec();
     material.extend_from_slice(app.master.as_slice());
     crypto::hex(&crypto::sha256(&material)[..16])
 }

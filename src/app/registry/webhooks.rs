@@ -2,11 +2,13 @@
 //! to be told lies in the outbox until it was: an event outlives the process, and is recorded exactly once.
 //! Must not know: how a request goes out (see outgoing), what lies in a registry.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, Semaphore};
+use url::Url;
 
 use super::children::{begin, missing, save, status_word};
 use crate::app::world::outgoing::{Message, Outgoing};
@@ -205,7 +207,7 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::world::
     let found = store::registry::children::by_id(&mut cx.tx, event.webhook).await?;
     drop(cx);
     let Some(webhook) = found else { return Ok(()) };
-    let config = config_of(app, &webhook)?;
+    let config = open_config(app, &webhook)?;
     let content: Value = open_event(app, &event.sealed)?;
     let body = content.to_string();
     let uri = config["serviceUri"].as_str().unwrap_or_default().to_owned();
@@ -217,7 +219,8 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::world::
     headers.push(("X-Forwarded-For".to_owned(), "true".to_owned())); // [recorded]
     headers.push(("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned()));
     headers.push(("Content-Length".to_owned(), body.len().to_string()));
-    let message = Message { method: "POST", uri: uri.clone(), headers: headers.clone(), body };
+    let asker = asker_of(&config);
+    let message = Message { method: "POST", uri: uri.clone(), headers: headers.clone(), body, asker };
     let mut pause = PAUSE;
     let mut attempt = 1;
     let reply = loop {
@@ -246,7 +249,7 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::world::
             "content": content, "headers": document(&headers), "method": "POST", "requestUri": whole(&uri),
             "version": "1.1",
         },
-        "eventResponseMessage": response,
+        "eventResponseMessage": response, ASKER: asker,
     });
     let sealed = crypto::seal(&app.master, EVENT, record.to_string().as_bytes(), &mut crate::app::rng())?;
     // It was sent, and must not be sent again: what cannot be written now is tried until it can.
@@ -294,8 +297,25 @@ fn config_context(webhook: &Child) -> Vec<u8> {
     format!("webhook {} of registry {}", webhook.name.to_ascii_lowercase(), webhook.registry).into_bytes()
 }
 
+/// The field of what is sealed that says from where came who chose a webhook's address and headers. It is for us alone.
+const ASKER: &str = "asker";
+
+/// Unspecified where it was not kept.
+fn asker_of(sealed: &Value) -> IpAddr {
+    let kept = sealed[ASKER].as_str().and_then(|address| address.parse().ok());
+    kept.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
 /// A webhook's address and custom headers: `{"serviceUri", "customHeaders"}`. No other answer shows them.
 pub fn config_of(app: &App, webhook: &Child) -> Result<Value> {
+    let mut config = open_config(app, webhook)?;
+    if let Some(config) = config.as_object_mut() {
+        config.shift_remove(ASKER);
+    }
+    Ok(config)
+}
+
+fn open_config(app: &App, webhook: &Child) -> Result<Value> {
     let Some(sealed) = &webhook.sealed else { return Ok(json!({})) };
     let opened = crypto::open(&app.master, &config_context(webhook), sealed)?;
     serde_json::from_slice(&opened).map_err(Error::internal)
@@ -335,20 +355,22 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
     if hook.properties["actions"].as_array().is_none_or(Vec::is_empty) {
         return Err(missing("actions"));
     }
-    let mut config = config_of(&cx.app, &hook)?;
+    let mut config = open_config(&cx.app, &hook)?;
     if let Some(uri) = asked.get("serviceUri").and_then(Value::as_str) {
-        let rest = uri.strip_prefix("http://").or_else(|| uri.strip_prefix("https://"));
-        if uri.len() > ADDRESS || rest.is_none_or(|r| r.is_empty() || r.starts_with('/')) {
+        let parsed = Url::parse(uri).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
+        if uri.len() > ADDRESS || parsed.is_none() {
             let uri: String = uri.chars().take(ADDRESS).collect();
             return Err(wrong("serviceUri", format!("'{uri}' is not an address of http or https")).into());
         }
         config["serviceUri"] = json!(uri);
+        config[ASKER] = json!(cx.caller.address);
     }
     if let Some(headers) = asked.get("customHeaders").filter(|h| h.is_object()) {
         if headers.to_string().len() > HEADERS {
             return Err(wrong("customHeaders", format!("they are longer than {HEADERS} bytes")).into());
         }
         config["customHeaders"] = headers.clone();
+        config[ASKER] = json!(cx.caller.address);
     }
     if config["serviceUri"].as_str().is_none() {
         return Err(missing("serviceUri"));
@@ -372,7 +394,7 @@ pub async fn events(cx: &mut Cx, webhook: &Child) -> Result<Vec<String>> {
     let mut size = 0;
     for id in store::registry::children::event_ids(&mut cx.tx, webhook.id).await? {
         let Some(sealed) = store::registry::children::event(&mut cx.tx, id).await? else { continue };
-        let event = open_event(&cx.app, &sealed)?.to_string();
+        let event = shown(open_event(&cx.app, &sealed)?, &cx.caller).to_string();
         size += event.len();
         if size > EVENTS && !events.is_empty() {
             break;
@@ -380,6 +402,20 @@ pub async fn events(cx: &mut Cx, webhook: &Child) -> Result<Vec<String>> {
         events.push(event);
     }
     Ok(events)
+}
+
+/// An event as a caller sees it. What came back to a webhook of this machine's own is for callers of this machine: its
+/// address may be one that nobody else reaches.
+fn shown(mut event: Value, caller: &Caller) -> Value {
+    let own = asker_of(&event).is_loopback();
+    if let Some(event) = event.as_object_mut() {
+        event.shift_remove(ASKER);
+    }
+    if own && !caller.address.is_loopback() {
+        event["eventResponseMessage"]["content"] = json!("");
+        event["eventResponseMessage"]["headers"] = json!({});
+    }
+    event
 }
 
 #[cfg(test)]

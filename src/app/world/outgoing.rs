@@ -1,6 +1,7 @@
 //! The way out of the emulator, for requests of its own: what webhooks send, what is asked of other registries.
 //! Must not know: sockets, TLS, proxies (see http::outgoing), what is sent and why.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +23,9 @@ pub struct Message {
     pub headers: Vec<(String, String)>,
     /// The body, maybe empty.
     pub body: String,
+    /// The address from which came who wants it sent: nobody is led where they could not go themselves. Unspecified
+    /// where that is not known.
+    pub asker: IpAddr,
 }
 
 /// What comes back.
@@ -87,7 +91,7 @@ pub fn is_this_machine(authority: &str) -> bool {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
     };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
+use url::{Host, Url};
 
 use crate::app::audit::Entry;
 use crate::app::directory::sign_in;
@@ -34,9 +35,24 @@ pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
             (status, body.to_string())
         }
     };
+    answer_of(status, body)
+}
+
+fn answer_of(status: StatusCode, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
+/// Answers a client of another machine that did not show the token. A browser asks its user for it.
+pub async fn keep_out(_: Arc<App>, _: Call) -> Response {
+    let message = "this is for clients on the machine that acrite runs on, and for those who show the token that it \
+                   printed at its start: as a bearer token, or as the password of any user";
+    let body = json!({"error": {"code": "Unauthorized", "message": message}});
+    let mut response = answer_of(StatusCode::UNAUTHORIZED, body.to_string());
+    let challenge = HeaderValue::from_static("Basic realm=\"acrite\", charset=\"UTF-8\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     response
 }
 
@@ -105,10 +121,22 @@ async fn audit(app: &Arc<App>, call: &mut Call) -> String {
 
 /// A browser says which page sends a request. Pages of other sites must not move the clock.
 fn is_foreign(call: &Call) -> bool {
-    call.header("origin").is_some_and(|origin| {
-        let host = origin.split("://").nth(1).unwrap_or_default();
-        !["localhost", "127.0.0.1", "[::1]"].iter().any(|own| host == *own || host.starts_with(&format!("{own}:")))
-    })
+    let Some(origin) = call.headers.get(header::ORIGIN) else { return false };
+    !origin.to_str().is_ok_and(|origin| is_own_page(origin, &call.authority))
+}
+
+/// Whether an origin is a page of this machine, or of the host that was asked. Written otherwise than browsers write
+/// it, it is none.
+fn is_own_page(origin: &str, authority: &str) -> bool {
+    let Ok(url) = Url::parse(origin) else { return false };
+    let own = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    let same = origin.split_once("://").is_some_and(|(_, host)| host == authority);
+    matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == origin && (own || same)
 }
 
 fn clock_change(body: &Value) -> Result<Change> {
@@ -204,4 +232,46 @@ fn refusal(error: &Error) -> (StatusCode, Value) {
         other => other.to_string(),
     };
     (status, json!({"error": {"code": code, "message": message}}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_this_machine_are_told_from_others() {
+        for own in [
+            "http://localhost",
+            "http://localhost:3000",
+            "https://127.0.0.1:1",
+            "http://[::1]:4443",
+            "http://10.0.0.1:4443",
+        ] {
+            assert!(is_own_page(own, "10.0.0.1:4443"), "{own}");
+        }
+        for other in [
+            "",
+            "null",
+            "localhost",
+            "http://localhost:80@evil.example",
+            "http://localhost@evil.example",
+            "http://evil.example/http://localhost",
+            "http://evil.example",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://localhost:4443/",
+            "http://LOCALHOST",
+            "http://localhost:80",
+            "http://localhost evil.example",
+            "ftp://localhost",
+            "file://localhost",
+            "http://10.0.0.1:4444",
+            "http://u@localhost:4443",
+            "http://localhost#x",
+            "//localhost",
+            "http://[::2]",
+        ] {
+            assert!(!is_own_page(other, "10.0.0.1:4443"), "{other}");
+        }
+    }
 }

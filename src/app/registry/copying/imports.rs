@@ -149,6 +149,8 @@ async fn enter_source(app: &Arc<App>, caller: &Caller, wanted: &Wanted) -> Resul
             let inside = entry::enter_to_export(&mut cx, registry, &wanted.repository).await?;
             Ok(sources::here(app, inside, &wanted.repository))
         }
-        Place::Server { host, shown } => sources::open(app, caller, host, &wanted.repository, shown.clone()).await,
+        Place::Server { host, shown } => {
+            sources::open(app, caller, caller.address, host, &wanted.repository, shown.clone()).await
+        }
     }
 }

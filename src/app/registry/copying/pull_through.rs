@@ -2,6 +2,7 @@
 //! the source is asked each time what the tag is now; where it does not answer, what is here is served.
 //! Must not know: HTTP, how a source is reached (see sources).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::cache_rules;
@@ -34,8 +35,9 @@ pub async fn manifest(
     };
     // What waits in quarantine is here, whoever may see it: it need not come again.
     let known = known(&mut cx, inside, repository, reference).await?;
+    let asker = cx.caller.address;
     drop(cx);
-    let fetched = fetch(app, inside, &from, repository, reference, known.as_deref()).await;
+    let fetched = fetch(app, inside, &from, asker, repository, reference, known.as_deref()).await;
     let (mut cx, inside) = inside.read(app).await?;
     match (fetched, here) {
         (Ok(true), _) => Ok((manifests::find(&mut cx, &inside, repository, reference).await?, true)),
@@ -66,6 +68,7 @@ async fn known(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Refer
 /// A blob that may be read.
 pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str, digest: &Digest) -> Result<Blob> {
     let here = blobs::find(&mut cx, inside, repository, digest).await;
+    let asker = cx.caller.address;
     drop(cx);
     let lacking = matches!(&here, Err(Error::Content(ContentError::BlobUnknown(_))));
     let Some(from) = inside.cached_from(repository).filter(|_| lacking) else { return here };
@@ -81,7 +84,7 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
         let (repository, digest) = (repository.to_owned(), digest.clone());
         tokio::spawn(async move {
             let _lease = lease;
-            let source = open(&app, &inside, &from).await?;
+            let source = open(&app, &inside, &from, asker).await?;
             source.copy_blob(&app, &inside.to_fill(), &repository, &digest).await
         })
     };
@@ -95,8 +98,8 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
     blobs::find(&mut cx, &inside, repository, digest).await
 }
 
-/// The source of a rule, signed in to as the rule says.
-async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Source> {
+/// The source of a rule, signed in to as the rule says. `asker`: from where came who pulls.
+async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom, asker: IpAddr) -> Result<Source> {
     let caller = Caller { address: cmk::REGISTRY_ADDRESS, ..Caller::system() };
     let (host, repository) = from.source.split_once('/').unwrap_or((&from.source, ""));
     let mut shown = None;
@@ -114,7 +117,7 @@ async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom) -> Result<Sour
         })?;
         shown = Some(Shown { user: Some(user.as_str().to_owned()), password });
     }
-    let opened = sources::open(app, &caller, host, repository, shown).await;
+    let opened = sources::open(app, &caller, asker, host, repository, shown).await;
     opened.map(Source::told_as_elsewhere).map_err(|error| sources::as_elsewhere(&from.source, error))
 }
 
@@ -123,11 +126,12 @@ async fn fetch(
     app: &Arc<App>,
     inside: &Inside,
     from: &CachedFrom,
+    asker: IpAddr,
     repository: &str,
     reference: &Reference,
     before: Option<&str>,
 ) -> Result<bool> {
-    let source = open(app, inside, from).await?;
+    let source = open(app, inside, from, asker).await?;
     if let Some(known) = before
         && source.digest(reference).await?.as_str() == known
     {

@@ -3,6 +3,7 @@
 //! Must not know: HTTP, why something is copied.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,7 +39,7 @@ pub struct Source {
 
 enum Origin {
     Here { app: Arc<App>, inside: Box<Inside>, repository: String },
-    Elsewhere(Upstream),
+    Elsewhere(Box<Upstream>),
 }
 
 /// What is shown to a registry: a user and a password, or a token alone.
@@ -50,10 +51,12 @@ pub struct Shown {
     pub password: zeroize::Zeroizing<String>,
 }
 
-/// A repository of a login server. `caller`: whose address a registry of this emulator sees.
+/// A repository of a login server. `caller`: whose address a registry of this emulator sees; `asker`: from where came
+/// who wants what lies there.
 pub async fn open(
     app: &Arc<App>,
     caller: &Caller,
+    asker: IpAddr,
     host: &str,
     repository: &str,
     shown: Option<Shown>,
@@ -64,9 +67,9 @@ pub async fn open(
         // A token alone goes with the user that registries take for such.
         let credential =
             shown.map(|s| Credential { user: s.user.unwrap_or(TOKEN_USER.to_owned()), password: s.password });
-        let upstream = Upstream::new(app, &host, repository, credential);
+        let upstream = Upstream::new(app, &host, repository, credential, asker);
         let upstream = upstream.map_err(|why| failed(&place, why))?;
-        return Ok(Source { place, from: Origin::Elsewhere(upstream), told_as_elsewhere: false });
+        return Ok(Source { place, from: Origin::Elsewhere(Box::new(upstream)), told_as_elsewhere: false });
     };
     let mut cx = app.read(caller.clone()).await?;
     let name = match name.strip_suffix(".geo") {

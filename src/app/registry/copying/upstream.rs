@@ -1,6 +1,7 @@
 //! A registry elsewhere: pulling by OCI distribution, with the sign-in that its challenge asks for.
 //! Must not know: sockets (see outgoing), where what is pulled goes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -46,6 +47,8 @@ pub struct Upstream {
     base: Url,
     repository: String,
     credential: Option<Credential>,
+    /// From where came who wants to have it.
+    asker: IpAddr,
     /// The `Authorization` that the last challenge was answered with.
     authorization: Mutex<Option<String>>,
 }
@@ -67,11 +70,11 @@ fn base(host: &str) -> Result<Url> {
 
 impl Upstream {
     /// A repository at a login server. An error where there is no way out.
-    pub fn new(app: &App, host: &str, repository: &str, credential: Option<Credential>) -> Result<Self> {
+    pub fn new(app: &App, host: &str, repository: &str, credential: Option<Credential>, asker: IpAddr) -> Result<Self> {
         let none = || SourceError::Unreachable("there is no way out of here".to_owned());
         let way = app.way_out.get().cloned().ok_or_else(none)?;
         let (base, repository) = (base(host)?, repository.to_owned());
-        Ok(Self { way, base, repository, credential, authorization: Mutex::default() })
+        Ok(Self { way, base, repository, credential, asker, authorization: Mutex::default() })
     }
 
     /// The digest that a manifest has now.
@@ -139,7 +142,8 @@ impl Upstream {
             if let Some(value) = authorization.filter(|_| self.is_home(&url)) {
                 headers.push(("authorization".to_owned(), value.to_owned()));
             }
-            let message = Message { method, uri: url.as_str().to_owned(), headers, body: String::new() };
+            let uri = url.as_str().to_owned();
+            let message = Message { method, uri, headers, body: String::new(), asker: self.asker };
             let reply = self.way.send(message).await.map_err(SourceError::Unreachable)?;
             let location = reply.header("location").filter(|_| matches!(reply.status, 301..=303 | 307 | 308));
             let Some(location) = location else { return Ok((reply, url)) };
@@ -190,7 +194,7 @@ impl Upstream {
             uri.push_str(&format!("&service={}", encoded(challenge.get("service"))));
         }
         let headers = self.basic().map(|basic| ("authorization".to_owned(), basic)).into_iter().collect();
-        let message = Message { method: "GET", uri, headers, body: String::new() };
+        let message = Message { method: "GET", uri, headers, body: String::new(), asker: self.asker };
         let reply = self.way.send(message).await.map_err(SourceError::Unreachable)?;
         if reply.status != 200 {
             return Err(refused(reply).await);
@@ -348,6 +352,7 @@ mod tests {
             base: base(host).unwrap(),
             repository: "app".to_owned(),
             credential: Some(Credential { user: "u".to_owned(), password: "p".to_owned().into() }),
+            asker: [127, 0, 0, 1].into(),
             authorization: Mutex::default(),
         };
         let reply = upstream.ask("GET", "blobs/x").await;
