@@ -200,12 +200,19 @@ impl Conversation {
 
     /// The host a request is for: from an absolute URI (HTTP/2 always has one), else the Host header.
     fn asked(&self, request: &Request) -> Result<Site, &'static str> {
-        if let Some(authority) = request.uri().authority() {
-            return Site::parse(authority.as_str()).ok_or("the request names no valid host");
-        }
         let mut hosts = request.headers().get_all(HOST).iter();
+        let site = |host: &HeaderValue| host.to_str().ok().and_then(Site::parse);
+        if let Some(authority) = request.uri().authority() {
+            let asked = Site::parse(authority.as_str()).ok_or("the request names no valid host")?;
+            // A proxy is asked by the URI alone (RFC 9112 3.2.2); in HTTP/2 the header may name no other (RFC 9113 8.3.1).
+            let agrees = |host| site(host).is_some_and(|named| named.host == asked.host);
+            if request.version() == Version::HTTP_2 && !hosts.all(agrees) {
+                return Err("the Host header names another host than the request");
+            }
+            return Ok(asked);
+        }
         match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().ok().and_then(Site::parse).ok_or("the Host header is not a host name"),
+            (Some(host), None) => site(host).ok_or("the Host header is not a host name"),
             (None, _) if request.version() < Version::HTTP_11 => Ok(self.unnamed()),
             (None, _) => Err("the Host header is missing"),
             _ => Err("there is more than one Host header"),

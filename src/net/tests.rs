@@ -227,3 +227,14 @@ async fn own_requests_are_led_where_their_asker_may_go() {
     // Where nobody else can come in, the asker is not looked at.
     reach(ELSEWHERE, loopback).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_request_of_http_2_names_one_host() {
+    let here = port("127.0.0.1", Outbound::Offline).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
+    for (host, status) in [("localhost", 200), ("localhost:1", 200), ("evil.example", 400), ("localhost@evil", 400)] {
+        let url = format!("http://localhost:{}/", here.address.port());
+        let answer = client.get(url).header("host", host).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{host}");
+    }
+}
