@@ -8,6 +8,7 @@ pub mod resources;
 pub mod vault;
 pub mod world;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,13 +86,13 @@ impl Store {
 
     #[cfg(not(test))]
     async fn tx(&self, open: Open, raises: Option<Arc<Generation>>) -> Result<Tx> {
-        Ok(Tx { open, raises, then: Vec::new() })
+        Ok(Tx { open, raises, then: Vec::new(), seen: HashSet::new() })
     }
 
     #[cfg(test)]
     async fn tx(&self, mut open: Open, raises: Option<Arc<Generation>>) -> Result<Tx> {
         self.faults.watch(&mut open.connection).await?;
-        Ok(Tx { open, raises, then: Vec::new(), faults: self.faults.clone() })
+        Ok(Tx { open, raises, then: Vec::new(), seen: HashSet::new(), faults: self.faults.clone() })
     }
 
     /// What is to fail.
@@ -181,6 +182,8 @@ pub struct Tx {
     open: Open,
     raises: Option<Arc<Generation>>,
     then: Vec<Then>,
+    /// The rows that were looked up, by table and key, where they could be written back.
+    seen: HashSet<(&'static str, String)>,
     #[cfg(test)]
     faults: Arc<world::faults::Faults>,
 }
@@ -197,6 +200,23 @@ impl Tx {
         #[cfg(test)]
         self.faults.statement();
         &mut self.open.connection
+    }
+
+    /// Notes that a row was looked up, or added.
+    fn saw(&mut self, table: &'static str, key: impl ToString) {
+        if self.raises.is_some() {
+            self.seen.insert((table, key.to_string()));
+        }
+    }
+
+    /// Requires that a row that is to be written back whole was looked up in this very transaction: one that was read
+    /// before would undo what others have written to it since.
+    fn require_seen(&self, table: &'static str, key: impl ToString) -> Result<()> {
+        let key = key.to_string();
+        if self.seen.contains(&(table, key.clone())) {
+            return Ok(());
+        }
+        Err(Error::Internal(format!("row {key} of {table} was not read in the transaction that writes it back")))
     }
 
     /// Has something done once the changes last: whatever becomes of the request meanwhile, in the order of the
@@ -228,5 +248,37 @@ impl Tx {
             Ok(())
         });
         ending.await.map_err(Error::internal)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resources::groups;
+    use super::*;
+    use crate::domain::Timestamp;
+
+    #[tokio::test]
+    async fn a_row_is_written_back_only_by_the_transaction_that_read_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), false).await.unwrap();
+        let group = |tag: &str| groups::Group {
+            name: "g".to_owned(),
+            location: "eastus".to_owned(),
+            tags: serde_json::json!({ "tag": tag }),
+            created_at: Timestamp(0),
+        };
+        let mut tx = store.write().await.unwrap();
+        assert!(groups::find(&mut tx, "g").await.unwrap().is_none());
+        groups::save(&mut tx, &group("first")).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let mut tx = store.read().await.unwrap();
+        let before = groups::find(&mut tx, "G").await.unwrap().unwrap();
+        drop(tx);
+        let mut tx = store.write().await.unwrap();
+        assert!(matches!(groups::save(&mut tx, &before).await, Err(Error::Internal(_))));
+        groups::find(&mut tx, "G").await.unwrap();
+        groups::save(&mut tx, &group("second")).await.unwrap();
+        tx.commit().await.unwrap();
     }
 }

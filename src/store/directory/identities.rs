@@ -8,6 +8,11 @@ use crate::domain::directory::identity::Identity;
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
+/// What an identity is called where rows are noted.
+fn key(group: &str, name: &str) -> String {
+    format!("{group}/{name}").to_ascii_lowercase()
+}
+
 fn identity(row: &SqliteRow) -> Result<Identity> {
     Ok(Identity {
         group: row.cell("resource_group")?,
@@ -24,6 +29,7 @@ fn identity(row: &SqliteRow) -> Result<Identity> {
 
 /// An identity by group and name, case aside.
 pub async fn find(tx: &mut Tx, group: &str, name: &str) -> Result<Option<Identity>> {
+    tx.saw("identities", key(group, name));
     let row = sqlx::query("SELECT * FROM identities WHERE resource_group = ? AND name = ?")
         .bind(group)
         .bind(name)
@@ -43,6 +49,7 @@ pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Identity>> {
 
 /// Creates or changes an identity.
 pub async fn save(tx: &mut Tx, i: &Identity) -> Result<()> {
+    tx.require_seen("identities", key(&i.group, &i.name))?;
     sqlx::query(
         "INSERT INTO identities (resource_group, name, location, tags, properties, principal_id, client_id, created_by, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

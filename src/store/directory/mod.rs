@@ -12,7 +12,8 @@ use crate::domain::directory::identity::{Principal, PrincipalKind, Standing};
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
-fn principal(row: &SqliteRow) -> Result<Principal> {
+fn principal(tx: &mut Tx, row: &SqliteRow) -> Result<Principal> {
+    tx.saw("principals", row.cell::<&str>("object_id")?);
     Ok(Principal {
         object_id: row.cell("object_id")?,
         app_id: row.cell("app_id")?,
@@ -48,7 +49,7 @@ pub async fn by_object(tx: &mut Tx, object_id: &str) -> Result<Option<Principal>
         .bind(object_id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(principal).transpose()
+    row.as_ref().map(|row| principal(tx, row)).transpose()
 }
 
 /// A principal by application id.
@@ -57,7 +58,7 @@ pub async fn by_app(tx: &mut Tx, app_id: &str) -> Result<Option<Principal>> {
         .bind(app_id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(principal).transpose()
+    row.as_ref().map(|row| principal(tx, row)).transpose()
 }
 
 /// Whom of the directory is meant.
@@ -86,13 +87,13 @@ pub async fn standing(tx: &mut Tx, who: Who<'_>) -> Result<Option<Standing>> {
     let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.to_ascii_lowercase()).fetch_optional(tx.conn()).await?;
     let Some(row) = row else { return Ok(None) };
     let (groups, application) = (row.json("groups")?, row.optional_document("application")?);
-    Ok(Some(Standing { principal: principal(&row)?, groups, application }))
+    Ok(Some(Standing { principal: principal(tx, &row)?, groups, application }))
 }
 
 /// All principals, oldest first.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Principal>> {
     let rows = sqlx::query("SELECT * FROM principals ORDER BY created_at, object_id").fetch_all(tx.conn()).await?;
-    rows.iter().map(principal).collect()
+    rows.iter().map(|row| principal(tx, row)).collect()
 }
 
 /// The principals of one kind, oldest first.
@@ -101,11 +102,12 @@ pub async fn of_kind(tx: &mut Tx, kind: PrincipalKind) -> Result<Vec<Principal>>
         .bind(kind.as_str())
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(principal).collect()
+    rows.iter().map(|row| principal(tx, row)).collect()
 }
 
 /// Keeps a principal's new name and document.
 pub async fn update(tx: &mut Tx, p: &Principal) -> Result<()> {
+    tx.require_seen("principals", &p.object_id)?;
     sqlx::query("UPDATE principals SET display_name = ?, doc = ? WHERE object_id = ?")
         .bind(&p.display_name)
         .bind(p.doc.to_string())
@@ -154,7 +156,7 @@ pub async fn members(tx: &mut Tx, group_id: &str) -> Result<Vec<Principal>> {
     .bind(group_id)
     .fetch_all(tx.conn())
     .await?;
-    rows.iter().map(principal).collect()
+    rows.iter().map(|row| principal(tx, row)).collect()
 }
 
 /// Puts a principal into a group. `false`: it was there.
@@ -186,7 +188,7 @@ pub async fn owners(tx: &mut Tx, owned_id: &str) -> Result<Vec<Principal>> {
     .bind(owned_id)
     .fetch_all(tx.conn())
     .await?;
-    rows.iter().map(principal).collect()
+    rows.iter().map(|row| principal(tx, row)).collect()
 }
 
 /// Adds an owner. `false`: it was one.
@@ -215,7 +217,8 @@ pub async fn remove_owners_of(tx: &mut Tx, owned_id: &str) -> Result<()> {
     Ok(())
 }
 
-fn application(row: &SqliteRow) -> Result<Application> {
+fn application(tx: &mut Tx, row: &SqliteRow) -> Result<Application> {
+    tx.saw("applications", row.cell::<&str>("object_id")?);
     Ok(Application {
         object_id: row.cell("object_id")?,
         app_id: row.cell("app_id")?,
@@ -240,6 +243,7 @@ pub async fn insert_application(tx: &mut Tx, a: &Application) -> Result<()> {
 
 /// Keeps an app registration's new name and document.
 pub async fn update_application(tx: &mut Tx, a: &Application) -> Result<()> {
+    tx.require_seen("applications", &a.object_id)?;
     sqlx::query("UPDATE applications SET display_name = ?, doc = ? WHERE object_id = ?")
         .bind(&a.display_name)
         .bind(a.doc.to_string())
@@ -255,7 +259,7 @@ pub async fn application_by_object(tx: &mut Tx, object_id: &str) -> Result<Optio
         .bind(object_id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(application).transpose()
+    row.as_ref().map(|row| application(tx, row)).transpose()
 }
 
 /// An app registration by application id.
@@ -264,13 +268,13 @@ pub async fn application_by_app(tx: &mut Tx, app_id: &str) -> Result<Option<Appl
         .bind(app_id.to_ascii_lowercase())
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(application).transpose()
+    row.as_ref().map(|row| application(tx, row)).transpose()
 }
 
 /// All app registrations, oldest first.
 pub async fn applications(tx: &mut Tx) -> Result<Vec<Application>> {
     let rows = sqlx::query("SELECT * FROM applications ORDER BY created_at, object_id").fetch_all(tx.conn()).await?;
-    rows.iter().map(application).collect()
+    rows.iter().map(|row| application(tx, row)).collect()
 }
 
 /// Removes an app registration.
@@ -350,6 +354,7 @@ fn federated_credential(row: &SqliteRow) -> Result<FederatedCredential> {
 
 /// The federated credentials of an application or user-assigned identity, by name.
 pub async fn federated_credentials(tx: &mut Tx, app_id: &str) -> Result<Vec<FederatedCredential>> {
+    tx.saw("federated_credentials", app_id.to_ascii_lowercase());
     let rows = sqlx::query("SELECT * FROM federated_credentials WHERE app_id = ? ORDER BY name")
         .bind(app_id.to_ascii_lowercase())
         .fetch_all(tx.conn())
@@ -359,6 +364,7 @@ pub async fn federated_credentials(tx: &mut Tx, app_id: &str) -> Result<Vec<Fede
 
 /// Adds a federated credential, or replaces the one of this name.
 pub async fn save_federated_credential(tx: &mut Tx, c: &FederatedCredential) -> Result<()> {
+    tx.require_seen("federated_credentials", c.app_id.to_ascii_lowercase())?;
     sqlx::query(
         "INSERT INTO federated_credentials (id, app_id, name, issuer, subject, audiences, description)
          VALUES (?, ?, ?, ?, ?, ?, ?)

@@ -9,7 +9,14 @@ use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
-fn child(row: &SqliteRow) -> Result<Child> {
+/// What a child is called where rows are noted.
+fn key(registry: i64, kind: &str, name: &str) -> String {
+    format!("{registry}/{kind}/{}", name.to_ascii_lowercase())
+}
+
+fn child(tx: &mut Tx, row: &SqliteRow) -> Result<Child> {
+    let noted = key(row.cell("registry")?, row.cell("kind")?, row.cell("name")?);
+    tx.saw("registry_children", noted);
     Ok(Child {
         id: row.cell("id")?,
         registry: row.cell("registry")?,
@@ -29,19 +36,20 @@ fn child(row: &SqliteRow) -> Result<Child> {
 
 /// A child by name, case aside.
 pub async fn find(tx: &mut Tx, registry: i64, kind: Kind, name: &str) -> Result<Option<Child>> {
+    tx.saw("registry_children", key(registry, kind.segment(), name));
     let row = sqlx::query("SELECT * FROM registry_children WHERE registry = ? AND kind = ? AND name = ?")
         .bind(registry)
         .bind(kind.segment())
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(child).transpose()
+    row.as_ref().map(|row| child(tx, row)).transpose()
 }
 
 /// A child by its row id.
 pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Child>> {
     let row = sqlx::query("SELECT * FROM registry_children WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
-    row.as_ref().map(child).transpose()
+    row.as_ref().map(|row| child(tx, row)).transpose()
 }
 
 /// A child by row id.
@@ -52,7 +60,7 @@ pub async fn find_by_id(tx: &mut Tx, registry: i64, kind: Kind, id: i64) -> Resu
         .bind(id)
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(child).transpose()
+    row.as_ref().map(|row| child(tx, row)).transpose()
 }
 
 /// A registry's children of a kind, by name.
@@ -62,7 +70,7 @@ pub async fn list(tx: &mut Tx, registry: i64, kind: Kind) -> Result<Vec<Child>> 
         .bind(kind.segment())
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(child).collect()
+    rows.iter().map(|row| child(tx, row)).collect()
 }
 
 /// How many children of a kind a registry has.
@@ -77,6 +85,7 @@ pub async fn count(tx: &mut Tx, registry: i64, kind: Kind) -> Result<usize> {
 
 /// Adds a child, or changes the one with this registry, kind and name. Returns the row id.
 pub async fn put(tx: &mut Tx, c: &Child) -> Result<i64> {
+    tx.require_seen("registry_children", key(c.registry, c.kind.segment(), &c.name))?;
     let id = sqlx::query_scalar(
         "INSERT INTO registry_children (registry, kind, name, location, tags, properties, principal, sealed,
            created_by, created_at, modified_by, modified_at)

@@ -10,7 +10,8 @@ use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
 use crate::store::world::row::{Cells as _, readable};
 
-fn registry(row: &SqliteRow) -> Result<Registry> {
+fn registry(tx: &mut Tx, row: &SqliteRow) -> Result<Registry> {
+    tx.saw("registries", row.cell::<i64>("id")?);
     let cmk = match row.cell::<Option<&str>>("cmk_key")? {
         None => None,
         Some(_) => Some(Cmk {
@@ -43,7 +44,7 @@ fn registry(row: &SqliteRow) -> Result<Registry> {
 /// A registry by name, case aside.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Registry>> {
     let row = sqlx::query("SELECT * FROM registries WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
-    row.as_ref().map(registry).transpose()
+    row.as_ref().map(|row| registry(tx, row)).transpose()
 }
 
 /// Registries by name: those of a group, or all.
@@ -52,7 +53,7 @@ pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Registry>> {
         .bind(group)
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(registry).collect()
+    rows.iter().map(|row| registry(tx, row)).collect()
 }
 
 /// Adds a registry. Its row id is ignored.
@@ -87,6 +88,7 @@ pub async fn insert(tx: &mut Tx, r: &Registry) -> Result<()> {
 
 /// Changes a registry, but for its key: see [`rewrap`].
 pub async fn update(tx: &mut Tx, r: &Registry) -> Result<()> {
+    tx.require_seen("registries", r.id)?;
     sqlx::query(
         "UPDATE registries SET sku = ?, tags = ?, properties = ?, user_identities = ?, system_principal = ?,
            modified_by = ?, modified_at = ? WHERE id = ?",
@@ -167,7 +169,7 @@ const LOOKING: &str = "id, name, resource_group, location, sku, '{}' AS tags, '{
 pub async fn looking(tx: &mut Tx, until: Timestamp) -> Result<Vec<(Registry, Timestamp)>> {
     let sql = format!("SELECT {LOOKING} FROM registries WHERE next_look <= ? ORDER BY next_look, id");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(until.0).fetch_all(tx.conn()).await?;
-    Ok(readable(&rows, |row| Ok((registry(row)?, row.time("next_look")?))))
+    Ok(readable(&rows, |row| Ok((registry(tx, row)?, row.time("next_look")?))))
 }
 
 /// These registries, without tags and document.
@@ -175,7 +177,7 @@ pub async fn looking_ones(tx: &mut Tx, ids: &[i64]) -> Result<Vec<Registry>> {
     let sql = format!("SELECT {LOOKING} FROM registries WHERE id IN (SELECT value FROM json_each(?))");
     let ids = serde_json::json!(ids).to_string();
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).fetch_all(tx.conn()).await?;
-    Ok(readable(&rows, registry))
+    Ok(readable(&rows, |row| registry(tx, row)))
 }
 
 /// Notes that all looks up to `made` are made: each registry's next one is whole hours later, after it.

@@ -32,6 +32,7 @@ fn group(row: &SqliteRow) -> Result<Group> {
 
 /// A group by name, case aside.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Group>> {
+    tx.saw("resource_groups", name.to_ascii_lowercase());
     let row = sqlx::query("SELECT * FROM resource_groups WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
     row.as_ref().map(group).transpose()
 }
@@ -44,6 +45,7 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<Group>> {
 
 /// Creates or changes a group.
 pub async fn save(tx: &mut Tx, g: &Group) -> Result<()> {
+    tx.require_seen("resource_groups", g.name.to_ascii_lowercase())?;
     sqlx::query(
         "INSERT INTO resource_groups (name, location, tags, created_at) VALUES (?, ?, ?, ?)
          ON CONFLICT (name) DO UPDATE SET tags = excluded.tags",

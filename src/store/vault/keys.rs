@@ -10,7 +10,8 @@ use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
-fn key(row: &SqliteRow) -> Result<Key> {
+fn key(tx: &mut Tx, row: &SqliteRow) -> Result<Key> {
+    tx.saw("keys", row.cell::<i64>("id")?);
     let deleted_at: Option<i64> = row.cell("deleted_at")?;
     let purge_at: Option<i64> = row.cell("purge_at")?;
     let rotate_at: Option<i64> = row.cell("rotate_at")?;
@@ -26,7 +27,8 @@ fn key(row: &SqliteRow) -> Result<Key> {
     })
 }
 
-fn version(row: &SqliteRow) -> Result<Version> {
+fn version(tx: &mut Tx, row: &SqliteRow) -> Result<Version> {
+    tx.saw("key_versions", row.cell::<i64>("id")?);
     Ok(Version {
         id: row.cell("id")?,
         key: row.cell("key")?,
@@ -52,23 +54,26 @@ pub async fn find(tx: &mut Tx, vault: i64, name: &str) -> Result<Option<Key>> {
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(key).transpose()
+    row.as_ref().map(|row| key(tx, row)).transpose()
 }
 
 /// A key by row id.
 pub async fn find_by_id(tx: &mut Tx, id: i64) -> Result<Option<Key>> {
     let row = sqlx::query("SELECT * FROM keys WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
-    row.as_ref().map(key).transpose()
+    row.as_ref().map(|row| key(tx, row)).transpose()
 }
 
 /// Adds a key; gives its row id.
 pub async fn insert(tx: &mut Tx, vault: i64, name: &str) -> Result<i64> {
     let done = sqlx::query("INSERT INTO keys (vault, name) VALUES (?, ?)").bind(vault).bind(name).execute(tx.conn());
-    Ok(done.await?.last_insert_rowid())
+    let id = done.await?.last_insert_rowid();
+    tx.saw("keys", id);
+    Ok(id)
 }
 
 /// Changes a key: deletion, rotation policy and times.
 pub async fn update(tx: &mut Tx, k: &Key) -> Result<()> {
+    tx.require_seen("keys", k.id)?;
     sqlx::query(
         "UPDATE keys SET deleted_at = ?, purge_at = ?, rotation_policy = ?, rotate_at = ?, near_expiry_at = ? WHERE id = ?",
     )
@@ -116,6 +121,7 @@ pub async fn insert_version(tx: &mut Tx, v: &Version) -> Result<i64> {
 
 /// Changes a version's attributes. What it is made of never changes.
 pub async fn update_version(tx: &mut Tx, v: &Version) -> Result<()> {
+    tx.require_seen("key_versions", v.id)?;
     sqlx::query(
         "UPDATE key_versions SET key_ops = ?, enabled = ?, not_before = ?, expires = ?, tags = ?, doc = ?, updated_at = ?
          WHERE id = ?",
@@ -143,7 +149,7 @@ pub async fn find_version(tx: &mut Tx, key: i64, wanted: Option<&str>) -> Result
             sqlx::query("SELECT * FROM key_versions WHERE key = ? ORDER BY created_at DESC, id DESC LIMIT 1").bind(key)
         }
     };
-    query.fetch_optional(tx.conn()).await?.as_ref().map(version).transpose()
+    query.fetch_optional(tx.conn()).await?.as_ref().map(|row| version(tx, row)).transpose()
 }
 
 /// A vault's keys by name, the living or the deleted ones, from the name `from` on.
@@ -157,7 +163,7 @@ pub async fn list(tx: &mut Tx, vault: i64, deleted: bool, from: &str, limit: i64
     .bind(limit)
     .fetch_all(tx.conn())
     .await?;
-    rows.iter().map(key).collect()
+    rows.iter().map(|row| key(tx, row)).collect()
 }
 
 /// A key's versions by version id, as Azure sorts them [recorded], from `from` on.
@@ -168,7 +174,7 @@ pub async fn versions(tx: &mut Tx, key: i64, from: &str, limit: i64) -> Result<V
         .bind(limit)
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(version).collect()
+    rows.iter().map(|row| version(tx, row)).collect()
 }
 
 /// Removes deleted keys whose time has come. Returns how many.
@@ -213,7 +219,7 @@ async fn due(tx: &mut Tx, column: &'static str, until: Timestamp, most: i64) -> 
          ORDER BY keys.{column}, keys.id LIMIT ?"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(until.0).bind(most).fetch_all(tx.conn()).await?;
-    rows.iter().map(key).collect()
+    rows.iter().map(|row| key(tx, row)).collect()
 }
 
 /// When the next living key of a living vault rotates by its policy, or its end is told as near.

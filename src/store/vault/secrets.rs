@@ -10,7 +10,8 @@ use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
-fn secret(row: &SqliteRow) -> Result<Secret> {
+fn secret(tx: &mut Tx, row: &SqliteRow) -> Result<Secret> {
+    tx.saw("secrets", row.cell::<i64>("id")?);
     let deleted_at: Option<i64> = row.cell("deleted_at")?;
     let purge_at: Option<i64> = row.cell("purge_at")?;
     Ok(Secret {
@@ -21,7 +22,8 @@ fn secret(row: &SqliteRow) -> Result<Secret> {
     })
 }
 
-fn version(row: &SqliteRow) -> Result<SecretVersion> {
+fn version(tx: &mut Tx, row: &SqliteRow) -> Result<SecretVersion> {
+    tx.saw("secret_versions", row.cell::<i64>("id")?);
     Ok(SecretVersion {
         id: row.cell("id")?,
         secret: row.cell("secret")?,
@@ -44,7 +46,7 @@ pub async fn find(tx: &mut Tx, vault: i64, name: &str) -> Result<Option<Secret>>
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(secret).transpose()
+    row.as_ref().map(|row| secret(tx, row)).transpose()
 }
 
 /// Adds a secret; gives its row id.
@@ -55,6 +57,7 @@ pub async fn insert(tx: &mut Tx, vault: i64, name: &str) -> Result<i64> {
 
 /// Changes a secret's deletion.
 pub async fn update(tx: &mut Tx, s: &Secret) -> Result<()> {
+    tx.require_seen("secrets", s.id)?;
     sqlx::query("UPDATE secrets SET deleted_at = ?, purge_at = ? WHERE id = ?")
         .bind(s.deleted.map(|d| d.at.0))
         .bind(s.deleted.map(|d| d.purge_at.0))
@@ -94,6 +97,7 @@ pub async fn insert_version(tx: &mut Tx, v: &SecretVersion) -> Result<()> {
 
 /// Changes a version's attributes. Its value never changes.
 pub async fn update_version(tx: &mut Tx, v: &SecretVersion) -> Result<()> {
+    tx.require_seen("secret_versions", v.id)?;
     sqlx::query(
         "UPDATE secret_versions SET content_type = ?, enabled = ?, not_before = ?, expires = ?, tags = ?, updated_at = ?
          WHERE id = ?",
@@ -119,7 +123,7 @@ pub async fn find_version(tx: &mut Tx, secret: i64, wanted: Option<&str>) -> Res
         None => sqlx::query("SELECT * FROM secret_versions WHERE secret = ? ORDER BY created_at DESC, id DESC LIMIT 1")
             .bind(secret),
     };
-    query.fetch_optional(tx.conn()).await?.as_ref().map(version).transpose()
+    query.fetch_optional(tx.conn()).await?.as_ref().map(|row| version(tx, row)).transpose()
 }
 
 /// A vault's secrets by name, the living or the deleted ones, from the name `from` on.
@@ -133,7 +137,7 @@ pub async fn list(tx: &mut Tx, vault: i64, deleted: bool, from: &str, limit: i64
     .bind(limit)
     .fetch_all(tx.conn())
     .await?;
-    rows.iter().map(secret).collect()
+    rows.iter().map(|row| secret(tx, row)).collect()
 }
 
 /// A secret's versions by version id, from `from` on.
@@ -144,7 +148,7 @@ pub async fn versions(tx: &mut Tx, secret: i64, from: &str, limit: i64) -> Resul
         .bind(limit)
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(version).collect()
+    rows.iter().map(|row| version(tx, row)).collect()
 }
 
 /// Removes deleted secrets whose time has come.

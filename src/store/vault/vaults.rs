@@ -9,7 +9,8 @@ use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
-fn vault(row: &SqliteRow) -> Result<Vault> {
+fn vault(tx: &mut Tx, row: &SqliteRow) -> Result<Vault> {
+    tx.saw("vaults", row.cell::<i64>("id")?);
     let deleted_at: Option<i64> = row.cell("deleted_at")?;
     let purge_at: Option<i64> = row.cell("purge_at")?;
     Ok(Vault {
@@ -30,13 +31,13 @@ fn vault(row: &SqliteRow) -> Result<Vault> {
 /// A vault by name, living or deleted.
 pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Vault>> {
     let row = sqlx::query("SELECT * FROM vaults WHERE name = ?").bind(name).fetch_optional(tx.conn()).await?;
-    row.as_ref().map(vault).transpose()
+    row.as_ref().map(|row| vault(tx, row)).transpose()
 }
 
 /// A vault by row id.
 pub async fn find_by_id(tx: &mut Tx, id: i64) -> Result<Option<Vault>> {
     let row = sqlx::query("SELECT * FROM vaults WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
-    row.as_ref().map(vault).transpose()
+    row.as_ref().map(|row| vault(tx, row)).transpose()
 }
 
 /// Vaults by name: those of a group or all; the living or the deleted ones.
@@ -48,7 +49,7 @@ pub async fn list(tx: &mut Tx, group: Option<&str>, deleted: bool) -> Result<Vec
     .bind(deleted)
     .fetch_all(tx.conn())
     .await?;
-    rows.iter().map(vault).collect()
+    rows.iter().map(|row| vault(tx, row)).collect()
 }
 
 /// Adds a vault. Its row id is ignored.
@@ -73,6 +74,7 @@ pub async fn insert(tx: &mut Tx, v: &Vault) -> Result<()> {
 
 /// Changes a vault: tags, properties, deletion.
 pub async fn update(tx: &mut Tx, v: &Vault) -> Result<()> {
+    tx.require_seen("vaults", v.id)?;
     sqlx::query(
         "UPDATE vaults SET tags = ?, properties = ?, modified_by = ?, modified_at = ?, deleted_at = ?, purge_at = ? WHERE id = ?",
     )

@@ -69,7 +69,7 @@ pub trait Cells {
 }
 
 /// The rows that can be read, for what the emulator does by itself: a damaged one must not stop it for all others.
-pub fn readable<T>(rows: &[SqliteRow], read: impl Fn(&SqliteRow) -> Result<T>) -> Vec<T> {
+pub fn readable<T>(rows: &[SqliteRow], mut read: impl FnMut(&SqliteRow) -> Result<T>) -> Vec<T> {
     let said = |row| read(row).inspect_err(|damage| tracing::error!("passed over: {damage}")).ok();
     rows.iter().filter_map(said).collect()
 }
