@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use acrite::app::App;
 use acrite::app::Options;
+use acrite::app::change::Admission;
 use acrite::app::directory::identities;
 use acrite::app::registry::registries;
 use acrite::app::resources::groups;
@@ -14,7 +15,6 @@ use acrite::app::timeline::Change;
 use acrite::app::vault::keys;
 use acrite::app::vault::vaults;
 use acrite::app::vault::vaults::Asked;
-use acrite::app::world::change::Admission;
 use acrite::domain::access::Caller;
 use acrite::domain::vault::key::Attributes;
 use acrite::domain::vault::key::Material;

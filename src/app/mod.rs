@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 pub mod cascade;
+pub mod change;
 pub mod directory;
 pub mod poller;
 pub mod registry;
@@ -228,7 +229,7 @@ pub struct Cx {
     /// Until when all that was decided here would be decided alike, if nothing is written.
     until: Timestamp,
     /// There while [`App::change`] makes a change in it.
-    aside: Option<world::change::Aside>,
+    aside: Option<change::Aside>,
 }
 
 impl Cx {

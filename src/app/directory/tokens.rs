@@ -88,7 +88,7 @@ pub async fn authenticate(app: &Arc<App>, token: Option<&str>, audiences: &[&str
 pub async fn again(cx: &mut Cx, known: &Caller) -> Result<Caller> {
     let found = store::directory::standing(&mut cx.tx, Who::Object(&known.object_id)).await?;
     let caller = found.and_then(|standing| Caller::of(standing, known.address).ok()).ok_or(TokenError::Revoked)?;
-    Ok(Caller { trusted_service: known.trusted_service, ..caller })
+    Ok(Caller { trusted_service: known.trusted_service, service: known.service, ..caller })
 }
 
 /// Loads the tenant's signing key, or makes it. It is sealed under the master key.

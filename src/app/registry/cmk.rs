@@ -276,8 +276,12 @@ async fn principal(cx: &mut Cx, registry: &Registry, identity: &KeyIdentity) -> 
     let found = found.ok_or_else(|| not_attached(registry, identity))?;
     let mut caller = Caller::of(found, REGISTRY_ADDRESS)?;
     caller.trusted_service = trusted;
+    caller.service = SERVICE;
     Ok(caller)
 }
+
+/// What registries call themselves where they call vaults.
+pub(in crate::app) const SERVICE: &str = "Microsoft.ContainerRegistry";
 
 /// The address from which registries call vaults: one of no network that a rule would admit
 /// (TEST-NET-1, RFC 5737).

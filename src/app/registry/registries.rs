@@ -272,11 +272,11 @@ mod tests {
     use tokio::runtime::Handle;
 
     use super::*;
+    use crate::app::change::Admission;
     use crate::app::testbed::Bed;
     use crate::app::timeline;
     use crate::app::timeline::Change;
     use crate::app::vault::keys;
-    use crate::app::world::change::Admission;
     use crate::domain::access::Caller;
     use crate::domain::vault::key::Attributes;
     use crate::domain::vault::key::Material;

@@ -387,10 +387,10 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::app::change::Admission;
     use crate::app::registry::content;
     use crate::app::resources::groups;
     use crate::app::testbed::Bed;
-    use crate::app::world::change::Admission;
     use crate::domain::world::time::DAY;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

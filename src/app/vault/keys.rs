@@ -298,7 +298,7 @@ pub(super) fn inside(
         uri,
         id: Some(id),
         key: None,
-        client: "Microsoft.ContainerRegistry".to_owned(),
+        client: caller.service.to_owned(),
         version: String::new(),
         status: (200, "OK"),
         refusal: None,

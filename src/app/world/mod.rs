@@ -2,7 +2,6 @@
 //! Must not know: any wing.
 
 pub mod carry;
-pub mod change;
 pub mod clock;
 pub mod outgoing;
 pub mod turns;

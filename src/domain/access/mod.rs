@@ -35,6 +35,8 @@ pub struct Caller {
     /// An Azure service calling under its own system-assigned identity, which a vault's
     /// `bypass: AzureServices` lets through its firewall.
     pub trusted_service: bool,
+    /// The Azure service that calls; empty for callers from outside. Audit records name it as the client.
+    pub service: &'static str,
 }
 
 impl std::fmt::Display for Caller {
@@ -57,6 +59,7 @@ impl Caller {
             name: crate::domain::world::well_known::DEVELOPER_NAME.to_owned(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             trusted_service: false,
+            service: "",
         }
     }
 
@@ -74,6 +77,7 @@ impl Caller {
             name: principal.display_name,
             address,
             trusted_service: false,
+            service: "",
         })
     }
 

@@ -17,9 +17,9 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::Value;
 
+use crate::app::change::{Admission, Attempt};
 use crate::app::directory::tokens;
 use crate::app::resources::operations;
-use crate::app::world::change::{Admission, Attempt};
 use crate::app::{App, Cx, access as gate};
 use crate::domain::access::Caller;
 use crate::domain::error::{RequestError, ResourceError};

@@ -19,8 +19,8 @@ use axum::response::Response;
 use serde_json::json;
 
 use crate::app::App;
+use crate::app::change::Admission;
 use crate::app::directory::tokens;
-use crate::app::world::change::Admission;
 use crate::domain::access::Caller;
 use crate::domain::error::{DirectoryError, RequestError};
 use crate::domain::world::well_known::{TENANT_DOMAIN, TENANT_ID};

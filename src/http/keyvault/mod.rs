@@ -20,9 +20,9 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::Value;
 
+use crate::app::change::{Admission, Attempt};
 use crate::app::directory::tokens;
 use crate::app::vault::vaults;
-use crate::app::world::change::{Admission, Attempt};
 use crate::app::{App, Cx};
 use crate::domain::Result;
 use crate::domain::access::Caller;

@@ -207,6 +207,7 @@ async fn read(cx: &mut Cx, set: &Child, id: &str, heard: bool) -> Result<Zeroizi
     let found = found.ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
     let mut caller = Caller::of(found, cmk::REGISTRY_ADDRESS)?;
     caller.trusted_service = true;
+    caller.service = cmk::SERVICE;
     let before = cx.act_as(caller);
     let read = if heard {
         secrets::get_heard(cx, vault, name, version).await

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::work;
 use crate::app::directory::tokens;
+use crate::app::world::work;
 use crate::app::{App, Cx, access};
 use crate::domain::access::Caller;
 use crate::domain::audit::Call;
