@@ -131,15 +131,18 @@ impl Log {
     /// The entries after number `after`, oldest first. With `wait`, if there is none yet, waits for one, or for
     /// the end of the emulator.
     pub async fn after(&self, after: u64, wait: bool) -> Vec<Entry> {
-        let (done, flushed) = oneshot::channel();
-        self.send(Message::Flush(done));
-        let _ = flushed.await;
         let mut newest = self.newest.clone();
         let mut closing = self.closing.subscribe();
+        self.settled().await;
         loop {
             newest.mark_unchanged();
+            let last = *closing.borrow_and_update();
+            if last {
+                // What was told before the end is still to be seen.
+                self.settled().await;
+            }
             let found: Vec<Entry> = locked(&self.kept).iter().filter(|e| e.number > after).cloned().collect();
-            if !found.is_empty() || !wait || *closing.borrow_and_update() {
+            if !found.is_empty() || !wait || last {
                 return found;
             }
             // Either way the next turn sees what it was.
@@ -148,6 +151,13 @@ impl Log {
                 _ = closing.changed() => {}
             }
         }
+    }
+
+    /// Waits until all that was told so far is with the readers.
+    async fn settled(&self) {
+        let (done, flushed) = oneshot::channel();
+        self.send(Message::Flush(done));
+        let _ = flushed.await;
     }
 
     /// Lets those go who wait for entries: the emulator is about to stop.
