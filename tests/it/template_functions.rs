@@ -490,6 +490,38 @@ fn resources_are_put_in_order() {
 }
 
 #[test]
+fn a_serial_loop_waits_for_its_own_iterations_whatever_their_children() {
+    let child = json!({"type": "ds", "apiVersion": "1", "name": "child", "dependsOn": ["loop"]});
+    let serial = |size: u64| json!({"name": "loop", "count": 4, "mode": "serial", "batchSize": size});
+    for (size, waits) in [
+        (1, [&[][..], &["l0"], &["l1"], &["l2"]]),
+        (2, [&[][..], &[], &["l0", "l1"], &["l0", "l1"]]),
+        (3, [&[][..], &[], &[], &["l0", "l1", "l2"]]),
+        (9, [&[][..], &[], &[], &[]]),
+    ] {
+        let looped = resource(
+            "[format('l{0}', copyIndex())]",
+            json!({"copy": serial(size), "resources": [child, child_of_two()]}),
+        );
+        let program = read(&only(json!([looped]))).unwrap();
+        for (at, expected) in waits.iter().enumerate() {
+            let name = format!("l{at}");
+            let found = program.resources.iter().find(|r| r.name == name).unwrap();
+            let before: Vec<&str> = found.depends_on.iter().map(|d| program.resources[*d].name.as_str()).collect();
+            assert_eq!(&before, expected, "{name} in batches of {size}");
+        }
+    }
+}
+
+/// A child that is itself a serial loop.
+fn child_of_two() -> Value {
+    json!({
+        "type": "es", "apiVersion": "1", "name": "[format('e{0}', copyIndex())]",
+        "copy": {"name": "inner", "count": 2, "mode": "serial"},
+    })
+}
+
+#[test]
 fn expressions_that_blow_up_are_stopped() {
     let mut variables = serde_json::Map::new();
     variables.insert("v0".into(), json!("x".repeat(1000)));

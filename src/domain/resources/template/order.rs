@@ -21,7 +21,7 @@ pub(super) fn connect(
     check_once(resources)?;
     let meanings = meanings(resources, symbols);
     for at in 0..resources.len() {
-        let mut waits: BTreeSet<usize> = before.get(at).map(|b| b.iterations.clone()).unwrap_or_default().collect();
+        let mut waits: BTreeSet<usize> = before.get(at).into_iter().flat_map(|b| b.batch.iter().copied()).collect();
         for wanted in before.get(at).into_iter().flat_map(|b| &b.words) {
             let lower = wanted.trim_end_matches('/').to_ascii_lowercase();
             let meant = meanings.iter().find_map(|m| m.get(&lower)).ok_or_else(|| {

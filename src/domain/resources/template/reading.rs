@@ -3,7 +3,6 @@
 //! Must not know: in which order resources are created.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -98,11 +97,10 @@ fn mentions_key(value: &Value) -> bool {
     }
 }
 
-/// What a resource has to wait for: what its `dependsOn` says, and iterations before its own.
-#[derive(Default)]
+/// What a resource has to wait for: what its `dependsOn` says, and in a serial loop the batch before its own.
 pub(super) struct Before {
     pub(super) words: Vec<String>,
-    pub(super) iterations: Range<usize>,
+    pub(super) batch: Arc<[usize]>,
 }
 
 /// The iterations of all resources.
@@ -141,19 +139,20 @@ impl Reading<'_> {
             None => (1, None),
         };
         let batch = copy.and_then(serial_batch);
-        let first = self.resources.len();
+        // Children stand among the iterations, so these are noted one by one.
+        let (mut earlier, mut current): (Arc<[usize]>, Vec<usize>) = (Arc::default(), Vec::new());
         for round in 0..rounds {
+            if batch == Some(current.len()) {
+                earlier = std::mem::take(&mut current).into();
+            }
             let copies = copy_name.iter().map(|name| ((*name).to_owned(), round)).collect();
             let (resource, words) = self.instance(node, parent, copies).map_err(|e| match e {
                 Ok(stop) => failed(stop),
                 Err(invalid) => invalid,
             })?;
-            let mut before = Before { words, ..Before::default() };
-            if let Some(batch) = batch {
-                let start = first + usize::try_from(round).unwrap_or(0) / batch * batch;
-                before.iterations = start.saturating_sub(batch).max(first)..start;
-            }
+            let before = Before { words, batch: earlier.clone() };
             let at = self.resources.len();
+            current.push(at);
             if i64::try_from(at).is_ok_and(|at| at >= COPY_LIMIT) {
                 return Err(too_many(at + 1));
             }
