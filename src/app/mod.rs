@@ -265,9 +265,12 @@ impl Cx {
     /// A new random GUID.
     #[must_use]
     pub fn guid(&self) -> String {
-        let mut bytes = [0; 16];
-        rand::Rng::fill_bytes(&mut self.rng(), &mut bytes);
-        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+        guid()
+    }
+
+    /// Any number of them, for work that goes on without the context.
+    pub fn guids(&self) -> fn() -> String {
+        guid
     }
 
     /// Notes that something was decided here that time alone may decide otherwise at `at`. Who remembers a decision
@@ -285,6 +288,12 @@ impl Cx {
 /// Randomness where no [`Cx`] is: on the blocking threads. Not to be held across an await.
 fn rng() -> ThreadRng {
     rand::rng()
+}
+
+fn guid() -> String {
+    let mut bytes = [0; 16];
+    rand::Rng::fill_bytes(&mut rng(), &mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// On first use keeps a seal under the master key; later opens it, so that a wrong master key is told at

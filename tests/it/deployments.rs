@@ -222,6 +222,22 @@ async fn wrong_templates_create_nothing() {
 }
 
 #[tokio::test]
+async fn no_guid_comes_twice() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let template = json!({
+        "parameters": {"all": {"type": "array", "defaultValue": vec!["[newGuid()]"; 200]}},
+        "resources": [],
+        "outputs": {"all": {"type": "array", "value": "[parameters('all')]"}},
+    });
+    let shown = deployed(&me, "guids", &template, &json!({})).await;
+    let all = shown["properties"]["outputs"]["all"]["value"].as_array().unwrap();
+    let different: std::collections::BTreeSet<&str> = all.iter().map(|guid| guid.as_str().unwrap()).collect();
+    assert_eq!((all.len(), different.len()), (200, 200));
+}
+
+#[tokio::test]
 async fn a_failure_names_the_resource_and_stops_what_waits_for_it() {
     let world = World::new();
     let me = world.developer().await;

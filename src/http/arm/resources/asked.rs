@@ -199,15 +199,9 @@ pub(super) async fn plan(
     templates: &Templates,
 ) -> Result<std::result::Result<Arc<Program>, Invalid>> {
     let facts = facts(cx, asked, &read.parameters).await?;
-    // Made before: the rules draw no random numbers.
-    let guids: Vec<String> = (0..64).map(|_| cx.guid()).collect();
+    let guids = cx.guids();
     let (scope, budget) = (asked.scope.clone(), templates.budget.clone());
     work::run(move || {
-        let used = std::sync::atomic::AtomicUsize::new(0);
-        let guid = || {
-            let at = used.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            guids.get(at % guids.len()).cloned().unwrap_or_default()
-        };
         let Read { template, parameters, places, held } = read;
         // From here on it is held by what is made of it.
         drop(held);
@@ -217,7 +211,7 @@ pub(super) async fn plan(
             places: &places,
             scope: &scope,
             facts: &facts,
-            guids: &guid,
+            guids: &guids,
             budget: &budget,
         };
         Program::read(source).map(Arc::new)
