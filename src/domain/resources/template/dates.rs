@@ -62,7 +62,7 @@ fn write(at: DateTime, format: &str) -> Result<String> {
         "t" => "HH:mm",
         "T" => "HH:mm:ss",
         "f" => "dddd, dd MMMM yyyy HH:mm",
-        "F" => "dddd, dd MMMM yyyy HH:mm:ss",
+        "F" | "U" => "dddd, dd MMMM yyyy HH:mm:ss",
         "g" => "MM/dd/yyyy HH:mm",
         "G" => "MM/dd/yyyy HH:mm:ss",
         "m" | "M" => "MMMM dd",
@@ -78,6 +78,7 @@ fn write(at: DateTime, format: &str) -> Result<String> {
 }
 
 fn custom(at: DateTime, format: &str) -> Result<String> {
+    let wrong = || format!("the format '{format}' is not valid");
     let named = |directive: &str| at.strftime(directive).to_string();
     let mut made = String::new();
     let mut rest = format;
@@ -100,10 +101,17 @@ fn custom(at: DateTime, format: &str) -> Result<String> {
             ('h', _) => made.push_str(&number(hour.into(), run.min(2))),
             ('m', _) => made.push_str(&number(at.minute().into(), run.min(2))),
             ('s', _) => made.push_str(&number(at.second().into(), run.min(2))),
-            ('f' | 'F', digits) if digits <= 7 => {
+            ('f' | 'F', digits) => {
                 let fraction = number(i64::from(at.subsec_nanosecond()) / 100, 7);
-                made.push_str(&fraction[..digits]);
+                let shown = fraction.get(..digits).ok_or_else(wrong)?;
+                // `F` leaves out the zeros at the end, and the point when nothing follows it [docs].
+                let shown = if c == 'F' { shown.trim_end_matches('0') } else { shown };
+                if shown.is_empty() && made.ends_with('.') {
+                    made.pop();
+                }
+                made.push_str(shown);
             }
+            ('g', _) => made.push_str("A.D."),
             ('t', 1) => made.push_str(&half[..1]),
             ('t', _) => made.push_str(half),
             ('K', _) => made.push('Z'),
@@ -111,16 +119,18 @@ fn custom(at: DateTime, format: &str) -> Result<String> {
             ('z', 2) => made.push_str("+00"),
             ('z', _) => made.push_str("+00:00"),
             ('\'' | '"', _) => {
-                let end = rest[1..].find(c).ok_or_else(|| format!("the format '{format}' is not valid"))?;
+                let end = rest[1..].find(c).ok_or_else(wrong)?;
                 made.push_str(&rest[1..=end]);
                 taken = end + 2;
             }
             ('\\', _) => {
-                let next = rest[1..].chars().next();
-                made.extend(next);
-                taken = 1 + next.map_or(0, char::len_utf8);
+                let next = rest[1..].chars().next().ok_or_else(wrong)?;
+                made.push(next);
+                taken = 1 + next.len_utf8();
             }
-            ('%', _) => taken = 1,
+            // Before a single letter, which would be a standard format otherwise.
+            ('%', 1) if rest.len() > 1 => taken = 1,
+            ('%', _) => return Err(wrong()),
             _ => {
                 made.push(c);
                 taken = c.len_utf8();
@@ -129,4 +139,32 @@ fn custom(at: DateTime, format: &str) -> Result<String> {
         rest = &rest[taken..];
     }
     Ok(made)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_are_written_as_dotnet_writes_them() {
+        let at = |fraction: &str| read(&format!("2026-01-02T03:04:05{fraction}")).unwrap();
+        for (fraction, format, written) in [
+            (".1200000", "ss.FFFFFFF", "05.12"),
+            (".1200000", "ss.fffffff", "05.1200000"),
+            (".0000001", "ss.FFFFFFF", "05.0000001"),
+            (".0000001", "ss.FFF", "05"),
+            (".0000001", "ss.fff", "05.000"),
+            ("", "ss.FFFZ", "05Z"),
+            ("", "ssFF", "05"),
+            (".5", "%F", "5"),
+            (".5", "%f", "5"),
+        ] {
+            assert_eq!(write(at(fraction), format).unwrap(), written, "{fraction} by {format}");
+        }
+        for wrong in ["ffffffff", "FFFFFFFF", "ss%", "%%d", "ss\\", "'open"] {
+            assert!(write(at(""), wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(write(at(""), "U").unwrap(), "Friday, 02 January 2026 03:04:05");
+        assert_eq!(write(at(""), "yyyy g").unwrap(), "2026 A.D.");
+    }
 }

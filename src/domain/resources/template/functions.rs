@@ -148,3 +148,41 @@ pub fn check_count(name: &str, given: usize, fewest: usize, most: usize) -> Resu
 fn arithmetic(a: &[Value], by: fn(i64, i64) -> Option<i64>) -> Result {
     by(int(&a[0])?, int(&a[1])?).map(Value::from).ok_or_else(|| "the result is not a 64-bit integer".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ends_of_the_numbers_break_no_function() {
+        let ends =
+            [json!(i64::MIN), json!(i64::MIN + 1), json!(i64::MAX), json!(u64::MAX), json!(-1), json!(0), json!(1)];
+        let others = [
+            json!(["a", i64::MIN, i64::MAX]),
+            json!("10.0.0.0/0"),
+            json!("::/0"),
+            json!("2026-01-01T00:00:00Z"),
+            json!("9999-12-31T23:59:59Z"),
+            json!("-P9223372036854775807D"),
+            json!("{0:X} {0:D99} {0:N99} {0,-32768}"),
+            json!(f64::MIN),
+        ];
+        let all: Vec<Value> = ends.iter().chain(&others).cloned().collect();
+        for name in names() {
+            for a in &all {
+                let _ = call(name, std::slice::from_ref(a));
+                for b in &all {
+                    let _ = call(name, &[a.clone(), b.clone()]);
+                    for c in &ends {
+                        let _ = call(name, &[a.clone(), b.clone(), c.clone()]);
+                    }
+                }
+            }
+        }
+        let said = |name: &str, a: &[Value]| call(name, a).unwrap().unwrap_err();
+        for (name, by) in [("sub", 1), ("div", -1), ("mod", -1), ("mul", 2)] {
+            assert!(said(name, &[json!(i64::MIN), json!(by)]).contains("not a 64-bit integer"), "{name}");
+        }
+        assert!(said("indexFromEnd", &[json!([1]), json!(i64::MIN)]).contains("out of bounds"));
+    }
+}

@@ -166,7 +166,10 @@ impl<'a> Eval<'a> {
             None => self.copies.first(),
         };
         match frame {
-            Some((_, index)) => Ok(json!(index.saturating_add(offset))),
+            Some((_, index)) => match index.checked_add(offset) {
+                Some(sum) => Ok(json!(sum)),
+                None => fail("the result is not a 64-bit integer"),
+            },
             None => fail(
                 "The template function 'copyIndex' is not expected at this location. The function can only be used in a resource with copy specified",
             ),
