@@ -307,8 +307,8 @@ fn asker_of(sealed: &Value) -> IpAddr {
 }
 
 /// A webhook's address and custom headers: `{"serviceUri", "customHeaders"}`. No other answer shows them.
-pub fn config_of(app: &App, webhook: &Child) -> Result<Value> {
-    let mut config = open_config(app, webhook)?;
+pub fn config_of(cx: &Cx, webhook: &Child) -> Result<Value> {
+    let mut config = open_config(&cx.app, webhook)?;
     if let Some(config) = config.as_object_mut() {
         config.shift_remove(ASKER);
     }

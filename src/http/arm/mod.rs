@@ -6,6 +6,7 @@ mod dialect;
 mod directory;
 mod registry;
 mod resources;
+mod table;
 mod vault;
 mod wire;
 
@@ -31,13 +32,17 @@ use crate::domain::{Error, Result};
 use crate::http::call::Call;
 use wire::Answer;
 
+/// All resource types that are rows.
+static TYPES: table::Table = &[registry::TYPES];
+
 /// Answers a call.
 pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let correlation = call.header("x-ms-correlation-request-id").map(str::to_owned);
     let client_request = call.header("x-ms-client-request-id").map(str::to_owned);
     let path = call.path.to_ascii_lowercase();
     let provider = provider_of(&path);
-    let versions = registry::versions_told(&call.method, &path, &call.query("api-version").unwrap_or_default());
+    let asked_version = call.query("api-version").unwrap_or_default();
+    let versions = table::told(TYPES, &call.method, &call.segments(), &asked_version);
     let mut answer = match dispatch(&app, call).await {
         Ok(answer) => answer,
         Err(error) => dialect::refusal(&error, provider),
@@ -258,7 +263,9 @@ async fn provider(arm: &mut Arm, namespace: &str, group: Option<String>, at: usi
         "microsoft.resources" => resources::deployments::answer(arm, group.as_deref(), at, rest).await,
         "microsoft.managedidentity" => directory::identities::answer(arm, group.as_deref(), at, rest).await,
         "microsoft.keyvault" => vault::vaults::answer(arm, group.as_deref(), at, rest).await,
-        "microsoft.containerregistry" => registry::answer(arm, group.as_deref(), at, rest).await,
+        _ if table::rows(TYPES).any(|t| t.namespace().eq_ignore_ascii_case(namespace)) => {
+            table::answer(TYPES, arm, group, at).await
+        }
         _ => {
             tracing::warn!(path = %arm.call.path, "this resource provider is not emulated");
             Err(ResourceError::ProviderNotFound(arm.segments[at - 1].clone()).into())

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::domain::error::RequestError;
 use crate::domain::resources::template::clipped;
 use crate::domain::world::json;
-use crate::domain::{Result, Timestamp};
+use crate::domain::{Error, Result, Timestamp};
 use crate::http::call::Code;
 
 /// What marks ARM's own refusals, which no provider has seen [recorded].
@@ -21,6 +21,7 @@ enum Content {
     Nothing,
     Value(Value),
     Text(String),
+    Refusal(Error),
 }
 
 /// What a handler answers.
@@ -58,6 +59,19 @@ impl Answer {
         Self::text(format!("{{\"value\":[{}]{next}}}", items.join(",")))
     }
 
+    /// A refusal that leaves something which lasts: what was changed before it is committed all the same.
+    pub fn refused(error: Error) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, body: Content::Refusal(error), headers: Vec::new() }
+    }
+
+    /// Itself, or what it refuses with.
+    pub fn or_refusal(self) -> Result<Self> {
+        match self.body {
+            Content::Refusal(error) => Err(error),
+            Content::Nothing | Content::Value(_) | Content::Text(_) => Ok(self),
+        }
+    }
+
     /// `{"value": […]}`.
     pub fn list(items: Vec<Value>) -> Self {
         Self::ok(json!({ "value": items }))
@@ -76,7 +90,7 @@ impl Answer {
     /// Its body, for calls within calls.
     pub fn into_body(self) -> Value {
         match self.body {
-            Content::Nothing => Value::Null,
+            Content::Nothing | Content::Refusal(_) => Value::Null,
             Content::Value(body) => body,
             Content::Text(text) => json::read(text.as_bytes(), json::DOCUMENT_LIMIT).unwrap_or_default(),
         }
@@ -100,7 +114,7 @@ impl Answer {
     pub fn into_response(self, correlation: Option<String>, client_request: Option<String>) -> Response {
         let request_id = uuid::Uuid::new_v4().to_string();
         let (text, code) = match self.body {
-            Content::Nothing => (None, None),
+            Content::Nothing | Content::Refusal(_) => (None, None),
             Content::Value(body) => {
                 let code = body["error"]["code"].as_str().map(|code| Code(code.to_owned()));
                 (Some(body.to_string()), code)

@@ -1,12 +1,12 @@
 //! Child resources of a registry: read, write, delete, list, and what only webhooks can do.
 //! Which writes are long is Azure's choice for each kind [recorded] (acr.md A.5).
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::long::{Polling, begun, deleting};
+use super::found;
+use super::long::{begun, deleting};
 use super::shown::shown;
-use super::{admit, reading, writing};
 use crate::app::Cx;
 use crate::app::registry::copying::cache_rules;
 use crate::app::registry::{children, replications, webhooks};
@@ -14,105 +14,81 @@ use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
-use crate::domain::world::name::REGISTRIES;
-use crate::http::arm::Arm;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
-/// Calls below `…/registries/{name}/{kind}`.
-pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, kind: Kind, rest: &[&str]) -> Result<Answer> {
-    let action = |verb: &str| format!("{}/{verb}", kind.segment());
-    match rest {
-        [] if arm.method == Method::GET => {
-            let (mut cx, registry) = reading(arm, group, at, &action("read")).await?;
-            let children = match kind {
-                Kind::Replication => replications::list(&mut cx, &registry).await?,
-                _ => children::list(&mut cx, &registry, kind).await?,
-            };
-            let mut items = Vec::new();
-            for child in &children {
-                items.push(shown(&mut cx, &registry, child, "Succeeded").await?);
-            }
-            Ok(Answer::list(items))
-        }
-        [_] => match arm.method {
-            Method::GET => {
-                let (mut cx, registry) = reading(arm, group, at, &action("read")).await?;
-                let name = &arm.segments[at + 3];
-                let child = match kind {
-                    Kind::Replication => replications::get(&mut cx, &registry, name).await?,
-                    _ => children::get(&mut cx, &registry, kind, name).await?,
-                };
-                shown(&mut cx, &registry, &child, "Succeeded").await.map(Answer::ok)
-            }
-            Method::PUT | Method::PATCH => {
-                admit(arm, at, &action("write")).await?;
-                write(arm, group, at, kind).await
-            }
-            Method::DELETE => {
-                admit(arm, at, &action("delete")).await?;
-                delete(arm, group, at, kind).await
-            }
-            _ => Err(arm.wrong_method()),
-        },
-        [_, verb] if kind == Kind::Webhook && arm.method == Method::POST => {
-            let right = match *verb {
-                "ping" => "ping/action",
-                "getcallbackconfig" => "getCallbackConfig/action",
-                "listevents" => "listEvents/action",
-                _ => return Err(arm.unknown_route()),
-            };
-            if *verb == "ping" {
-                admit(arm, at, &action(right)).await?;
-                let name = arm.segments[at + 3].clone();
-                let (mut cx, registry) = writing(arm, group, at).await?;
-                let webhook = children::get(&mut cx, &registry, kind, &name).await?;
-                let id = webhooks::ping(&mut cx, &webhook).await?;
-                cx.commit().await?;
-                return Ok(Answer::ok(json!({"id": id})));
-            }
-            let (mut cx, registry) = reading(arm, group, at, &action(right)).await?;
-            let webhook = children::get(&mut cx, &registry, kind, &arm.segments[at + 3]).await?;
-            Ok(match *verb {
-                "listevents" => Answer::texts(&webhooks::events(&mut cx, &webhook).await?, None),
-                _ => Answer::ok(webhooks::config_of(&arm.app, &webhook)?),
-            })
-        }
-        _ => Err(arm.unknown_route()),
+/// The children of a kind.
+pub(super) async fn list(cx: &mut Cx, request: &Request, kind: Kind) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    let children = match kind {
+        Kind::Replication => replications::list(cx, &registry).await?,
+        _ => children::list(cx, &registry, kind).await?,
+    };
+    let mut items = Vec::new();
+    for child in &children {
+        items.push(shown(cx, &registry, child, "Succeeded").await?);
     }
+    Ok(Answer::list(items))
 }
 
-async fn delete(arm: &mut Arm, group: &str, at: usize, kind: Kind) -> Result<Answer> {
-    let (name, polling) = (arm.segments[at + 3].clone(), Polling::of(arm));
-    let (mut cx, registry) = writing(arm, group, at).await?;
+pub(super) async fn get(cx: &mut Cx, request: &Request, kind: Kind) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    let child = match kind {
+        Kind::Replication => replications::get(cx, &registry, request.name()).await?,
+        _ => children::get(cx, &registry, kind, request.name()).await?,
+    };
+    shown(cx, &registry, &child, "Succeeded").await.map(Answer::ok)
+}
+
+/// `POST …/webhooks/{name}/ping`.
+pub(super) async fn ping(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    let webhook = children::get(cx, &registry, Kind::Webhook, request.name()).await?;
+    Ok(Answer::ok(json!({"id": webhooks::ping(cx, &webhook).await?})))
+}
+
+/// `POST …/webhooks/{name}/getCallbackConfig`.
+pub(super) async fn callback_config(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    let webhook = children::get(cx, &registry, Kind::Webhook, request.name()).await?;
+    webhooks::config_of(cx, &webhook).map(Answer::ok)
+}
+
+/// `POST …/webhooks/{name}/listEvents`.
+pub(super) async fn events(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    let webhook = children::get(cx, &registry, Kind::Webhook, request.name()).await?;
+    Ok(Answer::texts(&webhooks::events(cx, &webhook).await?, None))
+}
+
+pub(super) async fn delete(cx: &mut Cx, request: &Request, kind: Kind) -> Result<Answer> {
+    let registry = found(cx, request).await?;
     let gone = match kind {
-        Kind::Replication => replications::remove(&mut cx, &registry, &name).await?,
-        _ => children::remove(&mut cx, &registry, kind, &name).await?,
+        Kind::Replication => replications::remove(cx, &registry, request.name()).await?,
+        _ => children::remove(cx, &registry, kind, request.name()).await?,
     };
     let Some(gone) = gone else { return Ok(Answer::empty(StatusCode::NO_CONTENT)) };
-    let answer = match kind {
+    match kind {
         Kind::Replication => {
             let location = gone.location.as_deref().unwrap_or(&registry.location);
-            deleting(&mut cx, &polling, kind.operation(), location).await?
+            deleting(cx, request, kind.operation(), location).await
         }
         // In capitals [recorded].
         Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
-            deleting(&mut cx, &polling, kind.operation(), &registry.location.to_ascii_uppercase()).await?
+            deleting(cx, request, kind.operation(), &registry.location.to_ascii_uppercase()).await
         }
-        _ => Answer::empty(StatusCode::OK),
-    };
-    cx.commit().await?;
-    Ok(answer)
+        _ => Ok(Answer::empty(StatusCode::OK)),
+    }
 }
 
-async fn write(arm: &mut Arm, group: &str, at: usize, kind: Kind) -> Result<Answer> {
-    let body = arm.object().await?;
-    arm.require_region(&body, &format!("{REGISTRIES}/{}", kind.segment()))?;
-    let (name, polling) = (arm.segments[at + 3].clone(), Polling::of(arm));
-    let (mut cx, registry) = writing(arm, group, at).await?;
-    if arm.method == Method::PATCH {
-        children::get(&mut cx, &registry, kind, &name).await?;
+/// A PUT or a PATCH.
+pub(super) async fn write(cx: &mut Cx, request: &Request, kind: Kind) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    let name = request.name();
+    if request.is_patch() {
+        children::get(cx, &registry, kind, name).await?;
     }
-    let (child, new) = put(&mut cx, &registry, kind, &name, &body).await?;
+    let (child, new) = put(cx, &registry, kind, name, &request.body).await?;
     let long = match kind {
         Kind::ScopeMap | Kind::Webhook => false,
         Kind::Token | Kind::Replication | Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
@@ -124,13 +100,11 @@ async fn write(arm: &mut Arm, group: &str, at: usize, kind: Kind) -> Result<Answ
         (true, true) => "Creating",
         (true, false) => "Updating",
     };
-    let body = shown(&mut cx, &registry, &child, state).await?;
-    let answer = match long {
-        true => begun(&mut cx, &polling, &child.arm_id(&registry), kind.operation(), body).await?,
-        false => Answer::ok(body),
-    };
-    cx.commit().await?;
-    Ok(answer)
+    let body = shown(cx, &registry, &child, state).await?;
+    match long {
+        true => begun(cx, request, &child.arm_id(&registry), kind.operation(), body).await,
+        false => Ok(Answer::ok(body)),
+    }
 }
 
 async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Value) -> Result<(Child, bool)> {

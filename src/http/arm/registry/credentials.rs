@@ -3,37 +3,26 @@
 
 use serde_json::{Value, json};
 
-use super::{admit, text, writing};
+use super::{found, text};
+use crate::app::Cx;
 use crate::app::registry::{admin, children};
 use crate::domain::error::{RegistryError, RequestError};
 use crate::domain::registry::Registry;
 use crate::domain::{Result, Timestamp};
-use crate::http::arm::Arm;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
-/// `listCredentials`, `regenerateCredential`, `generateCredentials`.
-pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, verb: &str) -> Result<Answer> {
-    match verb {
-        "generatecredentials" => generate(arm, group, at).await,
-        "regeneratecredential" => {
-            admit(arm, at, "regenerateCredential/action").await?;
-            let body = arm.object().await?;
-            let name = text(&body, "name").unwrap_or_default();
-            let (mut cx, registry) = writing(arm, group, at).await?;
-            let registry = with_admin(registry)?;
-            let passwords = admin::regenerate(&mut cx, &registry, name).await?;
-            cx.commit().await?;
-            Ok(admin(&registry, &passwords))
-        }
-        _ => {
-            admit(arm, at, "listCredentials/action").await?;
-            let (mut cx, registry) = writing(arm, group, at).await?;
-            let registry = with_admin(registry)?;
-            let passwords = admin::credentials(&mut cx, &registry).await?;
-            cx.commit().await?;
-            Ok(admin(&registry, &passwords))
-        }
-    }
+pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = with_admin(found(cx, request).await?)?;
+    let passwords = admin::credentials(cx, &registry).await?;
+    Ok(admin(&registry, &passwords))
+}
+
+pub(super) async fn regenerate(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = with_admin(found(cx, request).await?)?;
+    let name = text(&request.body, "name").unwrap_or_default();
+    let passwords = admin::regenerate(cx, &registry, name).await?;
+    Ok(admin(&registry, &passwords))
 }
 
 fn with_admin(registry: Registry) -> Result<Registry> {
@@ -48,21 +37,18 @@ fn admin(registry: &Registry, passwords: &[(&str, String)]) -> Answer {
     Answer::ok(json!({"username": registry.name, "passwords": passwords}))
 }
 
-async fn generate(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
-    admit(arm, at, "generateCredentials/action").await?;
-    let body = arm.object().await?;
-    let token = text(&body, "tokenId").unwrap_or_default();
-    let expiry = match text(&body, "expiry") {
+pub(super) async fn generate(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let body = &request.body;
+    let token = text(body, "tokenId").unwrap_or_default();
+    let expiry = match text(body, "expiry") {
         None => None,
         Some(expiry) => Some(Timestamp::parse(expiry).ok_or_else(|| RequestError::InvalidValue {
             property: "expiry".to_owned(),
             message: format!("'{expiry}' is not a time"),
         })?),
     };
-    let (mut cx, registry) = writing(arm, group, at).await?;
-    let made = children::generate_credentials(&mut cx, &registry, token, text(&body, "name"), expiry).await?;
-    cx.commit().await?;
-    let (token, made) = made;
+    let registry = found(cx, request).await?;
+    let (token, made) = children::generate_credentials(cx, &registry, token, text(body, "name"), expiry).await?;
     let passwords: Vec<Value> = made
         .iter()
         .map(|(password, secret)| {

@@ -3,20 +3,21 @@
 
 use serde_json::json;
 
-use super::long::{Polling, accepted};
-use super::reading;
+use super::found;
+use super::long::accepted;
 use crate::app::registry::copying::imports;
 use crate::app::resources::operations;
 use crate::domain::Result;
 use crate::http::arm::Arm;
 use crate::http::arm::dialect;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
 /// `POST …/importImage`: what the import itself meets is the operation's outcome; a body that asks for
 /// nothing that could be done is refused at once.
-pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
-    let (_, registry) = reading(arm, group, at, "importImage/action").await?;
-    let wanted = imports::Wanted::read(&arm.object().await?)?;
+pub(super) async fn import(arm: &mut Arm, request: &Request) -> Result<Answer> {
+    let registry = found(&mut arm.read().await?, request).await?;
+    let wanted = imports::Wanted::read(&request.body)?;
     let operation = format!("registries-{}", uuid::Uuid::new_v4());
     let (app, caller, target, own) = (arm.app.clone(), arm.caller.clone(), registry.clone(), operation.clone());
     let work = async move {
@@ -32,5 +33,5 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answ
         }
     };
     operations::carry_out(&arm.app, &operation, work).await;
-    Ok(accepted(&Polling::of(arm), &registry.location.to_ascii_uppercase(), &operation))
+    Ok(accepted(request, &registry.location.to_ascii_uppercase(), &operation))
 }

@@ -9,37 +9,26 @@ use crate::app::resources::operations;
 use crate::domain::Result;
 use crate::domain::world::name;
 use crate::http::arm::Arm;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
-/// Where clients are told to ask how an operation goes: the host they called, in the version they want.
-pub(super) struct Polling {
-    host: String,
-    version: String,
-}
-
-impl Polling {
-    pub(super) fn of(arm: &Arm) -> Self {
-        Self { host: arm.call.authority.clone(), version: arm.api_version.clone() }
-    }
-}
-
 /// 201 with the resource and where to ask how it goes.
-pub(super) async fn begun(cx: &mut Cx, polling: &Polling, id: &str, kind: &str, body: Value) -> Result<Answer> {
+pub(super) async fn begun(cx: &mut Cx, request: &Request, id: &str, kind: &str, body: Value) -> Result<Answer> {
     let operation = operations::succeeded(cx, kind).await?;
-    let Polling { host, version } = polling;
+    let (host, version) = (&request.authority, &request.api_version);
     let poll = format!("https://{host}{id}/operationStatuses/{operation}?api-version={version}");
     Ok(Answer::new(StatusCode::CREATED, body).with("azure-asyncoperation", poll))
 }
 
 /// 202 with where to ask for the result, for a deletion that is done already: there will be nothing to say.
-pub(super) async fn deleting(cx: &mut Cx, polling: &Polling, kind: &str, location: &str) -> Result<Answer> {
+pub(super) async fn deleting(cx: &mut Cx, request: &Request, kind: &str, location: &str) -> Result<Answer> {
     let operation = operations::ended(cx, kind, &Value::Null).await?;
-    Ok(accepted(polling, location, &operation))
+    Ok(accepted(request, location, &operation))
 }
 
 /// 202 with where to ask for the result of an operation.
-pub(super) fn accepted(polling: &Polling, location: &str, operation: &str) -> Answer {
-    let Polling { host, version } = polling;
+pub(super) fn accepted(request: &Request, location: &str, operation: &str) -> Answer {
+    let (host, version) = (&request.authority, &request.api_version);
     let poll = format!(
         "https://{host}{}/providers/Microsoft.ContainerRegistry/locations/{location}/operationResults/{operation}?api-version={version}",
         name::subscription_id(),
@@ -48,22 +37,20 @@ pub(super) fn accepted(polling: &Polling, location: &str, operation: &str) -> An
 }
 
 /// `…/operationStatuses/{name}`: only the status.
-pub(super) async fn status(arm: &mut Arm, operation: &str) -> Result<Answer> {
-    let outcome = operations::outcome(&arm.app, arm.caller.clone(), operation).await?;
-    let own = format!("https://{}{}?{}", arm.call.authority, arm.call.path, arm.call.query);
-    Ok(Answer::ok(outcome).with("azure-asyncoperation", own))
+pub(super) async fn status(arm: &mut Arm, request: &Request) -> Result<Answer> {
+    let outcome = operations::outcome(&arm.app, arm.caller.clone(), request.name()).await?;
+    Ok(Answer::ok(outcome).with("azure-asyncoperation", request.url.clone()))
 }
 
 /// `…/operationResults/{name}`: what failed answers with its error and an error's status, for clients that
 /// poll a location look at the status alone.
-pub(super) async fn result(arm: &mut Arm, operation: &str) -> Result<Answer> {
-    let outcome = operations::outcome(&arm.app, arm.caller.clone(), operation).await?;
+pub(super) async fn result(arm: &mut Arm, request: &Request) -> Result<Answer> {
+    let outcome = operations::outcome(&arm.app, arm.caller.clone(), request.name()).await?;
     if outcome.is_null() {
         return Ok(Answer::empty(StatusCode::OK));
     }
     if outcome["status"] == "Accepted" {
-        let own = format!("https://{}{}?{}", arm.call.authority, arm.call.path, arm.call.query);
-        let answer = Answer::new(StatusCode::ACCEPTED, outcome).with("location", own);
+        let answer = Answer::new(StatusCode::ACCEPTED, outcome).with("location", request.url.clone());
         return Ok(answer.with("retry-after", "1".to_owned()));
     }
     if outcome["status"] != "Failed" {

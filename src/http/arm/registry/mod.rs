@@ -1,4 +1,4 @@
-//! `Microsoft.ContainerRegistry` over ARM (acr.md A): which call is about what.
+//! `Microsoft.ContainerRegistry` over ARM (acr.md A): the provider's resource types and their operations.
 //! Must not know: how keys are used, what lies in a registry.
 
 mod children;
@@ -13,80 +13,143 @@ mod shown;
 mod usages;
 mod versions;
 
-use axum::http::Method;
 use serde_json::Value;
 
 pub(in crate::http::arm) use registry::shown_identity;
-pub(in crate::http::arm) use versions::told as versions_told;
 
-use super::Arm;
-use super::wire::Answer;
+use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler};
 use crate::app::Cx;
 use crate::app::registry::registries;
 use crate::domain::Result;
-use crate::domain::error::ResourceError;
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::Kind;
-use crate::domain::world::name::REGISTRIES;
+use versions::VERSIONS;
 
-/// Calls below `…/providers/Microsoft.ContainerRegistry/`.
-pub(in crate::http::arm) async fn answer(
-    arm: &mut Arm,
-    group: Option<&str>,
-    at: usize,
-    rest: &[&str],
-) -> Result<Answer> {
-    let (get, post) = (arm.method == Method::GET, arm.method == Method::POST);
-    match (rest, group) {
-        (["registries"], _) if get => registry::list(arm, group).await,
-        (["checknameavailability"], None) if post => registry::check_name(arm).await,
-        (["registries", _], Some(group)) => registry::one(arm, group, at).await,
-        (["registries", .., "operationstatuses", operation], Some(_)) if get => long::status(arm, operation).await,
-        (["locations", _, "operationresults", operation], None) if get => long::result(arm, operation).await,
-        (
-            ["registries", _, verb @ ("listcredentials" | "regeneratecredential" | "generatecredentials")],
-            Some(group),
-        ) if post => credentials::answer(arm, group, at, verb).await,
-        (["registries", _, "listusages"], Some(group)) if get => usages::answer(arm, group, at).await,
-        (["registries", _, "importimage"], Some(group)) if post => import::answer(arm, group, at).await,
-        (["registries", _, "privatelinkresources", rest @ ..], Some(group)) if get => {
-            private_links::answer(arm, group, at, rest).await
-        }
-        (["registries", _, kind, rest @ ..], Some(group)) if Kind::parse(kind).is_some() => match Kind::parse(kind) {
-            Some(kind) => children::answer(arm, group, at, kind, rest).await,
-            None => Err(arm.unknown_route()),
-        },
-        ([kind, ..], _) => {
-            let kind = if *kind == "registries" { arm.segments.get(at + 2) } else { arm.segments.get(at) };
-            let kind = kind.cloned().unwrap_or_default();
-            tracing::warn!(path = %arm.call.path, "this resource type is not emulated");
-            Err(ResourceError::TypeNotFound { namespace: "Microsoft.ContainerRegistry".to_owned(), kind }.into())
-        }
-        ([], _) => Err(arm.unknown_route()),
-    }
+/// What kinds of children have in common.
+const CHILD: Type = Type {
+    name: "",
+    place: Place::Group,
+    versions: VERSIONS,
+    told: versions::all,
+    statuses: Some(handler!(long::status)),
+    operations: &[],
+};
+
+/// The operations of a kind of children, and those that it alone has.
+macro_rules! child {
+    ($kind:ident $(, $own:expr)*) => {
+        &[
+            Operation::list(|cx, request| Box::pin(children::list(cx, request, Kind::$kind))),
+            Operation::get(|cx, request| Box::pin(children::get(cx, request, Kind::$kind))),
+            Operation::put(|cx, request| Box::pin(children::write(cx, request, Kind::$kind))),
+            Operation::patch(|cx, request| Box::pin(children::write(cx, request, Kind::$kind))),
+            Operation::delete(|cx, request| Box::pin(children::delete(cx, request, Kind::$kind))),
+            $($own,)*
+        ]
+    };
 }
 
-// A registry comes with the context that it was found in: nothing is done to it in another one.
+/// The rows of the provider.
+pub(super) static TYPES: &[Type] = &[
+    Type {
+        name: "Microsoft.ContainerRegistry/registries",
+        told: versions::as_asked,
+        operations: &[
+            Operation::list(handler!(registry::list)),
+            Operation::get(handler!(registry::get)),
+            Operation::put(handler!(registry::write)),
+            Operation::patch(handler!(registry::write)),
+            Operation::delete(handler!(registry::delete)).sweeping(),
+            Operation::new(
+                "GET",
+                On::Word("listUsages"),
+                Asks::Action("listUsages/read"),
+                Run::Read(handler!(usages::usages)),
+            ),
+            // The passwords are made when they are first asked for.
+            Operation::post("listCredentials", Run::Change(handler!(credentials::list))),
+            Operation::post("regenerateCredential", Run::Change(handler!(credentials::regenerate))).with_body(),
+            Operation::post("generateCredentials", Run::Change(handler!(credentials::generate)))
+                .with_body()
+                .telling(versions::tokens),
+            Operation::post("importImage", Run::Apart(handler!(import::import))).with_body().telling(versions::imports),
+        ],
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/scopeMaps",
+        told: versions::tokens,
+        operations: child!(ScopeMap),
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/tokens",
+        told: versions::tokens,
+        operations: child!(Token),
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/webhooks",
+        told: versions::webhooks,
+        operations: child!(
+            Webhook,
+            Operation::post("ping", Run::Change(handler!(children::ping))),
+            Operation::post("getCallbackConfig", Run::Read(handler!(children::callback_config))),
+            Operation::post("listEvents", Run::Read(handler!(children::events)))
+        ),
+        ..CHILD
+    },
+    Type { name: "Microsoft.ContainerRegistry/registries/replications", operations: child!(Replication), ..CHILD },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/cacheRules",
+        told: versions::caching,
+        operations: child!(CacheRule),
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/credentialSets",
+        told: versions::caching,
+        operations: child!(CredentialSet),
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/privateEndpointConnections",
+        told: versions::as_asked,
+        operations: child!(PrivateEndpointConnection),
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/privateLinkResources",
+        told: versions::none,
+        statuses: None,
+        operations: &[Operation::list(handler!(private_links::list)), Operation::get(handler!(private_links::get))],
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/checkNameAvailability",
+        place: Place::Subscription,
+        told: versions::none,
+        statuses: None,
+        operations: &[
+            Operation::new("POST", On::All, Asks::Nothing, Run::Read(handler!(registry::check_name))).with_body()
+        ],
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/locations/operationResults",
+        place: Place::Subscription,
+        told: versions::none,
+        statuses: None,
+        // Its name is known to who began the operation.
+        operations: &[Operation::new("GET", On::One, Asks::Nothing, Run::Apart(handler!(long::result)))],
+        ..CHILD
+    },
+];
 
-/// Requires an action (its part below `registries/`) on the registry of the path.
-async fn admit(arm: &mut Arm, at: usize, action: &str) -> Result<()> {
-    let scope = arm.scope(at + 2);
-    arm.require(&format!("{REGISTRIES}/{action}"), &scope).await
-}
-
-/// Requires an action and finds the registry of the path.
-async fn reading(arm: &mut Arm, group: &str, at: usize, action: &str) -> Result<(Cx, Registry)> {
-    admit(arm, at, action).await?;
-    let mut cx = arm.read().await?;
-    let registry = registries::get(&mut cx, group, &arm.segments[at + 1]).await?;
-    Ok((cx, registry))
-}
-
-/// Finds the registry of the path in a context that writes.
-async fn writing(arm: &mut Arm, group: &str, at: usize) -> Result<(Cx, Registry)> {
-    let mut cx = arm.write().await?;
-    let registry = registries::get(&mut cx, group, &arm.segments[at + 1]).await?;
-    Ok((cx, registry))
+/// The registry of the path, or that in which the resource of the path lies. It comes from the context in which
+/// something is done to it.
+async fn found(cx: &mut Cx, request: &Request) -> Result<Registry> {
+    registries::get(cx, request.group(), request.top()).await
 }
 
 /// A text of a body; `None` where it is missing or null.

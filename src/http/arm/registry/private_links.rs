@@ -1,19 +1,20 @@
 //! `privateLinkResources`: what a private endpoint connects to.
 //! Must not know: networks.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::reading;
+use super::found;
+use crate::app::Cx;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
+use crate::domain::registry::Registry;
 use crate::domain::world::name::REGISTRIES;
-use crate::http::arm::Arm;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
-/// `GET …/privateLinkResources[/registry]` [docs: group and zone names].
-pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
-    let (_, registry) = reading(arm, group, at, "privateLinkResources/read").await?;
-    let resource = json!({
+/// The one resource that there is [docs: group and zone names].
+fn resource(registry: &Registry) -> Value {
+    json!({
         "type": format!("{REGISTRIES}/privateLinkResources"),
         "id": format!("{}/privateLinkResources/registry", registry.arm_id()),
         "name": "registry",
@@ -22,10 +23,18 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str])
             "requiredMembers": ["registry", format!("registry_data_{}", registry.location)],
             "requiredZoneNames": ["privatelink.azurecr.io"],
         },
-    });
-    match rest {
-        [] => Ok(Answer::list(vec![resource])),
-        ["registry"] => Ok(Answer::ok(resource)),
-        [other, ..] => Err(ResourceError::ChildNotFound((*other).to_owned()).into()),
+    })
+}
+
+pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    Ok(Answer::list(vec![resource(&registry)]))
+}
+
+pub(super) async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    match request.name().eq_ignore_ascii_case("registry") {
+        true => Ok(Answer::ok(resource(&registry))),
+        false => Err(ResourceError::ChildNotFound(request.name().to_owned()).into()),
     }
 }

@@ -1,14 +1,15 @@
 //! `Microsoft.ContainerRegistry/registries` over ARM (acr.md A).
 //! Must not know: how keys are used, what lies in a registry.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::long::{Polling, begun, deleting};
+use super::found;
+use super::long::{begun, deleting};
 use crate::app::Cx;
 use crate::app::directory::identities;
 use crate::app::registry::registries::{self, Done, Wanted, Written};
-use crate::app::registry::{children, content, replications};
+use crate::app::registry::{children, replications};
 use crate::app::resources::groups;
 use crate::domain::error::ResourceError;
 use crate::domain::registry::child::Kind;
@@ -17,7 +18,7 @@ use crate::domain::registry::{Registry, as_of, canonical};
 use crate::domain::world::name::{self, REGISTRIES, ResourceId};
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Error, Result, Timestamp};
-use crate::http::arm::Arm;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::{Answer, system_data, tags};
 
 /// A registry as ARM shows it; the order of keys is Azure's [recorded].
@@ -104,30 +105,26 @@ pub(in crate::http::arm) async fn shown_identity(cx: &mut Cx, registry: &Registr
 }
 
 /// The registries of a group, or all.
-pub(super) async fn list(arm: &mut Arm, group: Option<&str>) -> Result<Answer> {
-    let scope = group.map_or_else(name::subscription_id, name::group_id);
-    arm.require(&format!("{REGISTRIES}/read"), &scope).await?;
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
+pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let group = request.listed_group();
     if let Some(group) = group {
-        groups::get(&mut cx, group).await?;
+        groups::get(cx, group).await?;
     }
     let mut items = Vec::new();
-    for registry in registries::list(&mut cx, group).await? {
-        items.push(shown(&mut cx, &registry, &arm.api_version, "Succeeded").await?);
+    for registry in registries::list(cx, group).await? {
+        items.push(shown(cx, &registry, &request.api_version, "Succeeded").await?);
     }
     Ok(Answer::list(items))
 }
 
 /// Whether a name can be had.
-pub(super) async fn check_name(arm: &mut Arm) -> Result<Answer> {
-    let body = arm.object().await?;
-    let wanted = body["name"].as_str().unwrap_or_default().to_owned();
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    if !name::is_registry(&wanted) {
+pub(super) async fn check_name(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let wanted = request.body["name"].as_str().unwrap_or_default();
+    if !name::is_registry(wanted) {
         let message = "The specified resource name is invalid. Resource names may contain alpha numeric characters only and must be between 5 and 50 characters.";
         return Ok(Answer::ok(json!({"nameAvailable": false, "reason": "Invalid", "message": message})));
     }
-    Ok(Answer::ok(match registries::name_is_free(&mut cx, &wanted).await? {
+    Ok(Answer::ok(match registries::name_is_free(cx, wanted).await? {
         true => json!({"nameAvailable": true}),
         false => json!({
             "nameAvailable": false, "reason": "AlreadyExists", "message": format!("The registry {wanted} is already in use."),
@@ -142,108 +139,64 @@ fn is_long(properties: &Map<String, Value>, body: &Value) -> bool {
         || properties.contains_key("anonymousPullEnabled")
 }
 
-/// `GET`, `PUT`, `PATCH` and `DELETE` of a registry.
-pub(super) async fn one(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
-    let registry = arm.segments[at + 1].clone();
-    let scope = arm.scope(at + 2);
-    let caller = arm.caller.clone();
-    match arm.method {
-        Method::GET => {
-            arm.require(&format!("{REGISTRIES}/read"), &scope).await?;
-            let mut cx = arm.app.read(caller).await?;
-            let found = registries::get(&mut cx, group, &registry).await?;
-            shown(&mut cx, &found, &arm.api_version, "Succeeded").await.map(Answer::ok)
-        }
-        Method::PUT | Method::PATCH => {
-            arm.require(&format!("{REGISTRIES}/write"), &scope).await?;
-            write(arm, group, registry).await
-        }
-        Method::DELETE => {
-            arm.require(&format!("{REGISTRIES}/delete"), &scope).await?;
-            delete(arm, group, &registry).await
-        }
-        _ => Err(arm.wrong_method()),
-    }
+pub(super) async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = found(cx, request).await?;
+    shown(cx, &registry, &request.api_version, "Succeeded").await.map(Answer::ok)
 }
 
-/// What a write is done with, attempt by attempt.
-struct Write {
-    wanted: Wanted,
-    patch: bool,
-    long: bool,
-    api_version: String,
-    polling: Polling,
-}
-
-async fn write(arm: &mut Arm, group: &str, registry: String) -> Result<Answer> {
-    let mut body = canonical_body(arm.object().await?);
-    arm.require_region(&body, REGISTRIES)?;
+/// A PUT or a PATCH.
+pub(super) async fn write(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let mut body = canonical_body(request.body.clone());
     let properties = match body["properties"].take() {
         Value::Object(properties) => properties,
         _ => Map::new(),
     };
-    let patch = arm.method == Method::PATCH;
-    let write = Write {
-        patch,
-        long: !patch || is_long(&properties, &body),
-        wanted: Wanted {
-            group: group.to_owned(),
-            name: registry,
-            location: body["location"].as_str().map(str::to_owned),
-            sku: body["sku"]["name"].as_str().map(str::to_owned),
-            tags: tags(&body),
-            identity: body.get_mut("identity").map(Value::take),
-            properties,
-        },
-        api_version: arm.api_version.clone(),
-        polling: Polling::of(arm),
+    let patch = request.is_patch();
+    let long = !patch || is_long(&properties, &body);
+    let wanted = Wanted {
+        group: request.group().to_owned(),
+        name: request.name().to_owned(),
+        location: body["location"].as_str().map(str::to_owned),
+        sku: body["sku"]["name"].as_str().map(str::to_owned),
+        tags: tags(&body),
+        identity: body.get_mut("identity").map(Value::take),
+        properties,
     };
-    arm.change(&write, |cx, write| Box::pin(write.carry_out(cx))).await?
-}
-
-impl Write {
-    /// The inner refusal leaves something that lasts, the outer one does not.
-    async fn carry_out(&self, cx: &mut Cx) -> Result<Result<Answer>> {
-        let written = match self.patch {
-            true => registries::patch(cx, &self.wanted).await?,
-            false => registries::put(cx, &self.wanted).await?,
-        };
-        let (saved, done) = match written {
-            Written::Saved(saved, done) => (saved, done),
-            Written::Refused(refusal) => return Ok(Err(refusal)),
-        };
-        let state = match (self.long, done) {
-            (false, _) => "Succeeded",
-            (true, Done::Created) => "Creating",
-            (true, Done::Updated) => "Updating",
-        };
-        let body = shown(cx, &saved, &self.api_version, state).await?;
-        match self.long {
-            true => begun(cx, &self.polling, &saved.arm_id(), "registries", body).await.map(Ok),
-            false => Ok(Ok(Answer::ok(body))),
-        }
+    let written = match patch {
+        true => registries::patch(cx, &wanted).await?,
+        false => registries::put(cx, &wanted).await?,
+    };
+    let (saved, done) = match written {
+        Written::Saved(saved, done) => (saved, done),
+        Written::Refused(refusal) => return Ok(Answer::refused(refusal)),
+    };
+    let state = match (long, done) {
+        (false, _) => "Succeeded",
+        (true, Done::Created) => "Creating",
+        (true, Done::Updated) => "Updating",
+    };
+    let body = shown(cx, &saved, &request.api_version, state).await?;
+    match long {
+        true => begun(cx, request, &saved.arm_id(), "registries", body).await,
+        false => Ok(Answer::ok(body)),
     }
 }
 
-async fn delete(arm: &mut Arm, group: &str, registry: &str) -> Result<Answer> {
-    let (polling, api_version) = (Polling::of(arm), arm.api_version.clone());
-    let mut cx = arm.write().await?;
-    let found = match registries::get(&mut cx, group, registry).await {
-        Ok(found) => found,
+pub(super) async fn delete(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = match found(cx, request).await {
+        Ok(registry) => registry,
         Err(Error::Resource(ResourceError::NotFound { .. })) => return Ok(Answer::empty(StatusCode::NO_CONTENT)),
         Err(error) => return Err(error),
     };
     // A registry that ever had a replica goes as a long operation, and says what is going [recorded].
-    let answer = match children::count(&mut cx, &found, Kind::Replication).await? {
+    let answer = match children::count(cx, &registry, Kind::Replication).await? {
         0 => Answer::empty(StatusCode::OK),
         _ => {
-            let body = shown(&mut cx, &found, &api_version, "Deleting").await?;
-            deleting(&mut cx, &polling, "registries", &found.location).await?.saying(body)
+            let body = shown(cx, &registry, &request.api_version, "Deleting").await?;
+            deleting(cx, request, "registries", &registry.location).await?.saying(body)
         }
     };
-    registries::remove(&mut cx, &found).await?;
-    cx.commit().await?;
-    content::sweep(&arm.app).await?;
+    registries::remove(cx, &registry).await?;
     Ok(answer)
 }
 

@@ -3,22 +3,23 @@
 
 use serde_json::json;
 
-use super::reading;
+use super::found;
+use crate::app::Cx;
 use crate::app::registry::{children, content, replications};
 use crate::domain::Result;
 use crate::domain::registry::child::{Kind, limit};
-use crate::http::arm::Arm;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
 /// `GET …/listUsages`.
-pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
-    let (mut cx, registry) = reading(arm, group, at, "listUsages/read").await?;
+pub(super) async fn usages(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let registry = found(cx, request).await?;
     let size = match registry.sku.as_str() {
         "Premium" => 536_870_912_000_i64,
         "Standard" => 107_374_182_400,
         _ => 10_737_418_240,
     };
-    let used = content::total_size(&mut cx, &registry).await?;
+    let used = content::total_size(cx, &registry).await?;
     let rules = |list: &str| {
         let rules = registry.properties.get("networkRuleSet").and_then(|r| r[list].as_array());
         rules.map_or(0, Vec::len)
@@ -35,8 +36,8 @@ pub(super) async fn answer(arm: &mut Arm, group: &str, at: usize) -> Result<Answ
     ] {
         if registry.premium() || !premium_only {
             let now = match kind {
-                Kind::Replication => replications::count(&mut cx, &registry).await?,
-                _ => children::count(&mut cx, &registry, kind).await?,
+                Kind::Replication => replications::count(cx, &registry).await?,
+                _ => children::count(cx, &registry, kind).await?,
             };
             let limit = limit(&registry.sku, kind).and_then(|l| i64::try_from(l).ok()).unwrap_or(-1);
             children.push(usage(name, limit, now));

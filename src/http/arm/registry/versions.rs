@@ -2,12 +2,8 @@
 //! that was asked for, the services behind it list theirs.
 //! Must not know: what differs between versions (see domain::registry).
 
-use axum::http::Method;
-
-use crate::domain::registry::child::Kind;
-
 /// What the services behind a registry's resource speak since 2020 [recorded in 2025; the later ones from acr.md A.0].
-const VERSIONS: &[&str] = &[
+pub(super) const VERSIONS: &[&str] = &[
     "2020-11-01-preview",
     "2021-06-01-preview",
     "2021-08-01-preview",
@@ -29,30 +25,36 @@ const VERSIONS: &[&str] = &[
     "2026-09-01-preview",
 ];
 
-/// The versions told in the answer to a call of this provider. `path` is in lower case.
-pub(in crate::http::arm) fn told(method: &Method, path: &str, asked: &str) -> Option<String> {
-    let (scope, below) = path.split_once("/providers/microsoft.containerregistry/registries")?;
-    if !scope.contains("/resourcegroups/") {
-        return None;
-    }
-    let mut below = below.split('/').skip(2);
-    let since = |first: &str| VERSIONS.iter().filter(|v| **v >= first).copied().collect::<Vec<_>>().join(", ");
-    // Tokens were never in that stable version.
-    let tokens = || format!("2019-05-01-preview, {}", since("").replace(" 2021-09-01,", ""));
-    match below.next() {
-        None | Some("operationstatuses" | "listusages" | "listcredentials" | "regeneratecredential") => {
-            Some(asked.to_owned())
-        }
-        Some("importimage") if method == Method::POST => {
-            Some(format!("2017-10-01, 2019-05-01, 2019-12-01-preview, {}", since("")))
-        }
-        Some("generatecredentials") => Some(tokens()),
-        Some(kind) => match Kind::parse(kind)? {
-            Kind::ScopeMap | Kind::Token => Some(tokens()),
-            Kind::Webhook => Some(format!("2019-12-01-preview, {}", since(""))),
-            Kind::Replication => Some(since("")),
-            Kind::CacheRule | Kind::CredentialSet => Some(since("2023")),
-            Kind::PrivateEndpointConnection => Some(asked.to_owned()),
-        },
-    }
+/// Parts that say nothing of versions.
+pub(super) fn none(_: &str) -> Option<String> {
+    None
+}
+
+/// The front of the registry.
+pub(super) fn as_asked(asked: &str) -> Option<String> {
+    Some(asked.to_owned())
+}
+
+pub(super) fn all(_: &str) -> Option<String> {
+    Some(VERSIONS.join(", "))
+}
+
+pub(super) fn imports(_: &str) -> Option<String> {
+    Some(format!("2017-10-01, 2019-05-01, 2019-12-01-preview, {}", VERSIONS.join(", ")))
+}
+
+/// Tokens and scope maps, which were never in one stable version.
+pub(super) fn tokens(_: &str) -> Option<String> {
+    let versions: Vec<&str> = VERSIONS.iter().copied().filter(|v| *v != "2021-09-01").collect();
+    Some(format!("2019-05-01-preview, {}", versions.join(", ")))
+}
+
+pub(super) fn webhooks(_: &str) -> Option<String> {
+    Some(format!("2019-12-01-preview, {}", VERSIONS.join(", ")))
+}
+
+/// Cache rules and credential sets.
+pub(super) fn caching(_: &str) -> Option<String> {
+    let versions: Vec<&str> = VERSIONS.iter().copied().filter(|v| *v >= "2023").collect();
+    Some(versions.join(", "))
 }

@@ -2,6 +2,8 @@
 //! resources, and the description of the cloud.
 //! Must not know: what each resource's own answer looks like.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::app::access;
@@ -15,12 +17,13 @@ use crate::domain::resources::region;
 use crate::domain::world::name;
 use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
 use crate::domain::{Result, Timestamp};
-use crate::http::arm::Arm;
+use crate::http::arm::table;
 use crate::http::arm::wire::{Answer, system_data};
+use crate::http::arm::{Arm, TYPES};
 
-const PROVIDERS: &[(&str, &[&str])] = &[
+/// What is no row of the table yet.
+const OTHERS: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
-    ("Microsoft.ContainerRegistry", &["registries", "checkNameAvailability"]),
     (
         "Microsoft.KeyVault",
         &["vaults", "vaults/accessPolicies", "vaults/keys", "deletedVaults", "checkNameAvailability"],
@@ -28,6 +31,19 @@ const PROVIDERS: &[(&str, &[&str])] = &[
     ("Microsoft.ManagedIdentity", &["userAssignedIdentities"]),
     ("Microsoft.Resources", &["deployments", "resourceGroups", "subscriptions", "tenants"]),
 ];
+
+/// The providers by name, each with its types and their versions.
+fn providers() -> BTreeMap<&'static str, Vec<(&'static str, &'static [&'static str])>> {
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for row in table::rows(TYPES) {
+        let (namespace, kind) = row.name.split_once('/').unwrap_or((row.name, ""));
+        all.entry(namespace).or_default().push((kind, row.versions));
+    }
+    for (namespace, kinds) in OTHERS {
+        all.entry(namespace).or_default().extend(kinds.iter().map(|kind| (*kind, ["2025-11-01"].as_slice())));
+    }
+    all
+}
 
 pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
     let reads = arm.method == axum::http::Method::GET;
@@ -70,7 +86,7 @@ pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result
             resources(arm, None).await
         }
         ["subscriptions", _, "providers"] | ["providers"] => {
-            Ok(Answer::list(PROVIDERS.iter().filter_map(|(n, _)| provider(n).ok()).collect()))
+            Ok(Answer::list(providers().keys().filter_map(|n| provider(n).ok()).collect()))
         }
         ["subscriptions", _, "providers", namespace] | ["providers", namespace] => provider(namespace).map(Answer::ok),
         _ => Err(arm.unknown_route()),
@@ -95,18 +111,22 @@ fn location(name: &str, display: &str) -> Value {
 
 /// Whether there is anything of this provider.
 pub(in crate::http::arm) fn is_provider(namespace: &str) -> bool {
-    PROVIDERS.iter().any(|(n, _)| n.eq_ignore_ascii_case(namespace))
+    providers().keys().any(|n| n.eq_ignore_ascii_case(namespace))
 }
 
 fn provider(namespace: &str) -> Result<Value> {
-    let (name, types) = PROVIDERS
-        .iter()
+    let (name, types) = providers()
+        .into_iter()
         .find(|(n, _)| n.eq_ignore_ascii_case(namespace))
         .ok_or_else(|| ResourceError::ProviderNotFound(namespace.to_owned()))?;
     let locations: Vec<&str> = region::ALL.iter().map(|(_, d)| *d).collect();
     let types: Vec<Value> = types
-        .iter()
-        .map(|t| json!({"resourceType": t, "locations": locations, "apiVersions": ["2025-11-01"], "capabilities": "None"}))
+        .into_iter()
+        .map(|(kind, versions)| {
+            // The newest first [recorded].
+            let versions: Vec<&str> = versions.iter().rev().copied().collect();
+            json!({"resourceType": kind, "locations": locations, "apiVersions": versions, "capabilities": "None"})
+        })
         .collect();
     Ok(json!({
         "id": format!("{}/providers/{name}", name::subscription_id()), "namespace": name, "resourceTypes": types,

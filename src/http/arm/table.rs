@@ -1,0 +1,401 @@
+//! Resource types as rows of a table: where each lies, what can be asked of it, which action the gate asks for that,
+//! and who answers. Calls are found in the table and carried out here.
+//! Must not know: any resource type.
+
+use std::pin::Pin;
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::Arm;
+use super::wire::Answer;
+use crate::app::{Cx, access as gate};
+use crate::domain::error::ResourceError;
+use crate::domain::world::name;
+use crate::domain::{Error, Result};
+
+/// What a handler does.
+pub(super) type Handling<'a> = Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>>;
+/// All rows, wing by wing.
+pub(super) type Table = &'static [&'static [Type]];
+/// A handler in the one context of its request.
+pub(super) type Handler = for<'a> fn(&'a mut Cx, &'a Request) -> Handling<'a>;
+/// A handler of what goes on beside its request.
+pub(super) type Apart = for<'a> fn(&'a mut Arm, &'a Request) -> Handling<'a>;
+/// The versions that an answer says are supported, by the one that was asked for.
+pub(super) type Told = fn(&str) -> Option<String>;
+
+/// An async function as a [`Handler`] or an [`Apart`].
+macro_rules! handler {
+    ($function:path) => {
+        |cx, request| Box::pin($function(cx, request))
+    };
+}
+pub(super) use handler;
+
+/// Where a resource type lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a resource group. The types at the top are also listed for the subscription.
+    Group,
+    /// In the subscription.
+    Subscription,
+}
+
+/// One resource type.
+pub(super) struct Type {
+    /// The whole name, in Azure's case.
+    pub(super) name: &'static str,
+    pub(super) place: Place,
+    /// The versions that the list of providers gives.
+    pub(super) versions: &'static [&'static str],
+    pub(super) told: Told,
+    /// Who answers `…/operationStatuses/{operation}` below a resource, if some of its changes are long.
+    pub(super) statuses: Option<Apart>,
+    pub(super) operations: &'static [Operation],
+}
+
+/// What an operation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum On {
+    /// All resources of the type.
+    All,
+    /// One resource.
+    One,
+    /// One resource, and a word after its name.
+    Word(&'static str),
+}
+
+/// What the gate asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asks {
+    /// `{type}/{this}`.
+    Action(&'static str),
+    /// `{type}/{word}/action`, of the word after the name.
+    Word,
+    /// Nothing: whoever is signed in may ask.
+    Nothing,
+}
+
+/// How an operation is carried out.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// In a context that reads.
+    Read(Handler),
+    /// In a context that writes, in which the gate has been asked again; it is committed after the handler.
+    Change(Handler),
+    /// In no context: it goes on beside the request.
+    Apart(Apart),
+}
+
+/// One thing that can be asked of a resource type.
+#[derive(Clone, Copy)]
+pub(super) struct Operation {
+    method: &'static str,
+    on: On,
+    asks: Asks,
+    /// Whether a body is read, which must be an object.
+    body: bool,
+    /// Whether files may be left over once it is done.
+    sweeps: bool,
+    told: Option<Told>,
+    run: Run,
+}
+
+impl Operation {
+    pub(super) const fn new(method: &'static str, on: On, asks: Asks, run: Run) -> Self {
+        Self { method, on, asks, body: false, sweeps: false, told: None, run }
+    }
+
+    pub(super) const fn list(handler: Handler) -> Self {
+        Self::new("GET", On::All, Asks::Action("read"), Run::Read(handler))
+    }
+
+    pub(super) const fn get(handler: Handler) -> Self {
+        Self::new("GET", On::One, Asks::Action("read"), Run::Read(handler))
+    }
+
+    pub(super) const fn put(handler: Handler) -> Self {
+        Self::new("PUT", On::One, Asks::Action("write"), Run::Change(handler)).with_body()
+    }
+
+    pub(super) const fn patch(handler: Handler) -> Self {
+        Self::new("PATCH", On::One, Asks::Action("write"), Run::Change(handler)).with_body()
+    }
+
+    pub(super) const fn delete(handler: Handler) -> Self {
+        Self::new("DELETE", On::One, Asks::Action("delete"), Run::Change(handler))
+    }
+
+    pub(super) const fn post(word: &'static str, run: Run) -> Self {
+        Self::new("POST", On::Word(word), Asks::Word, run)
+    }
+
+    pub(super) const fn with_body(self) -> Self {
+        Self { body: true, ..self }
+    }
+
+    pub(super) const fn sweeping(self) -> Self {
+        Self { sweeps: true, ..self }
+    }
+
+    pub(super) const fn telling(self, told: Told) -> Self {
+        Self { told: Some(told), ..self }
+    }
+}
+
+/// A request, as its handler needs it.
+pub(super) struct Request {
+    /// Names in the path as sent: of the resource, after those of all that it lies in.
+    names: Vec<String>,
+    group: Option<String>,
+    pub(super) method: Method,
+    pub(super) api_version: String,
+    /// The host as sent, with its port if it has one.
+    pub(super) authority: String,
+    /// The URL as sent.
+    pub(super) url: String,
+    pub(super) body: Value,
+}
+
+impl Request {
+    /// The resource's own name, or that of what lists are asked for.
+    pub(super) fn name(&self) -> &str {
+        self.names.last().map(String::as_str).unwrap_or_default()
+    }
+
+    /// The name of the resource at the top, in which the others lie.
+    pub(super) fn top(&self) -> &str {
+        self.names.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// The group in the path, of types that lie in groups.
+    pub(super) fn group(&self) -> &str {
+        self.group.as_deref().unwrap_or_default()
+    }
+
+    /// The group of a list; `None`: the whole subscription's.
+    pub(super) fn listed_group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
+    pub(super) fn is_patch(&self) -> bool {
+        self.method == Method::PATCH
+    }
+}
+
+/// What a path is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spot {
+    All,
+    One,
+    /// A word after a name.
+    Word,
+    /// How an operation goes.
+    Status,
+}
+
+impl Type {
+    pub(super) fn namespace(&self) -> &'static str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
+    /// The names of the types above it and its own.
+    fn levels(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.name.split('/').skip(1)
+    }
+
+    /// What `rest`, a path after its provider, is about, if it is about this type: types and names in turn.
+    fn spot(&self, rest: &[String]) -> Option<Spot> {
+        let depth = self.levels().count();
+        let same = |(i, level): (usize, &str)| rest.get(2 * i).is_some_and(|s| s.eq_ignore_ascii_case(level));
+        if !self.levels().enumerate().all(same) {
+            return None;
+        }
+        match rest.len().checked_sub(2 * depth - 1)? {
+            0 => Some(Spot::All),
+            1 => Some(Spot::One),
+            2 => Some(Spot::Word),
+            3 if self.statuses.is_some() && rest[2 * depth].eq_ignore_ascii_case("operationStatuses") => {
+                Some(Spot::Status)
+            }
+            _ => None,
+        }
+    }
+
+    fn operations_at<'a>(
+        &'static self,
+        spot: Spot,
+        rest: &'a [String],
+    ) -> impl Iterator<Item = &'static Operation> + use<'a> {
+        self.operations.iter().filter(move |operation| match (spot, operation.on) {
+            (Spot::All, On::All) | (Spot::One, On::One) => true,
+            (Spot::Word, On::Word(word)) => rest.last().is_some_and(|s| s.eq_ignore_ascii_case(word)),
+            _ => false,
+        })
+    }
+
+    fn lies_at(&self, spot: Spot, in_group: bool) -> bool {
+        match self.place {
+            Place::Group => in_group || (spot == Spot::All && self.levels().count() == 1),
+            Place::Subscription => !in_group,
+        }
+    }
+}
+
+/// All rows.
+pub(super) fn rows(table: Table) -> impl Iterator<Item = &'static Type> {
+    table.iter().flat_map(|wing| wing.iter())
+}
+
+/// The row of a path after `…/providers/{namespace}/`. What is a type of its own is no word of the type above.
+fn find(table: Table, namespace: &str, rest: &[String]) -> Option<(&'static Type, Spot)> {
+    let spots = rows(table).filter(|t| t.namespace().eq_ignore_ascii_case(namespace));
+    let spots = spots.filter_map(|t| t.spot(rest).map(|spot| (t, spot)));
+    spots.min_by_key(|(_, spot)| match spot {
+        Spot::Status => 0,
+        Spot::All | Spot::One => 1,
+        Spot::Word => 2,
+    })
+}
+
+/// What the answer to a call says of supported versions. `segments` are those of the path.
+pub(super) fn told(table: Table, method: &Method, segments: &[String], asked: &str) -> Option<String> {
+    let at = segments.iter().rposition(|s| s.eq_ignore_ascii_case("providers"))?;
+    let rest = segments.get(at + 2..)?;
+    let (found, spot) = find(table, &segments[at + 1], rest)?;
+    if found.place == Place::Group && at != 4 {
+        return None;
+    }
+    let operation = found.operations_at(spot, rest).find(|o| o.method == method.as_str());
+    match (spot, operation) {
+        (Spot::Word, None) => None,
+        (_, operation) => operation.and_then(|o| o.told).unwrap_or(found.told)(asked),
+    }
+}
+
+/// Answers a call below `…/providers/{namespace}/`, whose first segment after that is at index `at`.
+pub(super) async fn answer(table: Table, arm: &mut Arm, group: Option<String>, at: usize) -> Result<Answer> {
+    let rest = arm.segments[at..].to_vec();
+    let namespace = arm.segments[at - 1].clone();
+    let Some((found, spot)) = find(table, &namespace, &rest) else {
+        return Err(unknown(table, arm, &namespace, &rest));
+    };
+    if !found.lies_at(spot, group.is_some()) {
+        return Err(arm.unknown_route());
+    }
+    let depth = 2 * found.levels().count();
+    let request = Request {
+        names: rest.iter().skip(1).step_by(2).cloned().collect(),
+        group: group.clone(),
+        method: arm.method.clone(),
+        api_version: arm.api_version.clone(),
+        authority: arm.call.authority.clone(),
+        url: format!("https://{}{}?{}", arm.call.authority, arm.call.path, arm.call.query),
+        body: Value::Null,
+    };
+    if let (Spot::Status, Some(statuses)) = (spot, found.statuses) {
+        return match arm.method {
+            Method::GET => statuses(arm, &request).await,
+            _ => Err(arm.wrong_method()),
+        };
+    }
+    let mut operations = found.operations_at(spot, &rest).peekable();
+    if operations.peek().is_none() && spot == Spot::Word {
+        return Err(unknown(table, arm, &namespace, &rest));
+    }
+    let operation = operations.find(|o| o.method == arm.method.as_str()).ok_or_else(|| arm.wrong_method())?;
+    let scope = match (spot, depth, &group) {
+        (Spot::All, 2, Some(group)) => name::group_id(group),
+        (Spot::All, 2, None) => name::subscription_id(),
+        (Spot::All, ..) => arm.scope(at + depth - 2),
+        _ => arm.scope(at + depth),
+    };
+    carry_out(arm, found, operation, &scope, request).await
+}
+
+/// The refusal of a path that no row is about: the first type in it that is none.
+fn unknown(table: Table, arm: &Arm, namespace: &str, rest: &[String]) -> Error {
+    let known = (0..rest.len())
+        .step_by(2)
+        .take_while(|end| find(table, namespace, &rest[..=*end]).is_some_and(|(_, spot)| spot == Spot::All));
+    let Some(kind) = rest.get(2 * known.count()) else { return arm.unknown_route() };
+    let own = rows(table).map(Type::namespace).find(|n| n.eq_ignore_ascii_case(namespace));
+    tracing::warn!(path = %arm.call.path, "this resource type is not emulated");
+    let namespace = own.unwrap_or(namespace).to_owned();
+    ResourceError::TypeNotFound { namespace, kind: kind.clone() }.into()
+}
+
+/// Asks the gate, reads the body, and calls the handler in the one context of the request. Who is not let in need not
+/// send a body; contexts that write ask the gate again, for a body takes its time.
+async fn carry_out(
+    arm: &mut Arm,
+    found: &Type,
+    operation: &Operation,
+    scope: &str,
+    mut request: Request,
+) -> Result<Answer> {
+    let action = match (operation.asks, operation.on) {
+        (Asks::Action(action), _) => Some(format!("{}/{action}", found.name)),
+        (Asks::Word, On::Word(word)) => Some(format!("{}/{word}/action", found.name)),
+        (Asks::Word, _) => return Err(Error::Internal(format!("a row of {} asks for a word", found.name))),
+        (Asks::Nothing, _) => None,
+    };
+    if let (Run::Read(handler), false) = (operation.run, operation.body) {
+        let mut cx = arm.read().await?;
+        if let Some(action) = &action {
+            gate::require(&mut cx, action, scope).await?;
+        }
+        return handler(&mut cx, &request).await;
+    }
+    if let Some(action) = &action {
+        arm.require(action, scope).await?;
+    }
+    if operation.body {
+        request.body = arm.object().await?;
+        arm.require_region(&request.body, found.name)?;
+    }
+    let answer = match operation.run {
+        Run::Read(handler) => handler(&mut arm.read().await?, &request).await?,
+        Run::Change(handler) => arm.change(&request, handler).await?,
+        Run::Apart(handler) => handler(arm, &request).await?,
+    };
+    if operation.sweeps {
+        crate::app::registry::content::sweep(&arm.app).await?;
+    }
+    answer.or_refusal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn row(name: &'static str, operations: &'static [Operation]) -> Type {
+        Type { name, place: Place::Group, versions: &[], told: |_| None, statuses: None, operations }
+    }
+
+    fn about(path: &str) -> Option<(&'static str, Spot)> {
+        static TYPES: &[Type] = &[
+            row("N/a", &[]),
+            Type { statuses: Some(|_, _| Box::pin(async { Ok(Answer::list(Vec::new())) })), ..row("N/a/b", &[]) },
+        ];
+        let rest: Vec<String> = path.split('/').map(str::to_owned).collect();
+        static TABLE: &[&[Type]] = &[TYPES];
+        find(TABLE, "n", &rest).map(|(found, spot)| (found.name, spot))
+    }
+
+    #[test]
+    fn a_path_is_about_the_type_that_it_names() {
+        assert_eq!(about("A"), Some(("N/a", Spot::All)));
+        assert_eq!(about("a/x"), Some(("N/a", Spot::One)));
+        assert_eq!(about("a/x/word"), Some(("N/a", Spot::Word)));
+        assert_eq!(about("a/x/B"), Some(("N/a/b", Spot::All)));
+        assert_eq!(about("a/x/b/y"), Some(("N/a/b", Spot::One)));
+        assert_eq!(about("a/x/b/y/word"), Some(("N/a/b", Spot::Word)));
+        assert_eq!(about("a/x/b/y/operationStatuses/o"), Some(("N/a/b", Spot::Status)));
+        assert_eq!(about("a/x/operationStatuses/o"), None);
+        assert_eq!(about("a/x/c/y"), None);
+        assert_eq!(about("b/y"), None);
+        assert_eq!(about(""), None);
+    }
+}

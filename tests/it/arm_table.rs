@@ -1,0 +1,91 @@
+//! Resource types are rows of one table: what is listed is what is answered, and nothing is answered past the gate.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{Person, SUBSCRIPTION, World, good, group_path, refused, registry_path};
+
+/// The types that a provider says it has.
+async fn types(me: &Person<'_>, namespace: &str) -> Vec<String> {
+    let path = format!("/subscriptions/{SUBSCRIPTION}/providers/{namespace}");
+    let shown = good(me.arm(Method::GET, &path, Value::Null).await).await;
+    let types = shown["resourceTypes"].as_array().unwrap();
+    types.iter().map(|t| t["resourceType"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_lists_the_types_that_it_answers_for() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    let listed = types(&me, "microsoft.containerregistry").await;
+    let below: Vec<&str> = listed.iter().filter_map(|t| t.strip_prefix("registries/")).collect();
+    for kind in ["webhooks", "tokens", "scopeMaps", "cacheRules", "credentialSets", "replications"] {
+        assert!(below.contains(&kind), "{kind} is not in {listed:?}");
+    }
+    for kind in below {
+        let path = format!("{}/{kind}", registry_path("reg01"));
+        assert!(good(me.arm(Method::GET, &path, Value::Null).await).await["value"].is_array(), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_no_role_meets_the_gate_at_every_operation_of_a_registry() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_registry("reg01").await;
+    let stranger = world.somebody("stranger").await;
+    let registry = registry_path("reg01");
+    let mut asked = vec![
+        (Method::GET, group_path("/providers/Microsoft.ContainerRegistry/registries"), "registries/read"),
+        (Method::GET, format!("{registry}/listUsages"), "registries/listUsages/read"),
+    ];
+    for (method, verb) in
+        [(Method::GET, "read"), (Method::PUT, "write"), (Method::PATCH, "write"), (Method::DELETE, "delete")]
+    {
+        for below in ["", "/tokens/t", "/scopeMaps/s", "/webhooks/w", "/replications/r", "/cacheRules/c"] {
+            let kind = below.split('/').nth(1).map(|kind| format!("/{kind}")).unwrap_or_default();
+            let action = format!("registries{kind}/{verb}").leak();
+            asked.push((method.clone(), format!("{registry}{below}"), action));
+        }
+    }
+    for word in ["listCredentials", "regenerateCredential", "generateCredentials", "importImage"] {
+        asked.push((Method::POST, format!("{registry}/{word}"), format!("registries/{word}/action").leak()));
+    }
+    for word in ["ping", "getCallbackConfig", "listEvents"] {
+        let action = format!("registries/webhooks/{word}/action").leak();
+        asked.push((Method::POST, format!("{registry}/webhooks/w/{word}"), action));
+    }
+    for (method, path, action) in asked {
+        // A body that no handler would take: the gate comes first.
+        let body = if method == Method::GET { Value::Null } else { json!(["no object"]) };
+        let (status, code, message) = refused(stranger.arm(method.clone(), &path, body).await).await;
+        assert_eq!((status, code.as_str()), (403, "AuthorizationFailed"), "{method} {path}");
+        assert!(message.contains(&format!("'Microsoft.ContainerRegistry/{action}'")), "{method} {path}: {message}");
+    }
+    assert_eq!(good(owner.arm(Method::GET, &registry, Value::Null).await).await["name"], "reg01");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_type_has_no_operation_for_is_refused_as_such() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    for (method, below, expected) in [
+        (Method::POST, "", (405, "HttpMethodNotSupported")),
+        (Method::PUT, "/tokens", (405, "HttpMethodNotSupported")),
+        (Method::GET, "/importImage", (405, "HttpMethodNotSupported")),
+        (Method::DELETE, "/privateLinkResources/registry", (405, "HttpMethodNotSupported")),
+        (Method::POST, "/scheduleRun", (404, "InvalidResourceType")),
+        (Method::POST, "/webhooks/w/pong", (404, "InvalidResourceType")),
+        (Method::GET, "/tasks/t", (404, "InvalidResourceType")),
+    ] {
+        let path = format!("{}{below}", registry_path("reg01"));
+        let body = if method == Method::GET { Value::Null } else { json!({}) };
+        let (status, code, _) = refused(me.arm(method.clone(), &path, body).await).await;
+        assert_eq!((status, code.as_str()), expected, "{method} {below}");
+    }
+}
