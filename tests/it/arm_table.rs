@@ -89,3 +89,19 @@ async fn what_a_type_has_no_operation_for_is_refused_as_such() {
         assert_eq!((status, code.as_str()), expected, "{method} {below}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_of_resources_may_hold_any_value() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    let found = async |filter: &str| {
+        let path = format!("/subscriptions/{SUBSCRIPTION}/resources?$filter={}", filter.replace(' ', "%20"));
+        let shown = good(me.arm(Method::GET, &path, Value::Null).await).await;
+        shown["value"].as_array().unwrap().len()
+    };
+    assert_eq!(found("resourceType eq 'Microsoft.ContainerRegistry/registries' and name eq 'REG01'").await, 1);
+    assert_eq!(found("name eq 'this and that'").await, 0);
+    assert_eq!(found("name eq 'it''s' and location eq 'eastus'").await, 0);
+}

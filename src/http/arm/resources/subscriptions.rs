@@ -188,25 +188,44 @@ pub(in crate::http::arm) async fn resources(arm: &mut Arm, group: Option<&str>) 
     Ok(Answer::list(seen))
 }
 
-/// The forms that clients send: `field eq 'value'`, joined by `and`.
+/// The forms that clients send: `field eq 'value'`, joined by `and`. In a value a quote is written twice.
 fn parse_filter(filter: &str) -> Result<Vec<(String, String)>> {
     let wrong = || RequestError::InvalidValue {
         property: "$filter".to_owned(),
         message: format!("'{filter}' is not supported"),
     };
-    filter
-        .split(" and ")
-        .map(str::trim)
-        .filter(|c| !c.is_empty())
-        .map(|clause| {
-            let (field, value) = clause.split_once(" eq ").ok_or_else(wrong)?;
-            let field = field.trim().to_ascii_lowercase();
-            if !["resourcetype", "name", "location", "resourcegroup"].contains(&field.as_str()) {
-                return Err(wrong().into());
-            }
-            Ok((field, value.trim().trim_matches('\'').to_owned()))
-        })
-        .collect()
+    let mut clauses = Vec::new();
+    let mut rest = filter.trim();
+    while !rest.is_empty() {
+        let (field, after) = rest.split_once(" eq ").ok_or_else(wrong)?;
+        let field = field.trim().to_ascii_lowercase();
+        if !["resourcetype", "name", "location", "resourcegroup"].contains(&field.as_str()) {
+            return Err(wrong().into());
+        }
+        let (value, after) = quoted(after.trim_start()).ok_or_else(wrong)?;
+        clauses.push((field, value));
+        rest = match after.trim_start() {
+            "" => "",
+            after => match after.split_at_checked(4) {
+                Some((and, more)) if and.eq_ignore_ascii_case("and ") && !more.trim().is_empty() => more.trim_start(),
+                _ => return Err(wrong().into()),
+            },
+        };
+    }
+    Ok(clauses)
+}
+
+/// A value in quotes at the start of a text, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut rest = text.strip_prefix('\'')?;
+    let mut value = String::new();
+    loop {
+        let (before, after) = rest.split_once('\'')?;
+        value.push_str(before);
+        let Some(more) = after.strip_prefix('\'') else { return Some((value, after)) };
+        value.push('\'');
+        rest = more;
+    }
 }
 
 /// `/metadata/endpoints`: what Terraform and az read when told of a cloud by its ARM endpoint.
@@ -240,4 +259,27 @@ pub(in crate::http::arm) async fn group_resources(arm: &mut Arm, group: &str) ->
     groups::get(&mut cx, group).await?;
     drop(cx);
     resources(arm, Some(group)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_of_resources_are_read_value_by_value() {
+        let read = |filter: &str| parse_filter(filter).ok();
+        let clause = |field: &str, value: &str| (field.to_owned(), value.to_owned());
+        assert_eq!(read(""), Some(Vec::new()));
+        assert_eq!(read("name eq 'this and that'"), Some(vec![clause("name", "this and that")]));
+        assert_eq!(read("name eq 'a eq b'"), Some(vec![clause("name", "a eq b")]));
+        assert_eq!(
+            read("Name eq 'it''s' AND location eq ''"),
+            Some(vec![clause("name", "it's"), clause("location", "")])
+        );
+        for wrong in
+            ["name", "name eq a", "name eq 'a", "name eq 'a' and", "name eq 'a' or name eq 'b'", "colour eq 'a'"]
+        {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 }
