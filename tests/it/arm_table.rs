@@ -31,6 +31,36 @@ async fn a_provider_lists_the_types_that_it_answers_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_types_of_vaults_and_identities_are_listed_and_answered() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_vault("vault1", false).await;
+    me.make_identity("id1").await;
+    for (namespace, top, name) in
+        [("Microsoft.KeyVault", "vaults", "vault1"), ("Microsoft.ManagedIdentity", "userAssignedIdentities", "id1")]
+    {
+        let listed = types(&me, namespace).await;
+        for kind in listed.iter().filter_map(|t| t.strip_prefix(&format!("{top}/"))).filter(|t| !t.contains('/')) {
+            let path = group_path(&format!("/providers/{namespace}/{top}/{name}/{kind}"));
+            let answer = me.arm(Method::GET, &path, Value::Null).await;
+            match kind {
+                // Only changed, and shown with the vault.
+                "accessPolicies" => assert_eq!(refused(answer).await.0, 405),
+                _ => assert!(good(answer).await["value"].is_array(), "{kind}"),
+            }
+        }
+        for kind in ["vaults/secrets", "vaults/privateEndpointConnections", "locations/deletedVaults"] {
+            assert!(namespace != "Microsoft.KeyVault" || listed.iter().any(|t| t == kind), "{kind}: {listed:?}");
+        }
+        let unknown = group_path(&format!("/providers/{namespace}/{top}/{name}/things/x"));
+        let (status, code, message) = refused(me.arm(Method::GET, &unknown, Value::Null).await).await;
+        assert_eq!((status, code.as_str()), (404, "InvalidResourceType"));
+        assert!(message.contains("'things'") && message.contains(namespace), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_holds_no_role_meets_the_gate_at_every_operation_of_a_registry() {
     let world = World::new();
     let owner = world.developer().await;

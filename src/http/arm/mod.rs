@@ -33,7 +33,7 @@ use crate::http::call::Call;
 use wire::Answer;
 
 /// All resource types that are rows.
-static TYPES: table::Table = &[registry::TYPES];
+static TYPES: table::Table = &[registry::TYPES, vault::TYPES, directory::TYPES];
 
 /// Answers a call.
 pub async fn answer(app: Arc<App>, call: Call) -> Response {
@@ -261,8 +261,6 @@ async fn provider(arm: &mut Arm, namespace: &str, group: Option<String>, at: usi
     }
     match namespace {
         "microsoft.resources" => resources::deployments::answer(arm, group.as_deref(), at, rest).await,
-        "microsoft.managedidentity" => directory::identities::answer(arm, group.as_deref(), at, rest).await,
-        "microsoft.keyvault" => vault::vaults::answer(arm, group.as_deref(), at, rest).await,
         _ if table::rows(TYPES).any(|t| t.namespace().eq_ignore_ascii_case(namespace)) => {
             table::answer(TYPES, arm, group, at).await
         }

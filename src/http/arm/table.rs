@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Arm;
 use super::wire::Answer;
 use crate::app::{Cx, access as gate};
-use crate::domain::error::ResourceError;
+use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
 
@@ -24,6 +24,11 @@ pub(super) type Handler = for<'a> fn(&'a mut Cx, &'a Request) -> Handling<'a>;
 pub(super) type Apart = for<'a> fn(&'a mut Arm, &'a Request) -> Handling<'a>;
 /// The versions that an answer says are supported, by the one that was asked for.
 pub(super) type Told = fn(&str) -> Option<String>;
+
+/// Of types whose answers say nothing of versions.
+pub(super) fn silent(_: &str) -> Option<String> {
+    None
+}
 
 /// An async function as a [`Handler`] or an [`Apart`].
 macro_rules! handler {
@@ -71,6 +76,8 @@ pub(super) enum On {
 pub(super) enum Asks {
     /// `{type}/{this}`.
     Action(&'static str),
+    /// This action, of another type.
+    Whole(&'static str),
     /// `{type}/{word}/action`, of the word after the name.
     Word,
     /// Nothing: whoever is signed in may ask.
@@ -153,6 +160,7 @@ pub(super) struct Request {
     pub(super) api_version: String,
     /// The host as sent, with its port if it has one.
     pub(super) authority: String,
+    path: String,
     /// The URL as sent.
     pub(super) url: String,
     pub(super) body: Value,
@@ -167,6 +175,15 @@ impl Request {
     /// The name of the resource at the top, in which the others lie.
     pub(super) fn top(&self) -> &str {
         self.names.first().map(String::as_str).unwrap_or_default()
+    }
+
+    /// The name of the resource in which it lies.
+    pub(super) fn parent(&self) -> &str {
+        self.names.iter().rev().nth(1).map(String::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn unknown_route(&self) -> Error {
+        RequestError::RouteUnknown(self.path.clone()).into()
     }
 
     /// The group in the path, of types that lie in groups.
@@ -291,6 +308,7 @@ pub(super) async fn answer(table: Table, arm: &mut Arm, group: Option<String>, a
         method: arm.method.clone(),
         api_version: arm.api_version.clone(),
         authority: arm.call.authority.clone(),
+        path: arm.call.path.clone(),
         url: format!("https://{}{}?{}", arm.call.authority, arm.call.path, arm.call.query),
         body: Value::Null,
     };
@@ -337,6 +355,7 @@ async fn carry_out(
 ) -> Result<Answer> {
     let action = match (operation.asks, operation.on) {
         (Asks::Action(action), _) => Some(format!("{}/{action}", found.name)),
+        (Asks::Whole(action), _) => Some(action.to_owned()),
         (Asks::Word, On::Word(word)) => Some(format!("{}/{word}/action", found.name)),
         (Asks::Word, _) => return Err(Error::Internal(format!("a row of {} asks for a word", found.name))),
         (Asks::Nothing, _) => None,

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub(in crate::http::arm) use registry::shown_identity;
 
-use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler};
+use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler, silent};
 use crate::app::Cx;
 use crate::app::registry::registries;
 use crate::domain::Result;
@@ -120,7 +120,7 @@ pub(super) static TYPES: &[Type] = &[
     },
     Type {
         name: "Microsoft.ContainerRegistry/registries/privateLinkResources",
-        told: versions::none,
+        told: silent,
         statuses: None,
         operations: &[Operation::list(handler!(private_links::list)), Operation::get(handler!(private_links::get))],
         ..CHILD
@@ -128,7 +128,7 @@ pub(super) static TYPES: &[Type] = &[
     Type {
         name: "Microsoft.ContainerRegistry/checkNameAvailability",
         place: Place::Subscription,
-        told: versions::none,
+        told: silent,
         statuses: None,
         operations: &[
             Operation::new("POST", On::All, Asks::Nothing, Run::Read(handler!(registry::check_name))).with_body()
@@ -138,7 +138,7 @@ pub(super) static TYPES: &[Type] = &[
     Type {
         name: "Microsoft.ContainerRegistry/locations/operationResults",
         place: Place::Subscription,
-        told: versions::none,
+        told: silent,
         statuses: None,
         // Its name is known to who began the operation.
         operations: &[Operation::new("GET", On::One, Asks::Nothing, Run::Apart(handler!(long::result)))],

@@ -25,11 +25,6 @@ pub(super) const VERSIONS: &[&str] = &[
     "2026-09-01-preview",
 ];
 
-/// Parts that say nothing of versions.
-pub(super) fn none(_: &str) -> Option<String> {
-    None
-}
-
 /// The front of the registry.
 pub(super) fn as_asked(asked: &str) -> Option<String> {
     Some(asked.to_owned())

@@ -24,11 +24,6 @@ use crate::http::arm::{Arm, TYPES};
 /// What is no row of the table yet.
 const OTHERS: &[(&str, &[&str])] = &[
     ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
-    (
-        "Microsoft.KeyVault",
-        &["vaults", "vaults/accessPolicies", "vaults/keys", "deletedVaults", "checkNameAvailability"],
-    ),
-    ("Microsoft.ManagedIdentity", &["userAssignedIdentities"]),
     ("Microsoft.Resources", &["deployments", "resourceGroups", "subscriptions", "tenants"]),
 ];
 

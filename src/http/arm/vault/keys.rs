@@ -1,18 +1,18 @@
 //! `Microsoft.KeyVault/vaults/keys` over ARM (keyvault.md C.5): keys that are made where there are none.
 //! Must not know: registries; how keys are used.
 
-use axum::http::Method;
 use serde_json::{Value, json};
 
+use super::found;
 use crate::app::Cx;
-use crate::app::vault::{keys, vaults};
+use crate::app::vault::keys;
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
 use crate::domain::vault::key::{Attributes, Key, Material, Version, Wanted, operations};
 use crate::domain::world::crypto::Curve;
 use crate::domain::world::name;
-use crate::http::arm::Arm;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
 fn shown(vault: &Vault, key: &Key, version: &Version, versioned: bool) -> Value {
@@ -82,58 +82,44 @@ fn wanted(body: &Value) -> Result<Wanted> {
     })
 }
 
-async fn create(cx: &mut Cx, (group, vault, key, wanted): &(String, String, String, Wanted)) -> Result<keys::Found> {
-    let vault = vaults::get(cx, group, vault).await?;
-    keys::create_if_missing(cx, vault, key, wanted).await
+/// Makes a key where there is none.
+pub(super) async fn create(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let wanted = wanted(&request.body)?;
+    if request.body["properties"]["rotationPolicy"].is_object() {
+        return Err(RequestError::NotEmulated("A rotation policy in a key's template".to_owned()).into());
+    }
+    let vault = found(cx, request).await?;
+    let (vault, key, version) = keys::create_if_missing(cx, vault, request.name(), &wanted).await?;
+    Ok(Answer::ok(shown(&vault, &key, &version, false)))
 }
 
-/// `at` is the index of the segment `vaults`.
-pub(in crate::http::arm) async fn answer(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
-    let vault = arm.segments[at + 1].clone();
-    let scope = arm.scope(at + 2 + usize::from(!rest.is_empty()) * 2);
-    let key = arm.segments.get(at + 3).cloned().unwrap_or_default();
-    let caller = arm.caller.clone();
-    if arm.method == Method::PUT && rest.len() == 1 {
-        arm.require(&format!("{}/keys/write", name::VAULTS), &scope).await?;
-        let body = arm.object().await?;
-        let wanted = wanted(&body)?;
-        if body["properties"]["rotationPolicy"].is_object() {
-            return Err(RequestError::NotEmulated("A rotation policy in a key's template".to_owned()).into());
-        }
-        let asked = (group.to_owned(), vault, key, wanted);
-        let (vault, key, version) = arm.change(&asked, |cx, asked| Box::pin(create(cx, asked))).await?;
-        return Ok(Answer::ok(shown(&vault, &key, &version, false)));
+pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let vault = found(cx, request).await?;
+    let mut items = Vec::new();
+    for (key, _) in keys::of_vault(cx, &vault, false).await? {
+        let (key, newest) = keys::lookup(cx, &vault, &key.name, None).await?;
+        items.push(shown(&vault, &key, &newest, false));
     }
-    if arm.method != Method::GET {
-        return Err(arm.wrong_method());
-    }
-    arm.require(&format!("{}/keys/read", name::VAULTS), &scope).await?;
-    let mut cx = arm.app.read(caller).await?;
-    let vault = vaults::get(&mut cx, group, &vault).await?;
-    match rest {
-        [] => {
-            let all = keys::of_vault(&mut cx, &vault, false).await?;
-            let mut items = Vec::new();
-            for (key, _) in all {
-                let (key, newest) = keys::lookup(&mut cx, &vault, &key.name, None).await?;
-                items.push(shown(&vault, &key, &newest, false));
-            }
-            Ok(Answer::list(items))
-        }
-        [_] => {
-            let (key, version) = keys::lookup(&mut cx, &vault, &key, None).await?;
-            Ok(Answer::ok(shown(&vault, &key, &version, false)))
-        }
-        [_, "versions"] => {
-            let all = keys::of_vault(&mut cx, &vault, false).await?;
-            let versions = all.iter().filter(|(k, _)| k.name.eq_ignore_ascii_case(&key));
-            let items = versions.flat_map(|(k, all)| all.iter().map(|v| shown(&vault, k, v, true)));
-            Ok(Answer::list(items.collect()))
-        }
-        [_, "versions", version] => {
-            let (key, version) = keys::lookup(&mut cx, &vault, &key, Some(version)).await?;
-            Ok(Answer::ok(shown(&vault, &key, &version, true)))
-        }
-        _ => Err(arm.unknown_route()),
-    }
+    Ok(Answer::list(items))
+}
+
+pub(super) async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let vault = found(cx, request).await?;
+    let (key, version) = keys::lookup(cx, &vault, request.name(), None).await?;
+    Ok(Answer::ok(shown(&vault, &key, &version, false)))
+}
+
+pub(super) async fn list_versions(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let vault = found(cx, request).await?;
+    let all = keys::of_vault(cx, &vault, false).await?;
+    let versions = all.iter().filter(|(k, _)| k.name.eq_ignore_ascii_case(request.name()));
+    let items = versions.flat_map(|(k, all)| all.iter().map(|v| shown(&vault, k, v, true)));
+    Ok(Answer::list(items.collect()))
+}
+
+pub(super) async fn get_version(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let vault = found(cx, request).await?;
+    let version = request.name().to_ascii_lowercase();
+    let (key, version) = keys::lookup(cx, &vault, request.parent(), Some(&version)).await?;
+    Ok(Answer::ok(shown(&vault, &key, &version, true)))
 }

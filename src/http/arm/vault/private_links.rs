@@ -2,19 +2,21 @@
 //! documents: the emulator has no private networks, so none of them lets anybody through a firewall.
 //! Must not know: how a vault decides.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::found;
+use crate::app::Cx;
 use crate::app::vault::vaults;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
 use crate::domain::vault::Vault;
 use crate::domain::world::name::VAULTS;
-use crate::http::arm::Arm;
+use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
 /// A connection of a vault [spec].
-pub(in crate::http::arm) fn shown(vault: &Vault, link: &Value) -> Value {
+pub(super) fn shown(vault: &Vault, link: &Value) -> Value {
     let name = link["name"].as_str().unwrap_or_default();
     let mut properties = link["properties"].clone();
     properties["provisioningState"] = json!("Succeeded");
@@ -24,62 +26,38 @@ pub(in crate::http::arm) fn shown(vault: &Vault, link: &Value) -> Value {
     })
 }
 
-pub(in crate::http::arm) async fn connections(arm: &mut Arm, group: &str, at: usize, rest: &[&str]) -> Result<Answer> {
-    let vault = arm.segments[at + 1].clone();
-    let action = |verb: &str| format!("{VAULTS}/privateEndpointConnections/{verb}");
-    let scope = arm.scope(at + 2);
-    let caller = arm.caller.clone();
-    let Some(link) = rest.first().map(|_| arm.segments[at + 3].clone()) else {
-        if arm.method != Method::GET {
-            return Err(arm.wrong_method());
-        }
-        arm.require(&action("read"), &scope).await?;
-        let mut cx = arm.app.read(caller).await?;
-        let vault = vaults::get(&mut cx, group, &vault).await?;
-        return Ok(Answer::list(vault.private_links().iter().map(|l| shown(&vault, l)).collect()));
+fn one(vault: &Vault, request: &Request) -> Result<Answer> {
+    let link = request.name();
+    let found = vault.private_links().iter().find(|l| vaults::is_named(l, link));
+    let missing = || ResourceError::NotFound {
+        resource: format!("{VAULTS}/{}/privateEndpointConnections/{link}", vault.name),
+        group: request.group().to_owned(),
     };
-    if rest.len() > 1 {
-        return Err(arm.unknown_route());
-    }
-    let one = |vault: &Vault| {
-        let found = vault.private_links().iter().find(|l| vaults::is_named(l, &link));
-        let missing = || ResourceError::NotFound {
-            resource: format!("{VAULTS}/{}/privateEndpointConnections/{link}", vault.name),
-            group: group.to_owned(),
-        };
-        found.map(|l| Answer::ok(shown(vault, l))).ok_or_else(missing)
-    };
-    match arm.method {
-        Method::GET => {
-            arm.require(&action("read"), &scope).await?;
-            let mut cx = arm.app.read(caller).await?;
-            Ok(one(&vaults::get(&mut cx, group, &vault).await?)?)
-        }
-        Method::PUT => {
-            arm.require(&action("write"), &scope).await?;
-            let body = arm.object().await?;
-            let mut cx = arm.write().await?;
-            let vault = vaults::put_private_link(&mut cx, group, &vault, &link, &body).await?;
-            cx.commit().await?;
-            Ok(one(&vault)?)
-        }
-        Method::DELETE => {
-            arm.require(&action("delete"), &scope).await?;
-            let mut cx = arm.write().await?;
-            let gone = vaults::delete_private_link(&mut cx, group, &vault, &link).await?;
-            cx.commit().await?;
-            Ok(Answer::empty(if gone { StatusCode::OK } else { StatusCode::NO_CONTENT }))
-        }
-        _ => Err(arm.wrong_method()),
-    }
+    Ok(found.map(|l| Answer::ok(shown(vault, l))).ok_or_else(missing)?)
+}
+
+pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let vault = found(cx, request).await?;
+    Ok(Answer::list(vault.private_links().iter().map(|l| shown(&vault, l)).collect()))
+}
+
+pub(super) async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    one(&found(cx, request).await?, request)
+}
+
+pub(super) async fn put(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let vault = vaults::put_private_link(cx, request.group(), request.top(), request.name(), &request.body).await?;
+    one(&vault, request)
+}
+
+pub(super) async fn delete(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let gone = vaults::delete_private_link(cx, request.group(), request.top(), request.name()).await?;
+    Ok(Answer::empty(if gone { StatusCode::OK } else { StatusCode::NO_CONTENT }))
 }
 
 /// What can be linked to: the vault itself.
-pub(in crate::http::arm) async fn resources(arm: &mut Arm, group: &str, at: usize) -> Result<Answer> {
-    let vault = arm.segments[at + 1].clone();
-    arm.require(&format!("{VAULTS}/privateLinkResources/read"), &arm.scope(at + 2)).await?;
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    let vault = vaults::get(&mut cx, group, &vault).await?;
+pub(super) async fn resources(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let vault = found(cx, request).await?;
     Ok(Answer::list(vec![json!({
         "id": format!("{}/privateLinkResources/vault", vault.arm_id()), "name": "vault",
         "type": format!("{VAULTS}/privateLinkResources"),
