@@ -135,3 +135,25 @@ async fn a_filter_of_resources_may_hold_any_value() {
     assert_eq!(found("name eq 'this and that'").await, 0);
     assert_eq!(found("name eq 'it''s' and location eq 'eastus'").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_of_role_definitions_may_hold_any_value() {
+    let world = World::new();
+    let me = world.developer().await;
+    let definitions = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions");
+    let role = json!({"properties": {
+        "roleName": "Read and write", "assignableScopes": [format!("/subscriptions/{SUBSCRIPTION}")],
+        "permissions": [{"actions": ["*/read"]}],
+    }});
+    good(me.arm(Method::PUT, &format!("{definitions}/{}", uuid::Uuid::new_v4()), role).await).await;
+    let found = async |filter: &str| {
+        let path = format!("{definitions}?$filter={}", filter.replace(' ', "%20"));
+        let shown = good(me.arm(Method::GET, &path, Value::Null).await).await;
+        shown["value"].as_array().unwrap().len()
+    };
+    assert_eq!(found("roleName eq 'Read and write'").await, 1);
+    assert_eq!(found("atScopeAndBelow() and type eq 'CustomRole'").await, 1);
+    assert!(found("atScopeAndBelow()").await > 1);
+    let path = format!("{definitions}?$filter=roleName%20ne%20'x'");
+    assert_eq!(refused(me.arm(Method::GET, &path, Value::Null).await).await.0, 400);
+}

@@ -4,6 +4,7 @@
 mod access;
 mod dialect;
 mod directory;
+mod filter;
 mod registry;
 mod resources;
 mod table;
@@ -33,7 +34,7 @@ use crate::http::call::Call;
 use wire::Answer;
 
 /// All resource types that are rows.
-static TYPES: table::Table = &[registry::TYPES, vault::TYPES, directory::TYPES];
+static TYPES: table::Table = &[registry::TYPES, vault::TYPES, directory::TYPES, access::TYPES];
 
 /// Answers a call.
 pub async fn answer(app: Arc<App>, call: Call) -> Response {
@@ -205,7 +206,7 @@ fn within(
 async fn route(arm: &mut Arm) -> Result<Answer> {
     // Role assignments and definitions hang below any scope.
     if let Some(at) = arm.lower.windows(2).rposition(|w| w[0] == "providers" && w[1] == "microsoft.authorization") {
-        return access::answer(arm, at).await;
+        return table::answer(TYPES, arm, None, at + 2).await;
     }
     let lower = arm.lower.clone();
     let path: Vec<&str> = lower.iter().map(String::as_str).collect();

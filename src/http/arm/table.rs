@@ -13,6 +13,7 @@ use crate::app::{Cx, access as gate};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
+use crate::http::call::pairs;
 
 /// What a handler does.
 pub(super) type Handling<'a> = Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>>;
@@ -45,6 +46,8 @@ pub(super) enum Place {
     Group,
     /// In the subscription.
     Subscription,
+    /// On any scope, which is what the gate is asked for.
+    Anywhere,
 }
 
 /// One resource type.
@@ -82,6 +85,8 @@ pub(super) enum Asks {
     Word,
     /// Nothing: whoever is signed in may ask.
     Nothing,
+    /// Nothing here: roles' conditions ask for what only the handler knows, so it asks itself, before all else.
+    InHandler,
 }
 
 /// How an operation is carried out.
@@ -156,6 +161,9 @@ pub(super) struct Request {
     /// Names in the path as sent: of the resource, after those of all that it lies in.
     names: Vec<String>,
     group: Option<String>,
+    /// What the provider's name in the path comes after: the scope of types that lie on any.
+    pub(super) scope: String,
+    query: String,
     pub(super) method: Method,
     pub(super) api_version: String,
     /// The host as sent, with its port if it has one.
@@ -194,6 +202,11 @@ impl Request {
     /// The group of a list; `None`: the whole subscription's.
     pub(super) fn listed_group(&self) -> Option<&str> {
         self.group.as_deref()
+    }
+
+    /// A parameter of the query.
+    pub(super) fn query(&self, name: &str) -> Option<String> {
+        pairs(&self.query).into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
 
     pub(super) fn is_patch(&self) -> bool {
@@ -256,6 +269,7 @@ impl Type {
         match self.place {
             Place::Group => in_group || (spot == Spot::All && self.levels().count() == 1),
             Place::Subscription => !in_group,
+            Place::Anywhere => true,
         }
     }
 }
@@ -305,6 +319,8 @@ pub(super) async fn answer(table: Table, arm: &mut Arm, group: Option<String>, a
     let request = Request {
         names: rest.iter().skip(1).step_by(2).cloned().collect(),
         group: group.clone(),
+        scope: if at == 2 { String::new() } else { arm.scope(at - 2) },
+        query: arm.call.query.clone(),
         method: arm.method.clone(),
         api_version: arm.api_version.clone(),
         authority: arm.call.authority.clone(),
@@ -324,6 +340,7 @@ pub(super) async fn answer(table: Table, arm: &mut Arm, group: Option<String>, a
     }
     let operation = operations.find(|o| o.method == arm.method.as_str()).ok_or_else(|| arm.wrong_method())?;
     let scope = match (spot, depth, &group) {
+        _ if found.place == Place::Anywhere => request.scope.clone(),
         (Spot::All, 2, Some(group)) => name::group_id(group),
         (Spot::All, 2, None) => name::subscription_id(),
         (Spot::All, ..) => arm.scope(at + depth - 2),
@@ -358,7 +375,7 @@ async fn carry_out(
         (Asks::Whole(action), _) => Some(action.to_owned()),
         (Asks::Word, On::Word(word)) => Some(format!("{}/{word}/action", found.name)),
         (Asks::Word, _) => return Err(Error::Internal(format!("a row of {} asks for a word", found.name))),
-        (Asks::Nothing, _) => None,
+        (Asks::Nothing | Asks::InHandler, _) => None,
     };
     if let (Run::Read(handler), false) = (operation.run, operation.body) {
         let mut cx = arm.read().await?;

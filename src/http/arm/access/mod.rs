@@ -1,18 +1,19 @@
 //! `Microsoft.Authorization` over ARM: role assignments and definitions at any scope (keyvault.md E.2).
 //! Must not know: what roles open.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Arm;
+use super::filter;
+use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler, silent};
 use super::wire::Answer;
 use crate::app::access::roles::{self, Asked, Assignment, CustomRole, Definition, Filter};
 use crate::app::{Cx, access as gate};
-use crate::domain::Result;
 use crate::domain::access::condition::Source;
 use crate::domain::access::role::Role;
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::world::name;
+use crate::domain::{Error, Result};
 
 const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
 const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";
@@ -70,48 +71,66 @@ fn shown_custom(custom: &CustomRole) -> Value {
     })
 }
 
-/// `at` is the index of the segment `providers` before `Microsoft.Authorization`.
-pub(super) async fn answer(arm: &mut Arm, at: usize) -> Result<Answer> {
-    let scope = if at == 0 { String::new() } else { arm.scope(at) };
-    let rest: Vec<String> = arm.lower[at + 2..].to_vec();
-    let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    match rest.as_slice() {
-        ["roleassignments"] if arm.method == Method::GET => list_assignments(arm, &scope).await,
-        ["roleassignments", _] => assignment(arm, &scope, at + 3).await,
-        ["roledefinitions"] if arm.method == Method::GET => list_definitions(arm, &scope).await,
-        ["roledefinitions", _] => definition(arm, &scope, at + 3).await,
-        ["permissions"] if arm.method == Method::GET => {
-            let mut cx = arm.app.read(arm.caller.clone()).await?;
-            let grants = gate::grants(&mut cx).await?;
-            let held = grants.iter().filter(|g| crate::domain::access::covers(&g.scope, &scope));
-            Ok(Answer::list(held.map(|g| permissions(&g.role)[0].clone()).collect()))
-        }
-        ["locks" | "policyassignments" | "denyassignments" | "roleeligibilityscheduleinstances", ..]
-            if arm.method == Method::GET && rest.len() == 1 =>
-        {
-            // None can be made here, so there are none.
-            Ok(Answer::list(Vec::new()))
-        }
-        _ => Err(ResourceError::TypeNotFound {
-            namespace: "Microsoft.Authorization".to_owned(),
-            kind: arm.segments.get(at + 2).cloned().unwrap_or_default(),
-        }
-        .into()),
-    }
+const TYPE: Type =
+    Type { name: "", place: Place::Anywhere, versions: &["2022-04-01"], told: silent, statuses: None, operations: &[] };
+
+/// None of these can be made here, so there are none.
+const EMPTY: Type =
+    Type { operations: &[Operation::new("GET", On::All, Asks::Nothing, Run::Read(handler!(nothing)))], ..TYPE };
+
+/// The rows of the provider.
+pub(super) static TYPES: &[Type] = &[
+    Type {
+        name: ASSIGNMENTS,
+        operations: &[
+            Operation::list(handler!(list_assignments)),
+            Operation::get(handler!(get_assignment)),
+            Operation::new("PUT", On::One, Asks::InHandler, Run::Change(handler!(assign))).with_body(),
+            Operation::new("DELETE", On::One, Asks::InHandler, Run::Change(handler!(unassign))),
+        ],
+        ..TYPE
+    },
+    Type {
+        name: DEFINITIONS,
+        operations: &[
+            Operation::list(handler!(list_definitions)),
+            Operation::get(handler!(get_definition)),
+            Operation::put(handler!(define)),
+            Operation::delete(handler!(undefine)),
+        ],
+        ..TYPE
+    },
+    Type {
+        name: "Microsoft.Authorization/permissions",
+        // Everybody may ask for their own.
+        operations: &[Operation::new("GET", On::All, Asks::Nothing, Run::Read(handler!(list_permissions)))],
+        ..TYPE
+    },
+    Type { name: "Microsoft.Authorization/locks", ..EMPTY },
+    Type { name: "Microsoft.Authorization/policyAssignments", ..EMPTY },
+    Type { name: "Microsoft.Authorization/denyAssignments", ..EMPTY },
+    Type { name: "Microsoft.Authorization/roleEligibilityScheduleInstances", ..EMPTY },
+];
+
+async fn nothing(_: &mut Cx, _: &Request) -> Result<Answer> {
+    Ok(Answer::list(Vec::new()))
 }
 
-async fn list_assignments(arm: &mut Arm, scope: &str) -> Result<Answer> {
-    let filter = assignment_filter(&arm.call.query("$filter").unwrap_or_default())?;
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    gate::require(&mut cx, &format!("{ASSIGNMENTS}/read"), scope).await?;
-    let found = roles::list(&mut cx, scope, &filter).await?;
+async fn list_permissions(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let grants = gate::grants(cx).await?;
+    let held = grants.iter().filter(|g| crate::domain::access::covers(&g.scope, &request.scope));
+    Ok(Answer::list(held.map(|g| permissions(&g.role)[0].clone()).collect()))
+}
+
+async fn list_assignments(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let filter = assignment_filter(&request.query("$filter").unwrap_or_default())?;
+    let found = roles::list(cx, &request.scope, &filter).await?;
     Ok(Answer::list(found.iter().map(|a| shown_assignment(a, false)).collect()))
 }
 
 /// The forms that the service takes: `atScope()`, `principalId eq`, `assignedTo()`, and the first with the last.
 fn assignment_filter(text: &str) -> Result<Filter> {
-    let wrong =
-        || RequestError::InvalidValue { property: "$filter".to_owned(), message: format!("'{text}' is not supported") };
+    let wrong = || filter::unsupported(text);
     let quoted = |s: &str| s.trim().trim_matches('\'').to_owned();
     let lower = text.to_ascii_lowercase();
     let assigned = |part: &str| {
@@ -124,12 +143,10 @@ fn assignment_filter(text: &str) -> Result<Filter> {
         None => match (lower.split_once(" eq "), assigned(&lower)) {
             (Some((field, value)), _) if field.trim() == "principalid" => Ok(Filter::Principal(quoted(value))),
             (_, Some(id)) => Ok(Filter::AssignedTo(id)),
-            _ => Err(wrong().into()),
+            _ => Err(wrong()),
         },
-        Some((a, b)) if a.trim() == "atscope()" => {
-            assigned(b).map(Filter::AtScopeAssignedTo).ok_or_else(|| wrong().into())
-        }
-        Some(_) => Err(wrong().into()),
+        Some((a, b)) if a.trim() == "atscope()" => assigned(b).map(Filter::AtScopeAssignedTo).ok_or_else(wrong),
+        Some(_) => Err(wrong()),
     }
 }
 
@@ -152,128 +169,116 @@ async fn require_for(
     gate::require_knowing(cx, &format!("{ASSIGNMENTS}/{verb}"), scope, &known).await
 }
 
-async fn assignment(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
-    let name = arm.segments[at].clone();
-    let caller = arm.caller.clone();
-    let missing = || ResourceError::ChildNotFound(format!("role assignment '{name}'"));
-    match arm.method {
-        Method::GET => {
-            arm.require(&format!("{ASSIGNMENTS}/read"), scope).await?;
-            let mut cx = arm.app.read(caller).await?;
-            let found = roles::find(&mut cx, scope, &name).await?.ok_or_else(missing)?;
-            Ok(Answer::ok(shown_assignment(&found, false)))
-        }
-        Method::PUT => {
-            if uuid::Uuid::try_parse(&name).is_err() {
-                let message =
-                    format!("The role assignment ID '{name}' is not valid. The role assignment ID must be a GUID.");
-                return Err(RequestError::InvalidValue { property: "roleAssignmentName".to_owned(), message }.into());
-            }
-            let body = arm.object().await?;
-            let mut doc = body["properties"].as_object().cloned().unwrap_or_default();
-            let mut take = |name: &str| doc.shift_remove(name).and_then(|v| v.as_str().map(str::to_owned));
-            let (role, principal, principal_type) =
-                (take("roleDefinitionId"), take("principalId"), take("principalType"));
-            let missing = |property: &str| RequestError::InvalidValue {
-                property: property.to_owned(),
-                message: "it is required".to_owned(),
-            };
-            let asked = Asked {
-                scope: scope.to_owned(),
-                name,
-                role: role.ok_or_else(|| missing("roleDefinitionId"))?,
-                principal_id: principal.ok_or_else(|| missing("principalId"))?,
-                principal_type,
-                doc,
-            };
-            let mut cx = arm.write().await?;
-            let what = (asked.role.as_str(), asked.principal_id.as_str(), asked.principal_type.as_deref());
-            require_for(&mut cx, ("write", Source::Request), scope, what).await?;
-            let (made, new) = roles::assign(&mut cx, asked).await?;
-            cx.commit().await?;
-            Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown_assignment(&made, new)))
-        }
-        Method::DELETE => {
-            let mut cx = arm.write().await?;
-            match roles::find(&mut cx, scope, &name).await? {
-                Some(a) => {
-                    let what = (a.role_id.as_str(), a.principal_id.as_str(), Some(a.principal_type.as_str()));
-                    require_for(&mut cx, ("delete", Source::Resource), scope, what).await?;
-                }
-                None => gate::require(&mut cx, &format!("{ASSIGNMENTS}/delete"), scope).await?,
-            }
-            let gone = roles::unassign(&mut cx, scope, &name).await?;
-            cx.commit().await?;
-            Ok(gone.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), |a| Answer::ok(shown_assignment(&a, false))))
-        }
-        _ => Err(arm.wrong_method()),
-    }
+fn no_assignment(name: &str) -> Error {
+    ResourceError::ChildNotFound(format!("role assignment '{name}'")).into()
 }
 
-async fn list_definitions(arm: &mut Arm, scope: &str) -> Result<Answer> {
-    let filter = arm.call.query("$filter").unwrap_or_default();
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    gate::require(&mut cx, &format!("{DEFINITIONS}/read"), scope).await?;
-    let wanted = |field: &str| {
-        filter.split(" and ").find_map(|clause| {
-            let (name, value) = clause.split_once(" eq ")?;
-            name.trim().eq_ignore_ascii_case(field).then(|| value.trim().trim_matches('\'').to_owned())
+async fn get_assignment(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let found = roles::find(cx, &request.scope, request.name()).await?;
+    let found = found.ok_or_else(|| no_assignment(request.name()))?;
+    Ok(Answer::ok(shown_assignment(&found, false)))
+}
+
+async fn assign(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let (scope, name) = (request.scope.as_str(), request.name().to_owned());
+    if uuid::Uuid::try_parse(&name).is_err() {
+        let message = format!("The role assignment ID '{name}' is not valid. The role assignment ID must be a GUID.");
+        return Err(RequestError::InvalidValue { property: "roleAssignmentName".to_owned(), message }.into());
+    }
+    let mut doc = request.body["properties"].as_object().cloned().unwrap_or_default();
+    let mut take = |name: &str| doc.shift_remove(name).and_then(|v| v.as_str().map(str::to_owned));
+    let (role, principal, principal_type) = (take("roleDefinitionId"), take("principalId"), take("principalType"));
+    let missing = |property: &str| RequestError::InvalidValue {
+        property: property.to_owned(),
+        message: "it is required".to_owned(),
+    };
+    let asked = Asked {
+        scope: scope.to_owned(),
+        name,
+        role: role.ok_or_else(|| missing("roleDefinitionId"))?,
+        principal_id: principal.ok_or_else(|| missing("principalId"))?,
+        principal_type,
+        doc,
+    };
+    let what = (asked.role.as_str(), asked.principal_id.as_str(), asked.principal_type.as_deref());
+    require_for(cx, ("write", Source::Request), scope, what).await?;
+    let (made, new) = roles::assign(cx, asked).await?;
+    Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown_assignment(&made, new)))
+}
+
+async fn unassign(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let (scope, name) = (request.scope.as_str(), request.name());
+    match roles::find(cx, scope, name).await? {
+        Some(a) => {
+            let what = (a.role_id.as_str(), a.principal_id.as_str(), Some(a.principal_type.as_str()));
+            require_for(cx, ("delete", Source::Resource), scope, what).await?;
+        }
+        None => gate::require(cx, &format!("{ASSIGNMENTS}/delete"), scope).await?,
+    }
+    let gone = roles::unassign(cx, scope, name).await?;
+    Ok(gone.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), |a| Answer::ok(shown_assignment(&a, false))))
+}
+
+async fn list_definitions(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let filter = request.query("$filter").unwrap_or_default();
+    let clauses = definition_filter(&filter)?;
+    let matches = |shown: &Value| {
+        clauses.iter().all(|(field, wanted)| {
+            let found = match field.as_str() {
+                "rolename" => &shown["properties"]["roleName"],
+                "type" => &shown["properties"]["type"],
+                _ => return true,
+            };
+            found.as_str().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
         })
     };
-    let (role_name, kind) = (wanted("roleName"), wanted("type"));
-    let matches = |shown: &Value, field: &str, wanted: &Option<String>| {
-        let found = shown["properties"][field].as_str().unwrap_or_default();
-        wanted.as_ref().is_none_or(|w| found.eq_ignore_ascii_case(w))
-    };
-    let mut all: Vec<Value> = roles::definitions(&mut cx).await?.iter().map(shown_definition).collect();
-    all.retain(|shown| matches(shown, "roleName", &role_name) && matches(shown, "type", &kind));
+    let mut all: Vec<Value> = roles::definitions(cx).await?.iter().map(shown_definition).collect();
+    all.retain(matches);
     Ok(Answer::list(all))
 }
 
-async fn definition(arm: &mut Arm, scope: &str, at: usize) -> Result<Answer> {
-    let id = arm.segments[at].to_ascii_lowercase();
-    let caller = arm.caller.clone();
-    match arm.method {
-        Method::GET => {
-            arm.require(&format!("{DEFINITIONS}/read"), scope).await?;
-            let mut cx = arm.app.read(caller).await?;
-            let all: Vec<Value> = roles::definitions(&mut cx).await?.iter().map(shown_definition).collect();
-            let found = all.into_iter().find(|d| d["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(&id)));
-            Ok(Answer::ok(found.ok_or(ResourceError::RoleNotFound(id))?))
-        }
-        Method::PUT => {
-            arm.require(&format!("{DEFINITIONS}/write"), scope).await?;
-            let body = arm.object().await?;
-            let properties = &body["properties"];
-            let list = |at: &Value| -> Vec<String> {
-                at.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-            };
-            let all = |name: &str| -> Vec<String> {
-                properties["permissions"].as_array().into_iter().flatten().flat_map(|p| list(&p[name])).collect()
-            };
-            let role = Role {
-                id,
-                name: properties["roleName"].as_str().unwrap_or_default().to_owned(),
-                description: properties["description"].as_str().unwrap_or_default().to_owned(),
-                actions: all("actions"),
-                not_actions: all("notActions"),
-                data_actions: all("dataActions"),
-                not_data_actions: all("notDataActions"),
-            };
-            let mut cx = arm.write().await?;
-            let made = roles::define(&mut cx, role, list(&properties["assignableScopes"])).await?;
-            cx.commit().await?;
-            Ok(Answer::new(StatusCode::CREATED, shown_custom(&made)))
-        }
-        Method::DELETE => {
-            arm.require(&format!("{DEFINITIONS}/delete"), scope).await?;
-            let mut cx = arm.write().await?;
-            let gone = roles::undefine(&mut cx, &id).await?;
-            cx.commit().await?;
-            Ok(gone.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), |r| Answer::ok(shown_custom(&r))))
-        }
-        _ => Err(arm.wrong_method()),
-    }
+/// All definitions can be assigned at the scope or below it, so `atScopeAndBelow()` takes none away.
+fn definition_filter(text: &str) -> Result<Vec<(String, String)>> {
+    let word = "atScopeAndBelow()";
+    let clauses = match text.trim().split_at_checked(word.len()) {
+        Some((first, "")) if first.eq_ignore_ascii_case(word) => return Ok(Vec::new()),
+        Some((first, rest)) if first.eq_ignore_ascii_case(word) => rest.trim().strip_prefix("and "),
+        _ => Some(text),
+    };
+    clauses.and_then(filter::clauses).ok_or_else(|| filter::unsupported(text))
+}
+
+async fn get_definition(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let id = request.name();
+    let all: Vec<Value> = roles::definitions(cx).await?.iter().map(shown_definition).collect();
+    let found = all.into_iter().find(|d| d["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(id)));
+    Ok(Answer::ok(found.ok_or_else(|| ResourceError::RoleNotFound(id.to_ascii_lowercase()))?))
+}
+
+async fn define(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let properties = &request.body["properties"];
+    let list = |at: &Value| -> Vec<String> {
+        at.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let all = |name: &str| -> Vec<String> {
+        properties["permissions"].as_array().into_iter().flatten().flat_map(|p| list(&p[name])).collect()
+    };
+    let role = Role {
+        id: request.name().to_ascii_lowercase(),
+        name: properties["roleName"].as_str().unwrap_or_default().to_owned(),
+        description: properties["description"].as_str().unwrap_or_default().to_owned(),
+        actions: all("actions"),
+        not_actions: all("notActions"),
+        data_actions: all("dataActions"),
+        not_data_actions: all("notDataActions"),
+    };
+    let made = roles::define(cx, role, list(&properties["assignableScopes"])).await?;
+    Ok(Answer::new(StatusCode::CREATED, shown_custom(&made)))
+}
+
+async fn undefine(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let gone = roles::undefine(cx, &request.name().to_ascii_lowercase()).await?;
+    Ok(gone.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), |r| Answer::ok(shown_custom(&r))))
 }
 
 #[cfg(test)]

@@ -12,20 +12,18 @@ use crate::app::registry::registries;
 use crate::app::resources::groups;
 use crate::app::vault::vaults;
 use crate::domain::access::{Plane, allowed};
-use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::error::ResourceError;
 use crate::domain::resources::region;
 use crate::domain::world::name;
 use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
 use crate::domain::{Result, Timestamp};
-use crate::http::arm::table;
 use crate::http::arm::wire::{Answer, system_data};
 use crate::http::arm::{Arm, TYPES};
+use crate::http::arm::{filter, table};
 
 /// What is no row of the table yet.
-const OTHERS: &[(&str, &[&str])] = &[
-    ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
-    ("Microsoft.Resources", &["deployments", "resourceGroups", "subscriptions", "tenants"]),
-];
+const OTHERS: &[(&str, &[&str])] =
+    &[("Microsoft.Resources", &["deployments", "resourceGroups", "subscriptions", "tenants"])];
 
 /// The providers by name, each with its types and their versions.
 fn providers() -> BTreeMap<&'static str, Vec<(&'static str, &'static [&'static str])>> {
@@ -183,44 +181,11 @@ pub(in crate::http::arm) async fn resources(arm: &mut Arm, group: Option<&str>) 
     Ok(Answer::list(seen))
 }
 
-/// The forms that clients send: `field eq 'value'`, joined by `and`. In a value a quote is written twice.
+/// What a filter of resources wants of which field.
 fn parse_filter(filter: &str) -> Result<Vec<(String, String)>> {
-    let wrong = || RequestError::InvalidValue {
-        property: "$filter".to_owned(),
-        message: format!("'{filter}' is not supported"),
-    };
-    let mut clauses = Vec::new();
-    let mut rest = filter.trim();
-    while !rest.is_empty() {
-        let (field, after) = rest.split_once(" eq ").ok_or_else(wrong)?;
-        let field = field.trim().to_ascii_lowercase();
-        if !["resourcetype", "name", "location", "resourcegroup"].contains(&field.as_str()) {
-            return Err(wrong().into());
-        }
-        let (value, after) = quoted(after.trim_start()).ok_or_else(wrong)?;
-        clauses.push((field, value));
-        rest = match after.trim_start() {
-            "" => "",
-            after => match after.split_at_checked(4) {
-                Some((and, more)) if and.eq_ignore_ascii_case("and ") && !more.trim().is_empty() => more.trim_start(),
-                _ => return Err(wrong().into()),
-            },
-        };
-    }
-    Ok(clauses)
-}
-
-/// A value in quotes at the start of a text, and what follows it.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut rest = text.strip_prefix('\'')?;
-    let mut value = String::new();
-    loop {
-        let (before, after) = rest.split_once('\'')?;
-        value.push_str(before);
-        let Some(more) = after.strip_prefix('\'') else { return Some((value, after)) };
-        value.push('\'');
-        rest = more;
-    }
+    let fields = ["resourcetype", "name", "location", "resourcegroup"];
+    let clauses = filter::clauses(filter).filter(|all| all.iter().all(|(f, _)| fields.contains(&f.as_str())));
+    clauses.ok_or_else(|| filter::unsupported(filter))
 }
 
 /// `/metadata/endpoints`: what Terraform and az read when told of a cloud by its ARM endpoint.
@@ -254,27 +219,4 @@ pub(in crate::http::arm) async fn group_resources(arm: &mut Arm, group: &str) ->
     groups::get(&mut cx, group).await?;
     drop(cx);
     resources(arm, Some(group)).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn filters_of_resources_are_read_value_by_value() {
-        let read = |filter: &str| parse_filter(filter).ok();
-        let clause = |field: &str, value: &str| (field.to_owned(), value.to_owned());
-        assert_eq!(read(""), Some(Vec::new()));
-        assert_eq!(read("name eq 'this and that'"), Some(vec![clause("name", "this and that")]));
-        assert_eq!(read("name eq 'a eq b'"), Some(vec![clause("name", "a eq b")]));
-        assert_eq!(
-            read("Name eq 'it''s' AND location eq ''"),
-            Some(vec![clause("name", "it's"), clause("location", "")])
-        );
-        for wrong in
-            ["name", "name eq a", "name eq 'a", "name eq 'a' and", "name eq 'a' or name eq 'b'", "colour eq 'a'"]
-        {
-            assert_eq!(read(wrong), None, "{wrong}");
-        }
-    }
 }
