@@ -157,3 +157,31 @@ async fn a_filter_of_role_definitions_may_hold_any_value() {
     let path = format!("{definitions}?$filter=roleName%20ne%20'x'");
     assert_eq!(refused(me.arm(Method::GET, &path, Value::Null).await).await.0, 400);
 }
+
+/// Everything that can lie in a group is listed there, and gone with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_lists_and_takes_with_it_all_that_lies_in_it() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    me.make_vault("vault1", false).await;
+    me.make_identity("id1").await;
+    let listed = good(me.arm(Method::GET, &group_path("/resources"), Value::Null).await).await;
+    let ids: Vec<String> =
+        listed["value"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect();
+    // What uses others comes first.
+    let names: Vec<&str> = ids.iter().filter_map(|id| id.rsplit('/').next()).collect();
+    assert_eq!(names, ["reg01", "vault1", "id1"]);
+    let answer = me.arm(Method::DELETE, &group_path(""), Value::Null).await;
+    assert_eq!(answer.status(), 202);
+    let location = answer.headers()["location"].to_str().unwrap().to_owned();
+    assert!(location.contains("/operationresults/"), "{location}");
+    for id in ids {
+        let (status, ..) = refused(me.arm(Method::GET, &id, Value::Null).await).await;
+        assert_eq!(status, 404, "{id}");
+    }
+    assert_eq!(me.arm(Method::HEAD, &group_path(""), Value::Null).await.status(), 404);
+    let word = group_path("/things");
+    assert_eq!(refused(me.arm(Method::GET, &word, Value::Null).await).await.1, "InvalidResourceType");
+}

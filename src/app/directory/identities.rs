@@ -146,3 +146,11 @@ pub async fn delete(cx: &mut Cx, group: &str, identity: &str) -> Result<bool> {
     store::directory::delete(&mut cx.tx, &existing.principal_id).await?;
     Ok(true)
 }
+
+/// Deletes all identities of a group.
+pub async fn delete_all(cx: &mut Cx, group: &str) -> Result<()> {
+    for identity in list(cx, Some(group)).await? {
+        delete(cx, group, &identity.name).await?;
+    }
+    Ok(())
+}

@@ -256,6 +256,14 @@ pub async fn remove(cx: &mut Cx, registry: &Registry) -> Result<()> {
     Ok(())
 }
 
+/// Removes all registries of a group, for good.
+pub async fn remove_all(cx: &mut Cx, group: &str) -> Result<()> {
+    for registry in list(cx, Some(group)).await? {
+        remove(cx, &registry).await?;
+    }
+    Ok(())
+}
+
 /// Whether a registry name can be had.
 pub async fn name_is_free(cx: &mut Cx, name: &str) -> Result<bool> {
     Ok(store::registry::registries::find(&mut cx.tx, name).await?.is_none())

@@ -195,6 +195,14 @@ pub async fn delete(cx: &mut Cx, group: &str, name: &str) -> Result<bool> {
     Ok(true)
 }
 
+/// Deletes all vaults of a group, softly.
+pub async fn delete_all(cx: &mut Cx, group: &str) -> Result<()> {
+    for vault in list(cx, Some(group)).await? {
+        delete(cx, group, &vault.name).await?;
+    }
+    Ok(())
+}
+
 /// The soft-deleted vaults.
 pub async fn list_deleted(cx: &mut Cx) -> Result<Vec<Vault>> {
     store::vault::vaults::list(&mut cx.tx, None, true).await

@@ -34,7 +34,7 @@ use crate::http::call::Call;
 use wire::Answer;
 
 /// All resource types that are rows.
-static TYPES: table::Table = &[registry::TYPES, vault::TYPES, directory::TYPES, access::TYPES];
+static TYPES: table::Table = &[registry::TYPES, vault::TYPES, directory::TYPES, access::TYPES, resources::TYPES];
 
 /// Answers a call.
 pub async fn answer(app: Arc<App>, call: Call) -> Response {
@@ -206,7 +206,7 @@ fn within(
 async fn route(arm: &mut Arm) -> Result<Answer> {
     // Role assignments and definitions hang below any scope.
     if let Some(at) = arm.lower.windows(2).rposition(|w| w[0] == "providers" && w[1] == "microsoft.authorization") {
-        return table::answer(TYPES, arm, None, at + 2).await;
+        return table::answer(TYPES, arm, "microsoft.authorization", None, at + 2).await;
     }
     let lower = arm.lower.clone();
     let path: Vec<&str> = lower.iter().map(String::as_str).collect();
@@ -226,7 +226,7 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
         ["subscriptions", _, "resourcegroups", ..]
             if path.len() <= 5 && path.get(4).is_none_or(|p| *p != "providers") =>
         {
-            resources::groups::answer(arm, &path).await
+            table::answer(TYPES, arm, "microsoft.resources", None, 2).await
         }
         // Operations of deployments are listed without their provider's name in the path.
         ["subscriptions", _, "resourcegroups", _, "deployments", ..] => {
@@ -263,7 +263,7 @@ async fn provider(arm: &mut Arm, namespace: &str, group: Option<String>, at: usi
     match namespace {
         "microsoft.resources" => resources::deployments::answer(arm, group.as_deref(), at, rest).await,
         _ if table::rows(TYPES).any(|t| t.namespace().eq_ignore_ascii_case(namespace)) => {
-            table::answer(TYPES, arm, group, at).await
+            table::answer(TYPES, arm, namespace, group, at).await
         }
         _ => {
             tracing::warn!(path = %arm.call.path, "this resource provider is not emulated");

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::Arm;
 use super::wire::Answer;
+use crate::app::cascade::Clear;
+use crate::app::change::Attempt;
 use crate::app::{Cx, access as gate};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::world::name;
@@ -23,6 +25,14 @@ pub(super) type Table = &'static [&'static [Type]];
 pub(super) type Handler = for<'a> fn(&'a mut Cx, &'a Request) -> Handling<'a>;
 /// A handler of what goes on beside its request.
 pub(super) type Apart = for<'a> fn(&'a mut Arm, &'a Request) -> Handling<'a>;
+/// How resources of a type at the top are found and cleared away.
+pub(super) struct InGroups {
+    /// All of them, of a group or of the subscription, as the list of all resources shows them.
+    pub(super) listed: for<'a> fn(&'a mut Cx, Option<&'a str>) -> Attempt<'a, Vec<Value>>,
+    /// Deletes all of them with their group.
+    pub(super) cleared: Clear,
+}
+
 /// The versions that an answer says are supported, by the one that was asked for.
 pub(super) type Told = fn(&str) -> Option<String>;
 
@@ -60,7 +70,17 @@ pub(super) struct Type {
     pub(super) told: Told,
     /// Who answers `…/operationStatuses/{operation}` below a resource, if some of its changes are long.
     pub(super) statuses: Option<Apart>,
+    /// Of types whose resources lie in groups, and in no other resource. A group's resources are listed and deleted
+    /// in the order of the rows: what uses others comes before them.
+    pub(super) in_groups: Option<InGroups>,
     pub(super) operations: &'static [Operation],
+}
+
+impl Type {
+    /// What rows begin with.
+    pub(super) const fn new(place: Place, versions: &'static [&'static str]) -> Self {
+        Self { name: "", place, versions, told: silent, statuses: None, in_groups: None, operations: &[] }
+    }
 }
 
 /// What an operation is about.
@@ -305,12 +325,17 @@ pub(super) fn told(table: Table, method: &Method, segments: &[String], asked: &s
     }
 }
 
-/// Answers a call below `…/providers/{namespace}/`, whose first segment after that is at index `at`.
-pub(super) async fn answer(table: Table, arm: &mut Arm, group: Option<String>, at: usize) -> Result<Answer> {
+/// Answers a call about types and names in turn, from the segment at index `at` on.
+pub(super) async fn answer(
+    table: Table,
+    arm: &mut Arm,
+    namespace: &str,
+    group: Option<String>,
+    at: usize,
+) -> Result<Answer> {
     let rest = arm.segments[at..].to_vec();
-    let namespace = arm.segments[at - 1].clone();
-    let Some((found, spot)) = find(table, &namespace, &rest) else {
-        return Err(unknown(table, arm, &namespace, &rest));
+    let Some((found, spot)) = find(table, namespace, &rest) else {
+        return Err(unknown(table, arm, namespace, &rest));
     };
     if !found.lies_at(spot, group.is_some()) {
         return Err(arm.unknown_route());
@@ -336,7 +361,7 @@ pub(super) async fn answer(table: Table, arm: &mut Arm, group: Option<String>, a
     }
     let mut operations = found.operations_at(spot, &rest).peekable();
     if operations.peek().is_none() && spot == Spot::Word {
-        return Err(unknown(table, arm, &namespace, &rest));
+        return Err(unknown(table, arm, namespace, &rest));
     }
     let operation = operations.find(|o| o.method == arm.method.as_str()).ok_or_else(|| arm.wrong_method())?;
     let scope = match (spot, depth, &group) {
@@ -407,7 +432,7 @@ mod tests {
     use super::*;
 
     const fn row(name: &'static str, operations: &'static [Operation]) -> Type {
-        Type { name, place: Place::Group, versions: &[], told: |_| None, statuses: None, operations }
+        Type { name, operations, ..Type::new(Place::Group, &[]) }
     }
 
     fn about(path: &str) -> Option<(&'static str, Spot)> {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::filter;
-use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler, silent};
+use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler};
 use super::wire::Answer;
 use crate::app::access::roles::{self, Asked, Assignment, CustomRole, Definition, Filter};
 use crate::app::{Cx, access as gate};
@@ -71,8 +71,7 @@ fn shown_custom(custom: &CustomRole) -> Value {
     })
 }
 
-const TYPE: Type =
-    Type { name: "", place: Place::Anywhere, versions: &["2022-04-01"], told: silent, statuses: None, operations: &[] };
+const TYPE: Type = Type::new(Place::Anywhere, &["2022-04-01"]);
 
 /// None of these can be made here, so there are none.
 const EMPTY: Type =

@@ -43,6 +43,17 @@ pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     Ok(Answer::list(found.iter().map(|i| shown(i, &request.api_version)).collect()))
 }
 
+/// The same as the list of all resources shows them.
+pub(super) async fn listed(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Value>> {
+    let shown = |i: &Identity| {
+        json!({
+            "id": name::identity_id(&i.group, &i.name), "name": i.name, "type": IDENTITIES, "location": i.location,
+            "tags": i.tags,
+        })
+    };
+    Ok(identities::list(cx, group).await?.iter().map(shown).collect())
+}
+
 fn missing(request: &Request) -> Error {
     let resource = format!("{IDENTITIES}/{}", request.name());
     ResourceError::NotFound { resource, group: request.group().to_owned() }.into()

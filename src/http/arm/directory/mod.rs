@@ -4,15 +4,18 @@
 mod federated;
 mod identities;
 
-use super::table::{Operation, Place, Run, Type, handler, silent};
+use super::table::{InGroups, Operation, Place, Run, Type, handler};
 
-const TYPE: Type =
-    Type { name: "", place: Place::Group, versions: &["2025-11-01"], told: silent, statuses: None, operations: &[] };
+const TYPE: Type = Type::new(Place::Group, &["2025-11-01"]);
 
 /// The rows of the provider.
 pub(super) static TYPES: &[Type] = &[
     Type {
         name: "Microsoft.ManagedIdentity/userAssignedIdentities",
+        in_groups: Some(InGroups {
+            listed: handler!(identities::listed),
+            cleared: handler!(crate::app::directory::identities::delete_all),
+        }),
         operations: &[
             Operation::list(handler!(identities::list)),
             Operation::get(handler!(identities::get)),

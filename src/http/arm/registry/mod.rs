@@ -15,9 +15,7 @@ mod versions;
 
 use serde_json::Value;
 
-pub(in crate::http::arm) use registry::shown_identity;
-
-use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler, silent};
+use super::table::{Asks, InGroups, On, Operation, Place, Request, Run, Type, handler};
 use crate::app::Cx;
 use crate::app::registry::registries;
 use crate::domain::Result;
@@ -26,14 +24,8 @@ use crate::domain::registry::child::Kind;
 use versions::VERSIONS;
 
 /// What kinds of children have in common.
-const CHILD: Type = Type {
-    name: "",
-    place: Place::Group,
-    versions: VERSIONS,
-    told: versions::all,
-    statuses: Some(handler!(long::status)),
-    operations: &[],
-};
+const CHILD: Type =
+    Type { told: versions::all, statuses: Some(handler!(long::status)), ..Type::new(Place::Group, VERSIONS) };
 
 /// The operations of a kind of children, and those that it alone has.
 macro_rules! child {
@@ -53,6 +45,7 @@ macro_rules! child {
 pub(super) static TYPES: &[Type] = &[
     Type {
         name: "Microsoft.ContainerRegistry/registries",
+        in_groups: Some(InGroups { listed: handler!(registry::listed), cleared: handler!(registries::remove_all) }),
         told: versions::as_asked,
         operations: &[
             Operation::list(handler!(registry::list)),
@@ -120,29 +113,21 @@ pub(super) static TYPES: &[Type] = &[
     },
     Type {
         name: "Microsoft.ContainerRegistry/registries/privateLinkResources",
-        told: silent,
-        statuses: None,
         operations: &[Operation::list(handler!(private_links::list)), Operation::get(handler!(private_links::get))],
-        ..CHILD
+        ..Type::new(Place::Group, VERSIONS)
     },
     Type {
         name: "Microsoft.ContainerRegistry/checkNameAvailability",
-        place: Place::Subscription,
-        told: silent,
-        statuses: None,
         operations: &[
             Operation::new("POST", On::All, Asks::Nothing, Run::Read(handler!(registry::check_name))).with_body()
         ],
-        ..CHILD
+        ..Type::new(Place::Subscription, VERSIONS)
     },
     Type {
         name: "Microsoft.ContainerRegistry/locations/operationResults",
-        place: Place::Subscription,
-        told: silent,
-        statuses: None,
         // Its name is known to who began the operation.
         operations: &[Operation::new("GET", On::One, Asks::Nothing, Run::Apart(handler!(long::result)))],
-        ..CHILD
+        ..Type::new(Place::Subscription, VERSIONS)
     },
 ];
 

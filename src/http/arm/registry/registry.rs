@@ -74,7 +74,7 @@ fn insert_encryption(properties: &mut Map<String, Value>, registry: &Registry) {
 }
 
 /// `identity`, or nothing where none is assigned; the types' words are lower camel [recorded].
-pub(in crate::http::arm) async fn shown_identity(cx: &mut Cx, registry: &Registry) -> Result<Option<Value>> {
+async fn shown_identity(cx: &mut Cx, registry: &Registry) -> Result<Option<Value>> {
     let system = registry.system_principal.as_ref();
     let kind = match (system, registry.user_identities.is_empty()) {
         (None, true) => return Ok(None),
@@ -115,6 +115,27 @@ pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
         items.push(shown(cx, &registry, &request.api_version, "Succeeded").await?);
     }
     Ok(Answer::list(items))
+}
+
+/// The same as the list of all resources shows them.
+pub(super) async fn listed(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Value>> {
+    let mut items = Vec::new();
+    for r in registries::list(cx, group).await? {
+        let mut item = json!({
+            "id": r.arm_id(), "name": r.name, "type": REGISTRIES, "sku": {"name": r.sku, "tier": r.sku},
+            "location": r.location,
+        });
+        if let Some(mut identity) = shown_identity(cx, &r).await? {
+            // ARM's own words for the types, where the provider's are lower camel [recorded].
+            let kinds = identity["type"].as_str().unwrap_or_default().replace("system", "System");
+            identity["type"] = json!(kinds.replace("user", "User"));
+            item["identity"] = identity;
+        }
+        item["tags"] = r.tags;
+        item["systemData"] = system_data(&r.created_by, r.created_at, &r.modified_by, r.modified_at, Timestamp::zulu7);
+        items.push(item);
+    }
+    Ok(items)
 }
 
 /// Whether a name can be had.

@@ -1,19 +1,19 @@
 //! Resource groups over ARM.
 //! Must not know: what lies in them.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::subscriptions;
-use crate::app::cascade;
-use crate::app::registry::content;
 use crate::app::resources::groups::{self, Group};
 use crate::app::resources::operations;
+use crate::app::{Cx, cascade};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::resources::region;
 use crate::domain::world::name;
-use crate::http::arm::Arm;
+use crate::http::arm::TYPES;
+use crate::http::arm::table::{self, Asks, On, Operation, Place, Request, Run, Type, handler};
 use crate::http::arm::wire::{Answer, tags};
 
 fn shown(group: &Group) -> Value {
@@ -27,67 +27,68 @@ fn shown(group: &Group) -> Value {
     value
 }
 
-pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
-    const TYPE: &str = "Microsoft.Resources/subscriptions/resourceGroups";
-    let caller = arm.caller.clone();
-    match path {
-        [_, _, _] if arm.method == Method::GET => {
-            arm.require(&format!("{TYPE}/read"), &name::subscription_id()).await?;
-            let mut cx = arm.app.read(caller).await?;
-            Ok(Answer::list(groups::list(&mut cx).await?.iter().map(shown).collect()))
-        }
-        [_, _, _, _] => {
-            let group = arm.segments[3].clone();
-            let scope = name::group_id(&group);
-            match arm.method {
-                Method::GET => {
-                    arm.require(&format!("{TYPE}/read"), &scope).await?;
-                    let mut cx = arm.app.read(caller).await?;
-                    groups::get(&mut cx, &group).await.map(|g| Answer::ok(shown(&g)))
-                }
-                Method::HEAD => {
-                    arm.require(&format!("{TYPE}/read"), &scope).await?;
-                    let mut cx = arm.app.read(caller).await?;
-                    let there = groups::get(&mut cx, &group).await.is_ok();
-                    Ok(Answer::empty(if there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }))
-                }
-                Method::PUT | Method::PATCH => {
-                    arm.require(&format!("{TYPE}/write"), &scope).await?;
-                    let body = arm.object().await?;
-                    arm.require_region(&body, region::GROUPS)?;
-                    let mut cx = arm.write().await?;
-                    if arm.method == Method::PATCH {
-                        groups::get(&mut cx, &group).await?;
-                    }
-                    let (saved, new) = groups::put(&mut cx, &group, body["location"].as_str(), tags(&body)).await?;
-                    cx.commit().await?;
-                    Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown(&saved)))
-                }
-                Method::DELETE => {
-                    arm.require(&format!("{TYPE}/delete"), &scope).await?;
-                    let mut cx = arm.write().await?;
-                    cascade::delete_group(&mut cx, &group).await?;
-                    let operation = operations::succeeded(&mut cx, "group").await?;
-                    cx.commit().await?;
-                    content::sweep(&arm.app).await?;
-                    let location = format!(
-                        "https://{}{}/operationresults/{operation}?api-version={}",
-                        arm.call.authority,
-                        name::subscription_id(),
-                        arm.api_version
-                    );
-                    Ok(Answer::empty(StatusCode::ACCEPTED).with("location", location))
-                }
-                _ => Err(arm.wrong_method()),
-            }
-        }
-        [_, _, _, _, "resources"] if arm.method == Method::GET => {
-            let group = arm.segments[3].clone();
-            arm.require("Microsoft.Resources/subscriptions/resourceGroups/resources/read", &name::group_id(&group))
-                .await?;
-            subscriptions::group_resources(arm, &group).await
-        }
-        [_, _, _, _, "exporttemplate"] => Err(RequestError::NotEmulated("Exporting a template".to_owned()).into()),
-        _ => Err(arm.unknown_route()),
+/// The rights to groups are named otherwise than their type.
+const READ: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroups/read");
+const WRITE: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroups/write");
+const DELETE: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroups/delete");
+const RESOURCES: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroups/resources/read");
+
+pub(super) const TYPE: Type = Type {
+    name: region::GROUPS,
+    operations: &[
+        Operation::new("GET", On::All, READ, Run::Read(handler!(list))),
+        Operation::new("GET", On::One, READ, Run::Read(handler!(get))),
+        Operation::new("HEAD", On::One, READ, Run::Read(handler!(exists))),
+        Operation::new("PUT", On::One, WRITE, Run::Change(handler!(write))).with_body(),
+        Operation::new("PATCH", On::One, WRITE, Run::Change(handler!(write))).with_body(),
+        Operation::new("DELETE", On::One, DELETE, Run::Change(handler!(delete))).sweeping(),
+        Operation::new("GET", On::Word("resources"), RESOURCES, Run::Read(handler!(resources))),
+        Operation::new("POST", On::Word("exportTemplate"), Asks::Nothing, Run::Read(handler!(export))),
+    ],
+    ..Type::new(Place::Subscription, &["2025-11-01"])
+};
+
+async fn list(cx: &mut Cx, _: &Request) -> Result<Answer> {
+    Ok(Answer::list(groups::list(cx).await?.iter().map(shown).collect()))
+}
+
+async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    groups::get(cx, request.name()).await.map(|g| Answer::ok(shown(&g)))
+}
+
+async fn exists(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let there = groups::get(cx, request.name()).await.is_ok();
+    Ok(Answer::empty(if there { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }))
+}
+
+/// A PUT or a PATCH.
+async fn write(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let body = &request.body;
+    if request.is_patch() {
+        groups::get(cx, request.name()).await?;
     }
+    let (saved, new) = groups::put(cx, request.name(), body["location"].as_str(), tags(body)).await?;
+    Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown(&saved)))
+}
+
+async fn delete(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let kinds = table::rows(TYPES).filter_map(|row| row.in_groups.as_ref().map(|kind| kind.cleared));
+    cascade::delete_group(cx, request.name(), kinds).await?;
+    let operation = operations::succeeded(cx, "group").await?;
+    let location = format!(
+        "https://{}{}/operationresults/{operation}?api-version={}",
+        request.authority,
+        name::subscription_id(),
+        request.api_version
+    );
+    Ok(Answer::empty(StatusCode::ACCEPTED).with("location", location))
+}
+
+async fn resources(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    groups::get(cx, request.name()).await?;
+    subscriptions::resources(cx, Some(request.name()), &request.query("$filter").unwrap_or_default()).await
+}
+
+async fn export(_: &mut Cx, _: &Request) -> Result<Answer> {
+    Err(RequestError::NotEmulated("Exporting a template".to_owned()).into())
 }

@@ -1,29 +1,24 @@
 //! What stands above resource groups: subscriptions, tenants, locations, providers, the list of all
 //! resources, and the description of the cloud.
-//! Must not know: what each resource's own answer looks like.
+//! Must not know: which kinds of resources there are.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::app::access;
-use crate::app::directory::identities;
-use crate::app::registry::registries;
-use crate::app::resources::groups;
-use crate::app::vault::vaults;
+use crate::app::{Cx, access};
+use crate::domain::Result;
 use crate::domain::access::{Plane, allowed};
 use crate::domain::error::ResourceError;
 use crate::domain::resources::region;
 use crate::domain::world::name;
 use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
-use crate::domain::{Result, Timestamp};
-use crate::http::arm::wire::{Answer, system_data};
+use crate::http::arm::wire::Answer;
 use crate::http::arm::{Arm, TYPES};
 use crate::http::arm::{filter, table};
 
 /// What is no row of the table yet.
-const OTHERS: &[(&str, &[&str])] =
-    &[("Microsoft.Resources", &["deployments", "resourceGroups", "subscriptions", "tenants"])];
+const OTHERS: &[(&str, &[&str])] = &[("Microsoft.Resources", &["deployments", "subscriptions", "tenants"])];
 
 /// The providers by name, each with its types and their versions.
 fn providers() -> BTreeMap<&'static str, Vec<(&'static str, &'static [&'static str])>> {
@@ -75,8 +70,7 @@ pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result
             if access::grants(&mut cx).await?.is_empty() {
                 access::require(&mut cx, action, &scope).await?;
             }
-            drop(cx);
-            resources(arm, None).await
+            resources(&mut cx, None, &arm.call.query("$filter").unwrap_or_default()).await
         }
         ["subscriptions", _, "providers"] | ["providers"] => {
             Ok(Answer::list(providers().keys().filter_map(|n| provider(n).ok()).collect()))
@@ -128,35 +122,11 @@ fn provider(namespace: &str) -> Result<Value> {
 }
 
 /// All resources, of a group or of the subscription, after `$filter`.
-pub(in crate::http::arm) async fn resources(arm: &mut Arm, group: Option<&str>) -> Result<Answer> {
-    let filter = arm.call.query("$filter").unwrap_or_default();
-    let wanted = parse_filter(&filter)?;
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
+pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, filter: &str) -> Result<Answer> {
+    let wanted = parse_filter(filter)?;
     let mut items = Vec::new();
-    for r in registries::list(&mut cx, group).await? {
-        let mut item = json!({
-            "id": r.arm_id(), "name": r.name, "type": name::REGISTRIES, "sku": {"name": r.sku, "tier": r.sku},
-            "location": r.location,
-        });
-        if let Some(mut identity) = crate::http::arm::registry::shown_identity(&mut cx, &r).await? {
-            // ARM's own words for the types, where the provider's are lower camel [recorded].
-            let kinds = identity["type"].as_str().unwrap_or_default().replace("system", "System");
-            identity["type"] = json!(kinds.replace("user", "User"));
-            item["identity"] = identity;
-        }
-        item["tags"] = r.tags;
-        item["systemData"] = system_data(&r.created_by, r.created_at, &r.modified_by, r.modified_at, Timestamp::zulu7);
-        items.push(item);
-    }
-    for v in vaults::list(&mut cx, group).await? {
-        items.push(
-            json!({"id": v.arm_id(), "name": v.name, "type": name::VAULTS, "location": v.location, "tags": v.tags}),
-        );
-    }
-    for i in identities::list(&mut cx, group).await? {
-        items.push(json!({
-            "id": name::identity_id(&i.group, &i.name), "name": i.name, "type": name::IDENTITIES, "location": i.location, "tags": i.tags,
-        }));
+    for kind in table::rows(TYPES).filter_map(|row| row.in_groups.as_ref()) {
+        items.extend((kind.listed)(cx, group).await?);
     }
     items.retain(|item| {
         wanted.iter().all(|(field, value)| {
@@ -170,7 +140,7 @@ pub(in crate::http::arm) async fn resources(arm: &mut Arm, group: Option<&str>) 
             found.is_some_and(|f| f.eq_ignore_ascii_case(value))
         })
     });
-    let (grants, known) = (access::grants(&mut cx).await?, access::environment(&cx));
+    let (grants, known) = (access::grants(cx).await?, access::environment(cx));
     let mut seen = Vec::new();
     for item in items {
         let action = format!("{}/read", item["type"].as_str().unwrap_or_default());
@@ -211,12 +181,4 @@ pub(in crate::http::arm) fn environment() -> Value {
             "sqlServerHostname": "database.windows.net", "mhsmDns": "managedhsm.azure.net",
         },
     })
-}
-
-/// The group that a resource list is about must exist.
-pub(in crate::http::arm) async fn group_resources(arm: &mut Arm, group: &str) -> Result<Answer> {
-    let mut cx = arm.app.read(arm.caller.clone()).await?;
-    groups::get(&mut cx, group).await?;
-    drop(cx);
-    resources(arm, Some(group)).await
 }

@@ -99,18 +99,14 @@ async fn changes(deployer: &Deployer, program: &Arc<Program>, nested: Replan<'_>
     Ok(all)
 }
 
-/// The resources of a group, registries first: they use what the others are.
+/// The resources of a group, in the order in which they can be deleted.
 pub(super) async fn resources_of(deployer: &Deployer, asked: &Asked) -> Result<Vec<Value>> {
     let path = format!("{}/resources", asked.scope);
     let (_, mut list) = deployer.call(Method::GET, &path, "2024-11-01", None).await?;
-    let Some(Value::Array(mut all)) = take(&mut list, "value") else { return Ok(Vec::new()) };
-    let rank = |r: &Value| match r["type"].as_str() {
-        Some(kind) if kind.starts_with(name::REGISTRIES) => 0,
-        Some(kind) if kind.starts_with(name::VAULTS) => 1,
-        _ => 2,
-    };
-    all.sort_by_key(rank);
-    Ok(all)
+    Ok(match take(&mut list, "value") {
+        Some(Value::Array(all)) => all,
+        _ => Vec::new(),
+    })
 }
 
 /// The resources beside those that are named, their parents included: complete mode deletes them, incremental mode

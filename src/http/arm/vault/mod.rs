@@ -6,19 +6,22 @@ mod private_links;
 mod secrets;
 mod vaults;
 
-use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler, silent};
+use super::table::{Asks, InGroups, On, Operation, Place, Request, Run, Type, handler};
 use super::wire::Answer;
 use crate::app::Cx;
 use crate::domain::Result;
 use crate::domain::vault::Vault;
 
-const TYPE: Type =
-    Type { name: "", place: Place::Group, versions: &["2025-11-01"], told: silent, statuses: None, operations: &[] };
+const TYPE: Type = Type::new(Place::Group, &["2025-11-01"]);
 
 /// The rows of the provider.
 pub(super) static TYPES: &[Type] = &[
     Type {
         name: "Microsoft.KeyVault/vaults",
+        in_groups: Some(InGroups {
+            listed: handler!(vaults::listed),
+            cleared: handler!(crate::app::vault::vaults::delete_all),
+        }),
         operations: &[
             Operation::list(handler!(vaults::list)),
             Operation::get(handler!(vaults::get)),

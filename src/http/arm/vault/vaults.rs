@@ -66,6 +66,13 @@ pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     Ok(Answer::list(vaults::list(cx, group).await?.iter().map(|v| shown(v, false)).collect()))
 }
 
+/// The same as the list of all resources shows them.
+pub(super) async fn listed(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Value>> {
+    let shown =
+        |v: &Vault| json!({"id": v.arm_id(), "name": v.name, "type": VAULTS, "location": v.location, "tags": v.tags});
+    Ok(vaults::list(cx, group).await?.iter().map(shown).collect())
+}
+
 pub(super) async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
     vaults::get(cx, request.group(), request.name()).await.map(|v| Answer::ok(shown(&v, false)))
 }
