@@ -1,6 +1,6 @@
 //! The hourly look over many registries: with nothing new, and with every key rotated, beside the bare RSA
 //! work of the rotations. `cargo bench --bench poll [-- COUNT]`; COUNT is 10000 unless given.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! Why bulk data is sealed by `crypto::Bulk`: 64 KiB chunks by it and by `crypto::seal`, which keeps small
 //! secrets, and SHA-256 beside them, which every upload pays too. `cargo bench --bench seal`
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -11,7 +11,6 @@ use crate::store;
 /// A registry and the state of its data.
 #[derive(Debug)]
 pub struct RegistryStatus {
-    /// The registry.
     pub registry: Registry,
     /// The name of the identity that goes to the vault, where it has a customer-managed key and the identity is there.
     pub identity: Option<String>,
@@ -24,22 +23,18 @@ pub struct RegistryStatus {
 /// A vault and its keys by name, with their versions.
 #[derive(Debug)]
 pub struct VaultStatus {
-    /// The vault's name.
     pub name: String,
     /// Whether it is soft-deleted.
     pub deleted: bool,
-    /// Keys.
     pub keys: Vec<KeyStatus>,
 }
 
 /// A key and its versions.
 #[derive(Debug)]
 pub struct KeyStatus {
-    /// The key's name.
     pub name: String,
     /// Whether it is soft-deleted.
     pub deleted: bool,
-    /// Versions.
     pub versions: Vec<VersionStatus>,
 }
 

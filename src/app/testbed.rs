@@ -28,7 +28,6 @@ pub struct Bed {
 
 /// A service principal and its token for vaults.
 pub struct Person {
-    /// Object id.
     pub object_id: String,
     /// Application id.
     pub app_id: String,

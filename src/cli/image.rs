@@ -13,7 +13,6 @@ const MANIFEST_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// An OCI layout.
 pub(super) enum Layout {
-    /// A folder.
     Folder(PathBuf),
     /// A tar file, and where in it each file's bytes are.
     Tar(PathBuf, HashMap<String, (u64, u64)>),

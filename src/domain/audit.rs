@@ -174,17 +174,14 @@ pub enum Happening {
 /// An event of Event Grid about a key version.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// GUID.
     pub id: String,
     /// Simulated time.
     pub time: Timestamp,
     /// What happened.
     pub what: Happening,
-    /// The vault.
     pub vault: Vault,
     /// The key's name.
     pub key: String,
-    /// The version.
     pub version: String,
     /// `nbf`, seconds.
     pub not_before: Option<i64>,

@@ -81,14 +81,12 @@ pub enum RequestError {
     MethodNotAllowed {
         /// The method sent.
         method: String,
-        /// The path.
         path: String,
     },
     /// The body is not the JSON (or form) it should be.
     Malformed(String),
     /// A property has a value it cannot have.
     InvalidValue {
-        /// Where.
         property: String,
         /// Why.
         message: String,
@@ -117,14 +115,12 @@ pub enum TokenError {
     Audience {
         /// What the service takes.
         expected: String,
-        /// What the token says.
         found: String,
     },
     /// From another tenant.
     Issuer {
         /// What the service takes.
         expected: String,
-        /// What the token says.
         found: String,
     },
     /// Too old, or not valid yet.
@@ -162,14 +158,12 @@ pub enum SignInError {
     PrincipalDisabled {
         /// The application id.
         client_id: String,
-        /// Its name.
         name: String,
     },
     /// The application is for personal Microsoft accounts, which are in no tenant.
     ConsumersOnly {
         /// The application id.
         client_id: String,
-        /// Its name.
         name: String,
     },
     /// Wrong client secret.
@@ -212,7 +206,6 @@ pub enum SignInError {
     IssuerUnreachable(String),
     /// The scope is not `RESOURCE/.default`.
     ScopeInvalid(String),
-    /// A parameter is missing.
     ParameterMissing(&'static str),
     /// The grant type is unknown or not emulated.
     GrantUnsupported(String),
@@ -255,10 +248,7 @@ pub enum DirectoryError {
     /// The application has its service principal already.
     ServicePrincipalExists(String),
     /// Another object has this value in this property.
-    ValueTaken {
-        /// Which property.
-        property: &'static str,
-    },
+    ValueTaken { property: &'static str },
     /// The reference is there already.
     ReferenceExists(&'static str),
     /// No password with this id.
@@ -273,55 +263,44 @@ pub enum AccessError {
     /// No role gives the control-plane action.
     #[error("{caller} has no role that gives {action} on {scope}")]
     Action {
-        /// Who.
         caller: Caller,
         /// What, e.g. `Microsoft.KeyVault/vaults/write`.
         action: String,
-        /// Where.
         scope: String,
     },
     /// No access policy gives the permission.
     #[error("{caller} has no permission '{permission}' for {kind} in the access policies of vault {}", vault.name)]
     Policy {
-        /// Who.
         caller: Caller,
         /// `keys`, `secrets`, …
         kind: &'static str,
         /// `get`, `wrapKey`, …
         permission: &'static str,
-        /// Which vault.
         vault: VaultPlace,
     },
     /// No role gives the data action.
     #[error("{caller} has no role that gives {action} on {resource}")]
     Role {
-        /// Who.
         caller: Caller,
-        /// What.
         action: String,
         /// On what: the resource id, lower-cased.
         resource: String,
-        /// Which vault.
         vault: VaultPlace,
     },
     /// The vault's firewall does not know the address.
     #[error("the firewall of vault {} keeps out {caller}", vault.name)]
     Firewall {
-        /// Who.
         caller: Caller,
         /// `bypass` is `None`.
         bypass_none: bool,
-        /// Which vault.
         vault: VaultPlace,
     },
     /// The vault's public network access is off.
     #[error("vault {} has no public network access, which keeps out {caller}", vault.name)]
     PublicNetwork {
-        /// Who.
         caller: Caller,
         /// `bypass` is `None`.
         bypass_none: bool,
-        /// Which vault.
         vault: VaultPlace,
     },
 }
@@ -329,16 +308,13 @@ pub enum AccessError {
 /// A vault as refusals name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultPlace {
-    /// Its name.
     pub name: String,
-    /// Its region.
     pub location: String,
 }
 
 /// Refusals of resource management itself.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ResourceError {
-    /// Not the one subscription.
     SubscriptionNotFound(String),
     /// No such resource group.
     GroupNotFound(String),
@@ -346,7 +322,6 @@ pub enum ResourceError {
     NotFound {
         /// `Microsoft.KeyVault/vaults/x`.
         resource: String,
-        /// Its group.
         group: String,
     },
     /// A child resource is missing (the provider's own short text).
@@ -362,12 +337,10 @@ pub enum ResourceError {
     },
     /// A name out of grammar.
     NameInvalid {
-        /// The name.
         name: String,
         /// The resource type.
         kind: String,
     },
-    /// The location is missing.
     LocationMissing,
     /// The location is no region that has such resources.
     LocationUnavailable {
@@ -378,9 +351,7 @@ pub enum ResourceError {
     },
     /// A location cannot be changed.
     LocationFixed {
-        /// The resource's name.
         name: String,
-        /// Where it is.
         existing: String,
         /// Where it was asked to be.
         wanted: String,
@@ -405,11 +376,8 @@ pub enum ResourceError {
     PrincipalNotFound(String),
     /// The principal is of another type than the role assignment says.
     PrincipalTypeUnmatched {
-        /// Its object id.
         principal_id: String,
-        /// What it is.
         is: &'static str,
-        /// What was said.
         given: String,
     },
     /// The role is not known.
@@ -420,14 +388,11 @@ pub enum ResourceError {
     DeploymentNotFound(String),
     /// A deployment of that name is under way.
     DeploymentActive {
-        /// Its name.
         name: String,
-        /// When it began.
         began: Timestamp,
     },
     /// A deployment that has ended cannot be cancelled.
     DeploymentEnded {
-        /// Its name.
         name: String,
         /// How it ended.
         state: String,
@@ -541,7 +506,6 @@ pub enum RegistryError {
     /// The SKU does not exist or does not have the feature.
     #[error("the SKU {sku} does not have {lacks}")]
     SkuNotSupported {
-        /// The SKU.
         sku: String,
         /// What was asked of it, for the log: Azure does not say.
         lacks: String,
@@ -727,7 +691,6 @@ pub enum SourceError {
     Refused {
         /// Its status code.
         status: u16,
-        /// What it said.
         body: String,
     },
     /// It sent something else.

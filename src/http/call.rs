@@ -22,13 +22,11 @@ const FORM_LIMIT: usize = 128 * 1024;
 /// One request.
 #[derive(Debug)]
 pub struct Call {
-    /// Method.
     pub method: Method,
     /// Path as sent, still percent-encoded.
     pub path: String,
     /// Query as sent, without `?`.
     pub query: String,
-    /// Headers.
     pub headers: HeaderMap,
     /// Host asked for: lower case, no port.
     pub host: String,

@@ -18,7 +18,6 @@ pub struct Reply {
     /// The status code.
     pub status: u16,
     headers: axum::http::HeaderMap,
-    /// The body.
     pub body: Vec<u8>,
 }
 

@@ -43,7 +43,6 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 pub struct Target {
     /// A name, or an address without brackets.
     pub host: String,
-    /// Port.
     pub port: u16,
     /// TLS is going to be spoken.
     pub tls: bool,

@@ -37,7 +37,6 @@ pub enum CertificateError {
     /// A file could not be read or written.
     #[error("{path}: {error}")]
     File {
-        /// Which.
         path: String,
         /// Why.
         error: io::Error,
@@ -48,7 +47,6 @@ pub enum CertificateError {
     /// One of the two is missing, or they do not belong together.
     #[error("the certificate authority in {folder} is not whole: {what}; restore it from a copy of the folder")]
     Incomplete {
-        /// Where.
         folder: String,
         /// What is wrong.
         what: &'static str,

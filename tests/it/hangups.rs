@@ -18,7 +18,6 @@ use crate::harness::{Docker, MANIFEST, Person, SUBSCRIPTION, World, good, regist
 enum End {
     /// The connection is reset.
     Reset,
-    /// It is closed.
     Closed,
     /// The client says that it sends no more, and reads no answer.
     HalfClosed,

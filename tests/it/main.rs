@@ -1,5 +1,5 @@
 //! The integration tests: everything through real sockets and real processes.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod acr_cache;
 mod acr_commands;

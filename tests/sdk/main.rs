@@ -1,5 +1,5 @@
 //! Rust clients that are configured by the environment alone, so this program runs itself again inside `acrite exec`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod arm;
 mod images;

@@ -22,7 +22,6 @@ pub struct Asked {
     pub name: String,
     /// The role definition: its ARM id or GUID.
     pub role: String,
-    /// Who.
     pub principal_id: String,
     /// `principalType`, if sent. Then the directory is not asked.
     pub principal_type: Option<String>,
@@ -149,9 +148,7 @@ pub async fn list(cx: &mut Cx, scope: &str, filter: &Filter) -> Result<Vec<Assig
 /// A role definition as ARM shows it.
 #[derive(Debug, Clone)]
 pub enum Definition {
-    /// Built in.
     BuiltIn(&'static Role),
-    /// Custom.
     Custom(Box<CustomRole>),
 }
 

@@ -161,7 +161,6 @@ fn named(change: &Change) -> Result<String> {
 /// A service principal, with the application behind it where it is here.
 #[derive(Debug, Clone)]
 pub struct ServicePrincipal {
-    /// The principal.
     pub principal: Principal,
     /// Its application; managed identities have none.
     pub application: Option<Application>,
@@ -270,11 +269,8 @@ pub async fn passwords(cx: &mut Cx, app_id: &str, holder: &str) -> Result<Vec<Pa
 /// What has owners and, but for groups, secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
-    /// An application.
     Application,
-    /// A service principal.
     ServicePrincipal,
-    /// A group.
     Group,
 }
 

@@ -34,7 +34,6 @@ pub enum Credential<'a> {
 /// A token given.
 #[derive(Debug, Clone)]
 pub struct Granted {
-    /// The token.
     pub token: String,
     /// The client's application id.
     pub client_id: String,

@@ -38,9 +38,7 @@ pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Registry>> {
 /// What a PUT or PATCH of a registry asks for.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Resource group.
     pub group: String,
-    /// Name.
     pub name: String,
     /// Region; needed to create.
     pub location: Option<String>,

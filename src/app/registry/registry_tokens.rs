@@ -62,7 +62,6 @@ impl Claims {
 /// What a request shows for itself, looked at as far as goes without the database.
 #[derive(Debug, Clone)]
 pub enum Presented {
-    /// Nothing.
     Nothing,
     /// Something that is not good: another registry's token, an old one, none of ours.
     Wrong,
@@ -70,9 +69,7 @@ pub enum Presented {
     Token(Claims),
     /// A user and a password.
     Password {
-        /// The user.
         user: String,
-        /// The password.
         password: String,
     },
 }

@@ -71,7 +71,6 @@ pub struct Scope {
     pub kind: String,
     /// The repository, or `catalog`.
     pub name: String,
-    /// Actions.
     pub actions: BTreeSet<String>,
 }
 

@@ -102,9 +102,7 @@ pub struct Handle {
     heard: Option<Caller>,
     /// When it was given.
     pub at: Timestamp,
-    /// The vault.
     pub vault: Vault,
-    /// The key.
     pub key: Key,
     /// The version, resolved.
     pub version: Version,

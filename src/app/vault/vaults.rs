@@ -36,9 +36,7 @@ pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Vault>> {
 /// What a PUT or PATCH of a vault asks for.
 #[derive(Debug)]
 pub struct Asked {
-    /// Resource group.
     pub group: String,
-    /// Name.
     pub name: String,
     /// Region; needed to create.
     pub location: Option<String>,

@@ -15,11 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What is sent.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// The method.
     pub method: &'static str,
-    /// Where to.
     pub uri: String,
-    /// Headers.
     pub headers: Vec<(String, String)>,
     /// The body, maybe empty.
     pub body: String,

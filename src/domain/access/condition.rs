@@ -27,7 +27,6 @@ pub enum Source {
 pub enum Value {
     /// In quotes: text, and times too.
     Text(String),
-    /// A whole number.
     Number(i64),
     /// `true` or `false`.
     Bool(bool),

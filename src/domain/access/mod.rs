@@ -24,7 +24,6 @@ pub struct Caller {
     pub tenant: String,
     /// Object ids of the groups the caller is in.
     pub groups: Vec<String>,
-    /// What kind of principal.
     pub kind: PrincipalKind,
     /// For managed identities, the ARM id: `xms_mirid`.
     pub resource_id: Option<String>,
@@ -93,7 +92,6 @@ impl Caller {
 pub struct Grant {
     /// ARM scope; `/` or empty is the root.
     pub scope: String,
-    /// The role.
     pub role: Role,
     /// What has to hold besides.
     pub condition: Option<Condition>,

@@ -22,7 +22,6 @@ pub struct Role {
     pub id: String,
     /// Its display name.
     pub name: String,
-    /// What it is for.
     pub description: String,
     /// Control-plane patterns.
     pub actions: Vec<String>,

@@ -15,9 +15,7 @@ pub struct Application {
     pub object_id: String,
     /// Application (client) id, which the service principal has too.
     pub app_id: String,
-    /// Its name.
     pub display_name: String,
-    /// When it was made.
     pub created_at: Timestamp,
     /// What Graph clients sent besides.
     pub doc: Value,
@@ -26,13 +24,11 @@ pub struct Application {
 /// A client secret's digest and time, as kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Password {
-    /// GUID.
     pub key_id: String,
     /// The application id it opens.
     pub app_id: String,
     /// Object id of the application or service principal that shows it.
     pub holder: String,
-    /// Its name.
     pub display_name: Option<String>,
     /// Its first three characters.
     pub hint: String,
@@ -81,7 +77,6 @@ pub fn secret_text(random: &[u8; 37]) -> String {
 /// A federated identity credential: whose tokens are taken in place of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FederatedCredential {
-    /// GUID.
     pub id: String,
     /// Application id, or a user-assigned identity's client id.
     pub app_id: String,
@@ -93,7 +88,6 @@ pub struct FederatedCredential {
     pub subject: String,
     /// `aud` of the tokens: exactly one [docs].
     pub audiences: Vec<String>,
-    /// What it is for.
     pub description: Option<String>,
 }
 

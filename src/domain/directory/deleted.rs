@@ -23,7 +23,6 @@ pub enum Object {
 /// A deleted object with all that hung on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deleted {
-    /// The object.
     pub object: Object,
     /// Its secrets.
     pub passwords: Vec<Password>,
@@ -35,7 +34,6 @@ pub struct Deleted {
     pub groups: Vec<String>,
     /// Object ids of its members.
     pub members: Vec<String>,
-    /// When it was deleted.
     pub deleted_at: Timestamp,
 }
 

@@ -13,7 +13,6 @@ pub enum PrincipalKind {
     ManagedIdentity,
     /// A person.
     User,
-    /// A group.
     Group,
 }
 
@@ -49,17 +48,13 @@ impl PrincipalKind {
 /// An object of the directory that can hold rights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Principal {
-    /// Object id.
     pub object_id: String,
     /// Application id, where it has one.
     pub app_id: Option<String>,
-    /// What it is.
     pub kind: PrincipalKind,
-    /// Its name.
     pub display_name: String,
     /// For managed identities: the ARM id of the identity, or of the resource whose system identity it is.
     pub resource_id: Option<String>,
-    /// When it was made.
     pub created_at: Timestamp,
     /// What Graph clients sent besides.
     pub doc: serde_json::Value,
@@ -68,7 +63,6 @@ pub struct Principal {
 /// A principal as the directory has it now: all that decides whether it may act, and as whom.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
-    /// The principal.
     pub principal: Principal,
     /// Ids of the groups it is in, by itself or through groups that are in groups.
     pub groups: Vec<String>,
@@ -81,7 +75,6 @@ pub struct Standing {
 pub struct Disabled {
     /// Application id, where it has one.
     pub client_id: String,
-    /// Its name.
     pub name: String,
 }
 
@@ -110,23 +103,16 @@ impl Standing {
 /// A user-assigned managed identity, as an ARM resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
-    /// Resource group.
     pub group: String,
-    /// Name.
     pub name: String,
-    /// Region.
     pub location: String,
-    /// Tags.
     pub tags: serde_json::Value,
     /// Client-set properties (`isolationScope`, …).
     pub properties: serde_json::Value,
     /// Object id of its service principal.
     pub principal_id: String,
-    /// Client id.
     pub client_id: String,
-    /// Who made it.
     pub created_by: String,
-    /// When.
     pub created_at: Timestamp,
 }
 

@@ -98,13 +98,11 @@ pub struct Child {
     pub id: i64,
     /// Its registry's row id.
     pub registry: i64,
-    /// Kind.
     pub kind: Kind,
     /// Name, as first written.
     pub name: String,
     /// Region, of kinds that have one.
     pub location: Option<String>,
-    /// Tags.
     pub tags: Value,
     /// The ARM `properties`, less what is computed.
     pub properties: Map<String, Value>,
@@ -112,13 +110,10 @@ pub struct Child {
     pub principal: Option<String>,
     /// What never comes back in answers, sealed.
     pub sealed: Option<Vec<u8>>,
-    /// Who made it.
     pub created_by: String,
-    /// When.
     pub created_at: Timestamp,
     /// Who changed it last.
     pub modified_by: String,
-    /// When.
     pub modified_at: Timestamp,
 }
 
@@ -255,7 +250,6 @@ pub fn actions_allow(actions: &[String], repository: &str, right: &str) -> bool 
 /// What a cache rule says: which repositories it fills, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheRule {
-    /// Its name.
     pub name: String,
     /// A repository here; ends in `*` for all below.
     target: String,

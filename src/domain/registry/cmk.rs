@@ -147,7 +147,6 @@ pub enum Asked {
     Key {
         /// The key identifier.
         key: KeyId,
-        /// The identity.
         identity: KeyIdentity,
     },
 }

@@ -112,9 +112,7 @@ impl std::fmt::Display for Digest {
 /// How a manifest is addressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
-    /// By tag.
     Tag(String),
-    /// By digest.
     Digest(Digest),
 }
 
@@ -144,7 +142,6 @@ pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// A manifest, read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    /// Its media type.
     pub media_type: String,
     /// The blobs it names that must be there: config and layers, but not those that lie elsewhere.
     pub blobs: Vec<Digest>,

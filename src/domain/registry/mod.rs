@@ -17,17 +17,13 @@ use crate::domain::world::{json, name};
 /// A container registry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registry {
-    /// Row id.
     pub id: i64,
     /// Name, in the case of the creating request.
     pub name: String,
-    /// Resource group.
     pub group: String,
-    /// Region.
     pub location: String,
     /// `Basic`, `Standard` or `Premium`.
     pub sku: String,
-    /// Tags.
     pub tags: Value,
     /// The ARM `properties`, settled by [`settle`], less `encryption`.
     pub properties: Map<String, Value>,
@@ -37,15 +33,11 @@ pub struct Registry {
     pub system_principal: Option<String>,
     /// The customer-managed key; `None` means the service-managed (platform) key.
     pub cmk: Option<Cmk>,
-    /// The DEK, wrapped.
     pub wrapped_dek: Vec<u8>,
-    /// Who made it.
     pub created_by: String,
-    /// When.
     pub created_at: Timestamp,
     /// Who changed it last.
     pub modified_by: String,
-    /// When.
     pub modified_at: Timestamp,
 }
 

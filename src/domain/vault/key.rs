@@ -11,13 +11,10 @@ use crate::domain::world::time::Timestamp;
 /// What a key version can be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// Encrypt.
     Encrypt,
-    /// Decrypt.
     Decrypt,
     /// Wrap a symmetric key.
     WrapKey,
-    /// Unwrap it.
     UnwrapKey,
     /// Sign a digest.
     Sign,
@@ -57,11 +54,9 @@ impl Operation {
 /// A key: a name, and what holds for all its versions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Key {
-    /// Row id.
     pub id: i64,
     /// Row id of its vault.
     pub vault: i64,
-    /// Name.
     pub name: String,
     /// Set while soft-deleted.
     pub deleted: Option<Deletion>,
@@ -85,14 +80,12 @@ impl Key {
 pub enum Material {
     /// RSA of so many bits.
     Rsa(usize),
-    /// On a curve.
     Ec(Curve),
 }
 
 /// What a new key version is to be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
-    /// Of what.
     pub material: Material,
     /// Whether its type is one of those ending in `-HSM`. They are software here all the same.
     pub hsm: bool,
@@ -100,7 +93,6 @@ pub struct Wanted {
     pub key_ops: Option<Vec<String>>,
     /// `attributes`.
     pub attributes: Attributes,
-    /// Tags.
     pub tags: Option<Value>,
     /// `release_policy`.
     pub release_policy: Option<Value>,
@@ -210,7 +202,6 @@ pub fn operations(words: &[&str]) -> Result<Vec<String>> {
 /// A key version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Version {
-    /// Row id.
     pub id: i64,
     /// Row id of its key.
     pub key: i64,
@@ -234,9 +225,7 @@ pub struct Version {
     pub tags: Option<Value>,
     /// `exportable`, `release_policy`, …
     pub doc: Value,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was changed last.
     pub updated_at: Timestamp,
 }
 

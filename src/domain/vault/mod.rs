@@ -28,25 +28,18 @@ pub const PRIVATE_LINKS: &str = "privateEndpointConnections";
 /// A key vault.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vault {
-    /// Row id.
     pub id: i64,
     /// Name, in the case of the creating request.
     pub name: String,
-    /// Resource group.
     pub group: String,
-    /// Region.
     pub location: String,
-    /// Tags.
     pub tags: Value,
     /// The ARM `properties` document, settled by [`settle`].
     pub properties: Map<String, Value>,
-    /// Who made it.
     pub created_by: String,
-    /// When.
     pub created_at: Timestamp,
     /// Who changed it last.
     pub modified_by: String,
-    /// When.
     pub modified_at: Timestamp,
     /// Set while soft-deleted.
     pub deleted: Option<Deletion>,

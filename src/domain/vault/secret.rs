@@ -37,11 +37,9 @@ impl Change {
 /// A secret: a name, and what holds for all its versions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Secret {
-    /// Row id.
     pub id: i64,
     /// Row id of its vault.
     pub vault: i64,
-    /// Name.
     pub name: String,
     /// Set while soft-deleted.
     pub deleted: Option<Deletion>,
@@ -57,7 +55,6 @@ impl Secret {
 /// A secret's version.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SecretVersion {
-    /// Row id.
     pub id: i64,
     /// Row id of its secret.
     pub secret: i64,
@@ -75,9 +72,7 @@ pub struct SecretVersion {
     pub expires: Option<i64>,
     /// Tags; `None` when never set.
     pub tags: Option<Value>,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// When it was changed last.
     pub updated_at: Timestamp,
 }
 

@@ -482,9 +482,7 @@ impl SignAlgorithm {
 /// A private key of either kind, ready for use.
 #[derive(Debug)]
 pub enum PrivateKey {
-    /// RSA.
     Rsa(Box<RsaPrivate>),
-    /// On a curve.
     Ec(Curve, EcdsaKeyPair),
 }
 

@@ -115,13 +115,10 @@ pub fn vault_id(group: &str, name: &str) -> String {
 /// A resource id taken apart: group, type and name of a top-level resource of the one subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceId {
-    /// Subscription.
     pub subscription: String,
-    /// Resource group.
     pub group: String,
     /// `Microsoft.KeyVault/vaults`, as written.
     pub kind: String,
-    /// Name.
     pub name: String,
 }
 

@@ -54,7 +54,6 @@ pub(super) use handler;
 pub(super) enum Place {
     /// In a resource group. The types at the top are also listed for the subscription.
     Group,
-    /// In the subscription.
     Subscription,
     /// On any scope, which is what the gate is asked for.
     Anywhere,

@@ -17,7 +17,6 @@ use crate::http::call::Call;
 pub(super) struct Asked {
     /// Which identity.
     pub select: Select,
-    /// For which resource.
     pub resource: String,
 }
 

@@ -14,7 +14,6 @@ pub(super) enum Filter {
     All(Vec<Self>),
     /// One of them.
     One(Vec<Self>),
-    /// Not.
     Not(Box<Self>),
     /// `property eq value`.
     Equal(String, Value),

@@ -13,7 +13,6 @@ use crate::domain::world::well_known::TENANT_ID;
 
 /// A refusal, said.
 pub struct Said {
-    /// Status.
     pub status: StatusCode,
     code: &'static str,
     inner: Option<&'static str>,

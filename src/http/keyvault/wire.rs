@@ -308,7 +308,6 @@ pub fn policy(base: &str, key: &Key, policy: &Value) -> Value {
 /// How much of a secret is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SecretId {
-    /// The id of the version.
     Version,
     /// The id of the secret, as lists of secrets show it.
     Secret,

@@ -18,15 +18,12 @@ pub struct Assignment {
     pub scope: String,
     /// GUID of the role definition.
     pub role_id: String,
-    /// Who.
     pub principal_id: String,
     /// `ServicePrincipal`, `User`, `Group`.
     pub principal_type: String,
     /// Who gave it.
     pub created_by: String,
-    /// When.
     pub created_at: Timestamp,
-    /// When it was changed last.
     pub updated_at: Timestamp,
     /// Condition, description, …
     pub doc: Value,
@@ -130,15 +127,11 @@ pub async fn delete_below(tx: &mut Tx, scope: &str) -> Result<()> {
 /// A custom role, and who made it when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CustomRole {
-    /// The role.
     pub role: Role,
     /// `assignableScopes`.
     pub scopes: Vec<String>,
-    /// Who made it.
     pub created_by: String,
-    /// When.
     pub created_at: Timestamp,
-    /// When it was changed last.
     pub updated_at: Timestamp,
 }
 

@@ -11,26 +11,21 @@ use crate::store::world::row::Cells as _;
 /// A manifest in the bin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedManifest {
-    /// Its digest.
     pub digest: String,
-    /// Its media type.
     pub media_type: String,
     /// Bytes of all that it names directly.
     pub image_size: i64,
     /// When it was pushed.
     pub created_at: Timestamp,
-    /// When it was deleted.
     pub deleted_at: Timestamp,
 }
 
 /// A tag in the bin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeletedTag {
-    /// Its name.
     pub name: String,
     /// The digest it pointed to.
     pub digest: String,
-    /// When it was deleted.
     pub deleted_at: Timestamp,
 }
 

@@ -125,7 +125,6 @@ pub struct Password {
     pub name: String,
     /// SHA-256 of the secret.
     pub hash: Vec<u8>,
-    /// When it was made.
     pub created_at: Timestamp,
     /// From when on it is no good.
     pub expires_at: Option<Timestamp>,

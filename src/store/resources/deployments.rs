@@ -10,7 +10,6 @@ use crate::store::world::row::Cells as _;
 pub struct Deployment {
     /// The id of the subscription or resource group that it was for.
     pub scope: String,
-    /// Its name.
     pub name: String,
     /// As ARM shows it.
     pub shown: String,
@@ -18,7 +17,6 @@ pub struct Deployment {
     pub template: String,
     /// What was done for each resource, as ARM shows it.
     pub operations: String,
-    /// When it ended.
     pub ended_at: Timestamp,
 }
 
@@ -47,9 +45,7 @@ pub async fn find(tx: &mut Tx, scope: &str, name: &str, part: Part) -> Result<Op
 /// A row of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Its name.
     pub name: String,
-    /// When it ended.
     pub ended_at: Timestamp,
     /// Bytes of what ARM shows of it.
     pub size: usize,

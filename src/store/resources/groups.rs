@@ -13,11 +13,8 @@ use crate::store::world::row::Cells as _;
 pub struct Group {
     /// Name, in the case of the creating request.
     pub name: String,
-    /// Region.
     pub location: String,
-    /// Tags.
     pub tags: Value,
-    /// When it was made.
     pub created_at: Timestamp,
 }
 

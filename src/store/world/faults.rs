@@ -21,9 +21,7 @@ pub struct Faults {
 /// What fails: counted from 0 since [`Faults::arm`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
-    /// A statement.
     Statement(i64),
-    /// A commit.
     Commit(i64),
 }
 

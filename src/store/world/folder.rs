@@ -49,7 +49,6 @@ pub enum FolderError {
     /// A file or folder that cannot be read or written.
     #[error("{} cannot be used: {error}", path.display())]
     File {
-        /// Which.
         path: PathBuf,
         /// Why.
         error: io::Error,

@@ -23,7 +23,6 @@ pub struct Event {
     pub id: i64,
     /// The webhook's row id.
     pub webhook: i64,
-    /// The event, sealed.
     pub sealed: Vec<u8>,
 }
 

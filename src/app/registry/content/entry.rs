@@ -86,7 +86,6 @@ impl Entry {
 /// A registry, entered: the caller may do what it asked for, and the key is usable.
 #[derive(Debug, Clone)]
 pub struct Inside {
-    /// The registry.
     pub registry: Arc<Registry>,
     entry: Entry,
     /// What the caller may do here.

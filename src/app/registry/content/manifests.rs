@@ -19,9 +19,7 @@ use crate::store;
 /// A manifest as it is pulled.
 #[derive(Debug)]
 pub struct Found {
-    /// Its digest.
     pub digest: String,
-    /// Its media type.
     pub media_type: String,
     /// Its size in bytes.
     pub size: u64,
@@ -102,7 +100,6 @@ impl Found {
 /// A manifest that was put.
 #[derive(Debug)]
 pub struct Put {
-    /// Its digest.
     pub digest: Digest,
     /// The digest it refers to.
     pub subject: Option<Digest>,
@@ -311,7 +308,6 @@ pub async fn delete(writing: &mut Writing, repository: &str, digest: &Digest) ->
 /// Descriptors of manifests that refer to another, as JSON, and where the list goes on.
 #[derive(Debug, Default)]
 pub struct Referrers {
-    /// The descriptors.
     pub descriptors: Vec<String>,
     /// The digest of the last manifest that was looked at, where there are more.
     pub last: Option<String>,

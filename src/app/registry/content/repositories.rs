@@ -29,7 +29,6 @@ pub struct Page {
 /// A page's rows, and whether there are more.
 #[derive(Debug)]
 pub struct Listed<T> {
-    /// The rows.
     pub rows: Vec<T>,
     /// Whether the list goes on.
     pub more: bool,
@@ -97,7 +96,6 @@ pub struct Described {
     pub manifest: store::registry::content::Manifest,
     /// What its bytes and its config say of it.
     pub about: Map<String, Value>,
-    /// Its tags.
     pub tags: Vec<String>,
     /// What a scanner said of it.
     pub verdict: Option<String>,
@@ -182,11 +180,8 @@ pub async fn manifest(cx: &mut Cx, inside: &Inside, name: &str, digest: &Digest)
 /// What attributes belong to.
 #[derive(Debug, Clone)]
 pub enum Lockable {
-    /// The repository itself.
     Repository,
-    /// A tag of it.
     Tag(String),
-    /// A manifest of it.
     Manifest(Digest),
 }
 

@@ -45,7 +45,6 @@ enum Origin {
 /// What is shown to a registry: a user and a password, or a token alone.
 #[derive(Clone)]
 pub struct Shown {
-    /// The user.
     pub user: Option<String>,
     /// The password, or the token.
     pub password: zeroize::Zeroizing<String>,

@@ -34,9 +34,7 @@ type Result<T> = std::result::Result<T, SourceError>;
 /// What to sign in with.
 #[derive(Clone)]
 pub struct Credential {
-    /// The user.
     pub user: String,
-    /// The password.
     pub password: Zeroizing<String>,
 }
 

@@ -9,7 +9,6 @@ use super::values::clipped;
 /// What `InvalidTemplate` says, and about which line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
-    /// The whole message.
     pub message: String,
     /// The resource it is about.
     pub place: Place,

@@ -28,9 +28,7 @@ impl Places {
 /// A document and the places of its objects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What it says.
     pub value: Value,
-    /// Where it says it.
     pub places: Places,
     /// What both take in memory.
     pub size: usize,

@@ -59,7 +59,6 @@ impl<'t> Definition<'t> {
 
 /// What parameters get their values from.
 pub struct Sources<'a> {
-    /// The template.
     pub template: &'a Value,
     /// The values sent, as `{name: {"value": …}}`.
     pub given: Value,

@@ -46,9 +46,7 @@ pub struct Source<'a> {
 /// A template that was read: its resources in a list, and what their expressions mean.
 #[derive(Debug)]
 pub struct Program {
-    /// The resources.
     pub resources: Vec<Resource>,
-    /// The parameters.
     pub parameters: Vec<Parameter>,
     scope: Scope,
     outputs: Map<String, Value>,

@@ -41,7 +41,6 @@ pub type Place = (usize, usize, Arc<str>);
 /// One resource that a template wants, or reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
-    /// Its id.
     pub id: String,
     /// Its type.
     pub kind: String,

@@ -18,7 +18,6 @@ pub struct Need {
     pub action: Option<String>,
     /// The resource's id.
     pub id: String,
-    /// With which api-version.
     pub api_version: String,
     /// The body of a list action, as JSON.
     pub input: Option<String>,
@@ -127,7 +126,6 @@ pub struct UserFunction {
 /// A resource that `reference` can name without its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Its id.
     pub id: String,
     /// The api-version the template gives.
     pub api_version: String,
@@ -136,9 +134,7 @@ pub struct Target {
 /// What names mean in a template.
 #[derive(Debug)]
 pub struct Scope {
-    /// Values of the parameters.
     pub parameters: Map<String, Value>,
-    /// Values of the variables.
     pub variables: Map<String, Value>,
     /// Functions by `namespace.name`, lower case.
     pub functions: HashMap<String, UserFunction>,

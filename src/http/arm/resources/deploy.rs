@@ -128,7 +128,6 @@ pub(in crate::http::arm) struct Done {
     pub id: String,
     /// Its type.
     pub kind: String,
-    /// Its name.
     pub name: String,
     /// How it went.
     pub status: StatusCode,
@@ -136,9 +135,7 @@ pub(in crate::http::arm) struct Done {
     pub error: Option<Value>,
     /// What exists because of it.
     pub outputs: Vec<String>,
-    /// When it began.
     pub began: Timestamp,
-    /// When it ended.
     pub ended: Timestamp,
 }
 

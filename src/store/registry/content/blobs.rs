@@ -12,7 +12,6 @@ use crate::store::world::row::Cells as _;
 /// A blob: its file holds the sealed bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blob {
-    /// Row id.
     pub id: i64,
     /// The row id of the repository that sees it.
     pub repository: i64,

@@ -14,11 +14,8 @@ use crate::store::world::row::Cells as _;
 /// A manifest, sealed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    /// Row id.
     pub id: i64,
-    /// Its digest.
     pub digest: String,
-    /// Its media type.
     pub media_type: String,
     /// Bytes of plaintext.
     pub size: u64,

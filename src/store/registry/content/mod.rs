@@ -21,13 +21,10 @@ pub use uploads::*;
 /// A repository.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repository {
-    /// Row id.
     pub id: i64,
-    /// Name.
     pub name: String,
     /// What may be done with it.
     pub attributes: Attributes,
-    /// When it was made.
     pub created_at: Timestamp,
     /// When anything in it changed last.
     pub updated_at: Timestamp,

@@ -14,7 +14,6 @@ use crate::store::world::row::Cells as _;
 /// A tag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tag {
-    /// Its name.
     pub name: String,
     /// The digest it points to.
     pub digest: String,

@@ -22,7 +22,6 @@ pub struct Upload {
     pub tail: Sealed,
     /// The attempts that wrote the others.
     pub attempts: Attempts,
-    /// When it began.
     pub started_at: Timestamp,
 }
 
@@ -97,7 +96,6 @@ pub async fn finish_upload(tx: &mut Tx, uuid: &str) -> Result<bool> {
 /// What a file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileOwner {
-    /// A blob.
     Blob,
     /// An upload session.
     Upload,
