@@ -5,7 +5,8 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Person, World, good, registry_path};
+use crate::harness::{World, good};
+use crate::stage;
 
 const MARKER: &str = "a-marker-that-must-not-be-found-on-disk";
 
@@ -30,12 +31,7 @@ pub fn found(dir: &Path, needle: &[u8]) -> Option<String> {
 async fn no_plaintext_lies_in_the_data_folder() {
     let world = World::new();
     let me = world.developer().await;
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
-    let kid = me.make_key("vault1", "key").await;
-    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(&kid, "id1", &client)).await).await;
+    stage::registry(&me, false).await;
     me.make_registry("plain1").await;
     for registry in ["reg01", "plain1"] {
         let docker = me.sign_in(registry, "r").await;
@@ -52,6 +48,7 @@ async fn no_plaintext_lies_in_the_data_folder() {
         let put = docker.call(Method::PUT, "manifests/noted").header("content-type", crate::harness::MANIFEST);
         good_or_created(put.body(manifest.to_string()).send().await.unwrap()).await;
         // An upload that is never finished.
+        world.leaves_uploads();
         let begun = docker.call(Method::POST, "blobs/uploads/").header("content-length", "0").send().await.unwrap();
         let location = begun.headers()["location"].to_str().unwrap().to_owned();
         let url = format!("https://{}{location}", docker.server);
@@ -108,5 +105,6 @@ async fn a_chunk_of_an_attempt_that_broke_off_is_not_served() {
     assert_eq!(bytes[second.clone()].len(), old.len());
     bytes[second].copy_from_slice(&old);
     std::fs::write(&file, bytes).unwrap();
+    world.provokes("sealed data does not open");
     assert_eq!(get().await.status(), 500);
 }

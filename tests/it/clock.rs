@@ -7,8 +7,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Docker, MANIFEST, Person, World, good, registry_path, vault_path};
+use crate::stage::CRYPTO_SERVICE_USER;
 
-const CRYPTO_SERVICE_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
 const DAY: u64 = 86_400;
 
 async fn control(world: &World, body: Value) -> Value {
@@ -115,6 +115,7 @@ async fn content(docker: &Docker<'_>, me: &Person<'_>) {
     docker.push_image("v2", b"three").await.unwrap();
     let begun = docker.call(Method::POST, "blobs/uploads/").header("content-length", "0").send().await.unwrap();
     assert_eq!(begun.status(), 202);
+    me.world.leaves_uploads();
 }
 
 /// All rows of all tables, in their order: what is random is named by the order of its coming.

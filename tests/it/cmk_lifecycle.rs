@@ -4,24 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Person, World, good, identity_path, refused, registry_path, vault_path};
-
-/// A registry `reg01` under key `key` of vault `vault1`, through identity `id1`.
-struct Stage {
-    kid: String,
-    versionless: String,
-    client: String,
-    principal: String,
-}
-
-async fn stage(me: &Person<'_>) -> Stage {
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
-    let kid = me.make_key("vault1", "key").await;
-    let versionless = kid.rsplit_once('/').unwrap().0.to_owned();
-    Stage { kid, versionless, client, principal }
-}
+use crate::stage;
 
 async fn create(me: &Person<'_>, registry: &str, key: &str, client: &str) -> Value {
     good(me.arm(Method::PUT, &registry_path(registry), Person::cmk_body(key, "id1", client)).await).await
@@ -40,7 +23,7 @@ async fn rotate(me: &Person<'_>, registry: &str, key: &str, identity: &str) -> r
 async fn a_key_without_version_is_followed_within_the_hour() {
     let world = World::new();
     let me = world.developer().await;
-    let s = stage(&me).await;
+    let s = stage::key(&me, false).await;
     let made = create(&me, "reg01", &s.versionless, &s.client).await;
     let shown = &made["properties"]["encryption"]["keyVaultProperties"];
     assert_eq!(made["properties"]["encryption"]["status"], "enabled");
@@ -75,7 +58,7 @@ async fn a_key_without_version_is_followed_within_the_hour() {
 async fn a_key_with_a_version_waits_for_the_user() {
     let world = World::new();
     let me = world.developer().await;
-    let s = stage(&me).await;
+    let s = stage::key(&me, false).await;
     let made = create(&me, "reg01", &s.kid, &s.client).await;
     let shown = &made["properties"]["encryption"]["keyVaultProperties"];
     assert_eq!((&shown["keyIdentifier"], &shown["versionedKeyIdentifier"]), (&json!(s.kid), &json!(s.kid)));
@@ -104,7 +87,7 @@ async fn a_key_with_a_version_waits_for_the_user() {
 async fn rotation_to_another_key_vault_and_identity() {
     let world = World::new();
     let me = world.developer().await;
-    let s = stage(&me).await;
+    let s = stage::key(&me, false).await;
     create(&me, "reg01", &s.kid, &s.client).await;
     let docker = me.sign_in("reg01", "r").await;
     docker.push_image("v1", b"layer").await.unwrap();
@@ -148,7 +131,7 @@ async fn rotation_to_another_key_vault_and_identity() {
 async fn the_identity_in_use_cannot_be_removed() {
     let world = World::new();
     let me = world.developer().await;
-    let s = stage(&me).await;
+    let s = stage::key(&me, false).await;
     create(&me, "reg01", &s.versionless, &s.client).await;
     let mut whole = good(me.arm(Method::GET, &registry_path("reg01"), Value::Null).await).await;
     whole["identity"] = json!({"type": "None"});
@@ -176,7 +159,7 @@ async fn the_identity_in_use_cannot_be_removed() {
 async fn refusals_at_creation() {
     let world = World::new();
     let me = world.developer().await;
-    let s = stage(&me).await;
+    let s = stage::key(&me, false).await;
     let put =
         async |registry: &str, body: Value| refused(me.arm(Method::PUT, &registry_path(registry), body).await).await;
 
@@ -229,7 +212,7 @@ async fn refusals_at_creation() {
 async fn an_expired_key_still_opens_but_does_not_wrap() {
     let world = World::new();
     let me = world.developer().await;
-    let s = stage(&me).await;
+    let s = stage::key(&me, false).await;
     create(&me, "reg01", &s.versionless, &s.client).await;
     let docker = me.sign_in("reg01", "r").await;
     docker.push_image("v1", b"layer").await.unwrap();
@@ -254,7 +237,7 @@ async fn an_expired_key_still_opens_but_does_not_wrap() {
 async fn the_firewall_scenario_of_the_article() {
     let world = World::new();
     let me = world.developer().await;
-    let s = stage(&me).await;
+    let s = stage::key(&me, false).await;
     create(&me, "reg01", &s.versionless, &s.client).await;
     let docker = me.sign_in("reg01", "r").await;
     docker.push_image("v1", b"layer").await.unwrap();

@@ -5,10 +5,10 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Docker, Person, World, good, identity_path, refused, registry_path, vault_path};
+use crate::stage::{self, CRYPTO_SERVICE_USER};
 
 const TEXT: &str = "Access to Key Encryption Key is forbidden. View troubleshooting steps at https://aka.ms/acr/cmk";
 const LAYER: &[u8] = b"a layer that must come back byte for byte";
-const CRYPTO_SERVICE_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
 
 struct Stage<'w> {
     docker: Docker<'w>,
@@ -20,21 +20,8 @@ struct Stage<'w> {
 
 /// A CMK registry `reg01` with an image in it; the vault decides by policies or by roles.
 async fn stage<'w>(me: &'w Person<'w>, roles: bool) -> Stage<'w> {
-    me.make_group().await;
-    me.make_vault("vault1", roles).await;
-    let (client, principal) = me.make_identity("id1").await;
-    let assignment = if roles {
-        Some(me.assign(&vault_path("vault1"), CRYPTO_SERVICE_USER, &principal).await)
-    } else {
-        me.allow("vault1", &principal).await;
-        None
-    };
-    let kid = me.make_key("vault1", "key").await;
-    let (versionless, version) = kid.rsplit_once('/').unwrap();
-    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(versionless, "id1", &client)).await).await;
-    let docker = me.sign_in("reg01", "team/app").await;
-    let manifest = docker.push_image("v1", LAYER).await.unwrap();
-    Stage { docker, manifest, version: version.to_owned(), principal, assignment }
+    let (key, docker, manifest) = stage::image(me, roles, "team/app", LAYER).await;
+    Stage { docker, manifest, version: key.version, principal: key.principal, assignment: key.assignment }
 }
 
 impl Stage<'_> {

@@ -1,7 +1,8 @@
 //! A crash at any instant loses nothing that was answered with success: the process is killed in the middle
 //! of pushes and rotations, and started again on the same folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::Method;
@@ -9,7 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::harness::{Person, World, digest, good, registry_path};
+use crate::harness::{Person, World, digest, registry_path, vault_url};
+use crate::leftovers;
+use crate::stage::{self, Stage};
 
 /// Rounds of killing; each kills at another instant of the work.
 const ROUNDS: u64 = 50;
@@ -17,31 +20,34 @@ const ROUNDS: u64 = 50;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_kill_9() {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::on(dir.path(), &[]);
+    let start = || {
+        let world = World::on(dir.path(), &[]);
+        // Those that a kill broke off may go on, for a week.
+        world.leaves_uploads();
+        world
+    };
+    let world = start();
     let me = world.developer().await;
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
-    let kid = me.make_key("vault1", "key").await;
-    let keys = [kid.clone(), me.make_key("vault1", "key").await, me.make_key("vault1", "other").await];
-    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(&kid, "id1", &client)).await).await;
+    let Stage { kid, client, principal, .. } = stage::registry(&me, false).await;
+    let keys = [kid, me.make_key("vault1", "key").await, me.make_key("vault1", "other").await];
     world.kill();
 
-    // What was answered with success: tag -> layer, and the last key rotated to.
+    // What was answered with success: tag -> layer, writes to the vault by the ids of their requests, rotations.
     let pushed: Arc<Mutex<BTreeMap<String, Vec<u8>>>> = Arc::default();
+    let mut written = BTreeSet::new();
     let mut rotations = 0;
     for round in 0..ROUNDS {
-        let world = World::on(dir.path(), &[]);
+        let world = start();
         let me = world.developer().await;
         let docker = me.sign_in("reg01", "r").await;
+        me.token("https://vault.azure.net").await;
         for (tag, layer) in pushed.lock().await.iter().rev().take(4) {
             let (_, got) =
                 docker.pull_image(tag).await.unwrap_or_else(|e| panic!("round {round}: {tag}: {}", e.status()));
             assert_eq!(&got, layer, "round {round}: {tag}");
         }
         let (pid, key) = (world.pid(), &keys[usize::try_from(round).unwrap() % keys.len()]);
-        // The work of one round. It is cut off in whatever is under way once so many requests were answered.
+        // The work of one round. It is cut off in whatever is under way once so many pushes and rotations were answered.
         let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
         let answered_too = answered.clone();
         let pushes = async {
@@ -63,6 +69,15 @@ async fn what_was_answered_survives_kill_9() {
             let _ = answered_too.send(());
             answer.is_ok_and(|a| a.status().is_success())
         };
+        let writes = async {
+            for n in 0.. {
+                let id = format!("write-{round}-{n}");
+                if write(&me, &id).await.is_none() {
+                    break;
+                }
+                written.insert(id);
+            }
+        };
         let kill = async {
             for _ in 0..(round * 5) % 23 {
                 answers.recv().await;
@@ -70,11 +85,11 @@ async fn what_was_answered_survives_kill_9() {
             let killed = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
             assert!(killed.success());
         };
-        let ((), rotated, ()) = tokio::join!(pushes, rotates, kill);
+        let ((), rotated, (), ()) = tokio::join!(pushes, rotates, writes, kill);
         drop(world);
         if rotated {
             rotations += 1;
-            let world = World::on(dir.path(), &[]);
+            let world = start();
             let me = world.developer().await;
             assert_eq!(&me.encryption("reg01").await["versionedKeyIdentifier"], key, "round {round}");
         }
@@ -84,21 +99,49 @@ async fn what_was_answered_survives_kill_9() {
     let me = world.developer().await;
     let docker = me.sign_in("reg01", "r").await;
     let pushed = pushed.lock().await;
-    assert!(
-        pushed.len() > 20 && rotations > 5,
-        "the rounds did some work: {} pushes, {rotations} rotations",
-        pushed.len()
-    );
+    let done = (pushed.len(), written.len(), rotations);
+    assert!(done.0 > 20 && done.1 > 20 && done.2 > 5, "the rounds did some work: {done:?}");
     for (tag, layer) in pushed.iter() {
         assert_eq!(&docker.pull_image(tag).await.unwrap().1, layer, "{tag}");
     }
-    // Nothing is left over of what was cut off: each file belongs to a blob that is there.
-    let files = std::fs::read_dir(dir.path().join("blobs")).unwrap().count();
-    let known: i64 = good(me.arm(Method::GET, &format!("{}/listUsages", registry_path("reg01")), Value::Null).await)
-        .await["value"][0]["currentValue"]
-        .as_i64()
-        .unwrap();
-    assert!(known > 0 && files > 0);
+
+    // When the sessions that were cut off have aged, each file has its row and each row its file.
+    world.advance(8 * 86_400).await;
+    world.stop();
+    let left = leftovers::of(dir.path()).unwrap();
+    assert!(left.blobs > pushed.len(), "a layer each, and a config: {left:?}");
+    let [orphans, missing, uploads, doomed] =
+        [&left.orphans, &left.missing, &left.uploads, &left.doomed].map(|s| s.len());
+    assert_eq!((orphans, missing, uploads, doomed), (0, 0, 0, 0), "{left:?}");
+    told_once(dir.path(), &written, (&principal, rotations));
+}
+
+/// The audit log holds each answered write exactly once, and the wraps of all answered rotations.
+fn told_once(folder: &Path, written: &BTreeSet<String>, (identity, rotations): (&str, usize)) {
+    let log = std::fs::read_to_string(folder.join("audit.jsonl")).unwrap();
+    let mut lines = BTreeSet::new();
+    let (mut told, mut wraps) = (BTreeMap::new(), 0);
+    for line in log.lines() {
+        assert!(lines.insert(line), "told twice: {line}");
+        let record: Value = serde_json::from_str(line).unwrap();
+        if record["operationName"] == "SecretSet" {
+            *told.entry(record["correlationId"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+        }
+        let by_registry = record["identity"]["claim"]["oid"] == identity;
+        wraps += usize::from(record["operationName"] == "KeyWrap" && by_registry);
+    }
+    for id in written {
+        assert_eq!(told.get(id), Some(&1), "{id}");
+    }
+    assert!(wraps >= rotations, "{wraps} wraps of {rotations} rotations");
+}
+
+/// Writes a secret; `None` when the request failed.
+async fn write(me: &Person<'_>, id: &str) -> Option<()> {
+    let token = me.token("https://vault.azure.net").await;
+    let put = me.world.http().put(vault_url("vault1", "secrets/s")).bearer_auth(token);
+    let put = put.header("x-ms-client-request-id", id).json(&json!({"value": id}));
+    put.send().await.ok()?.error_for_status().ok().map(drop)
 }
 
 /// Pushes an image; `None` when any request failed.

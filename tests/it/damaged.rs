@@ -11,6 +11,7 @@ use crate::harness::{
     Docker, MANIFEST, Person, SUBSCRIPTION, World, digest, good, group_path, identity_path, registry_path, vault_path,
     vault_url,
 };
+use crate::stage;
 
 /// No answer takes so long, but one that never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,13 +20,7 @@ const ROLE: &str = "5a5e0b9e-7a55-4a6e-9f7c-0d4c2ac4d0a1";
 
 /// A world with something in every table.
 async fn everything(me: &Person<'_>) {
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
-    let kid = me.make_key("vault1", "key").await;
-    let versionless = kid.rsplit_once('/').unwrap().0;
-    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(versionless, "id1", &client)).await).await;
+    stage::registry(me, false).await;
     let registry = registry_path("reg01");
     let put = async |path: &str, body: Value| good(me.arm(Method::PUT, path, body).await).await;
     good(me.vault(Method::PUT, "vault1", "secrets/s", json!({"value": "v"})).await).await;
@@ -139,6 +134,9 @@ fn requests(me: &Person<'_>, docker: &Docker<'_>, arm: &str, graph: &str, vault:
 }
 
 async fn database(world: &World) -> SqliteConnection {
+    // What each error says depends on what was damaged.
+    world.provokes(" ERROR ");
+    world.is_damaged();
     let options = SqliteConnectOptions::new().filename(world.dir.join("acrite.db"));
     let options = options.foreign_keys(false).busy_timeout(Duration::from_secs(10));
     let mut database = SqliteConnection::connect_with(&options).await.unwrap();

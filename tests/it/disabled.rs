@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Docker, Person, SUBSCRIPTION, TENANT, World, digest, good, group_path, identity_path, refused};
 use crate::harness::{registry_path, vault_path};
+use crate::stage::{self, Stage};
 
 const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 const LAYER: &[u8] = b"a layer that must come back byte for byte";
@@ -253,13 +254,8 @@ async fn rotate(me: &Person<'_>) -> reqwest::Response {
 async fn a_registry_is_blocked_while_its_identity_is_disabled() {
     let world = World::new();
     let me = world.developer().await;
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
-    let kid = me.make_key("vault1", "key").await;
-    let versionless = kid.rsplit_once('/').unwrap().0;
-    let mut body = Person::cmk_body(versionless, "id1", &client);
+    let Stage { kid, versionless, client, principal, .. } = stage::key(&me, false).await;
+    let mut body = Person::cmk_body(&versionless, "id1", &client);
     body["identity"]["type"] = json!("SystemAssigned, UserAssigned");
     let made = good(me.arm(Method::PUT, &registry_path("reg01"), body).await).await;
     let system = made["identity"]["principalId"].as_str().unwrap().to_owned();
@@ -317,13 +313,7 @@ async fn a_registry_is_blocked_while_its_identity_is_disabled() {
 async fn a_vault_and_key_made_anew_under_their_names_open_nothing() {
     let world = World::new();
     let me = world.developer().await;
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
-    let kid = me.make_key("vault1", "key").await;
-    let versionless = kid.rsplit_once('/').unwrap().0;
-    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(versionless, "id1", &client)).await).await;
+    let Stage { kid, principal, .. } = stage::registry(&me, false).await;
     let docker = me.sign_in("reg01", "team/app").await;
     docker.push_image("v1", LAYER).await.unwrap();
     let backup = good(me.vault(Method::POST, "vault1", "keys/key/backup", json!({})).await).await;
@@ -358,17 +348,9 @@ const DAY: u64 = 86_400;
 async fn an_identity_whose_removal_was_tried_expires_unless_it_is_assigned_again() {
     let world = World::new();
     let me = world.developer().await;
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
+    let (Stage { versionless, client, .. }, docker, _) = stage::image(&me, false, "team/app", LAYER).await;
     let (second, principal) = me.make_identity("id2").await;
     me.allow("vault1", &principal).await;
-    let kid = me.make_key("vault1", "key").await;
-    let versionless = kid.rsplit_once('/').unwrap().0.to_owned();
-    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(&versionless, "id1", &client)).await).await;
-    let docker = me.sign_in("reg01", "team/app").await;
-    docker.push_image("v1", LAYER).await.unwrap();
     let open = async || assert_eq!(docker.pull_image("v1").await.unwrap().1, LAYER);
     let patch = async |body: Value| me.arm(Method::PATCH, &registry_path("reg01"), body).await;
     // What `az acr identity assign` and `az acr identity remove` send: the whole registry back.
@@ -453,11 +435,7 @@ async fn an_identity_whose_removal_was_tried_expires_unless_it_is_assigned_again
 async fn a_system_identity_whose_removal_was_tried_comes_back_as_itself() {
     let world = World::new();
     let me = world.developer().await;
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
-    let kid = me.make_key("vault1", "key").await;
+    let Stage { kid, client, .. } = stage::key(&me, false).await;
     let mut body = Person::cmk_body(&kid, "id1", &client);
     body["identity"]["type"] = json!("SystemAssigned, UserAssigned");
     let made = good(me.arm(Method::PUT, &registry_path("reg01"), body).await).await;

@@ -4,9 +4,14 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
+
+use crate::leftovers;
 
 pub const TENANT: &str = acrite::domain::world::well_known::TENANT_ID;
 pub const SUBSCRIPTION: &str = acrite::domain::world::well_known::SUBSCRIPTION_ID;
@@ -20,13 +25,34 @@ pub struct World {
     pub dir: PathBuf,
     _own_dir: Option<tempfile::TempDir>,
     http: Client,
+    /// Reads the log to its end.
+    log: Option<JoinHandle<Vec<String>>>,
+    /// Parts of errors that the test means to provoke.
+    provoked: Mutex<Vec<&'static str>>,
+    leaves_uploads: AtomicBool,
+    is_damaged: AtomicBool,
 }
 
+/// The end of a world fails its test if anything is left that should not be there.
 impl Drop for World {
     fn drop(&mut self) {
         // Ended hard: a test that wants a clean end calls `stop`.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        let log = self.log.take().map(|log| log.join().unwrap_or_default()).unwrap_or_default();
+        if std::thread::panicking() {
+            return;
+        }
+        let provoked = std::mem::take(&mut *self.provoked.lock().unwrap());
+        let errors = leftovers::errors(&log, &provoked);
+        assert!(errors.is_empty(), "internal errors were logged:\n{}", errors.join("\n"));
+        if self.is_damaged.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(left) = leftovers::of(&self.dir) else { return };
+        assert!(left.orphans.is_empty() && left.missing.is_empty(), "files and rows differ: {left:?}");
+        let may_leave = self.leaves_uploads.load(Ordering::Relaxed);
+        assert!(may_leave || left.uploads.is_empty(), "upload sessions are left: {:?}", left.uploads);
     }
 }
 
@@ -73,8 +99,11 @@ impl World {
             .args(options)
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap());
+        let log = std::thread::spawn(move || log.lines().map_while(Result::ok).inspect(|l| eprintln!("{l}")).collect());
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let url = lines
             .by_ref()
@@ -90,7 +119,32 @@ impl World {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();
-        Self { process, url, dir: dir.to_owned(), _own_dir: None, http }
+        Self {
+            process,
+            url,
+            dir: dir.to_owned(),
+            _own_dir: None,
+            http,
+            log: Some(log),
+            provoked: Mutex::default(),
+            leaves_uploads: AtomicBool::default(),
+            is_damaged: AtomicBool::default(),
+        }
+    }
+
+    /// Says that the test provokes internal errors; their lines hold `part`.
+    pub fn provokes(&self, part: &'static str) {
+        self.provoked.lock().unwrap().push(part);
+    }
+
+    /// Says that the test leaves upload sessions open.
+    pub fn leaves_uploads(&self) {
+        self.leaves_uploads.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that the test spoils the data folder, so that rows and files say nothing.
+    pub fn is_damaged(&self) {
+        self.is_damaged.store(true, Ordering::Relaxed);
     }
 
     /// Ends the process as `kill -9` does.

@@ -8,11 +8,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 use crate::harness::{Docker, MANIFEST, Person, TENANT, World, digest, good, identity_path, registry_path, vault_path};
+use crate::stage::{self, CRYPTO_SERVICE_USER, Stage};
 
 pub const REPOSITORY: &str = "team/app";
 pub const LAYER: &[u8] = b"a layer that was there before";
 const INDEX: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
-const CRYPTO_SERVICE_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
 pub const ACR_PUSH: &str = "8311e382-0749-4cb8-b61a-304f252e45ec";
 
 /// A request of which the head was answered for ("100 Continue": its handler waits for the body), but that lacks half
@@ -107,6 +107,7 @@ pub struct Halves {
 
 impl Halves {
     pub async fn of(world: &World, pusher: &Pusher<'_>) -> Self {
+        world.leaves_uploads();
         let session = pusher.session().await;
         let whole = pusher.session().await;
         let (blob, other) = (b"a blob that is put".as_slice(), b"a blob that is posted".as_slice());
@@ -151,27 +152,8 @@ async fn nothing_changed(me: &Person<'_>, why: &str) {
 }
 
 /// A registry `reg01` with a customer-managed key and an image in it.
-struct Stage {
-    version: String,
-    principal: String,
-    assignment: Option<String>,
-}
-
 async fn stage(me: &Person<'_>, roles: bool) -> Stage {
-    me.make_group().await;
-    me.make_vault("vault1", roles).await;
-    let (client, principal) = me.make_identity("id1").await;
-    let mut assignment = None;
-    if roles {
-        assignment = Some(me.assign(&vault_path("vault1"), CRYPTO_SERVICE_USER, &principal).await);
-    } else {
-        me.allow("vault1", &principal).await;
-    }
-    let kid = me.make_key("vault1", "key").await;
-    let (versionless, version) = kid.rsplit_once('/').unwrap();
-    good(me.arm(Method::PUT, &registry_path("reg01"), Person::cmk_body(versionless, "id1", &client)).await).await;
-    me.sign_in("reg01", REPOSITORY).await.push_image("v1", LAYER).await.unwrap();
-    Stage { version: version.to_owned(), principal, assignment }
+    stage::image(me, roles, REPOSITORY, LAYER).await.0
 }
 
 pub async fn patch_registry(me: &Person<'_>, properties: Value) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{MANIFEST, Person, World, digest, good, registry_path};
 use crate::registry::{SERVER, expect, header, refused, start};
+use crate::stage;
 
 /// Routes that answer without a right in the registry: the knock, and sign-in itself. May only shrink.
 const OPEN: [&str; 3] = ["Base", "Exchange", "Token"];
@@ -100,13 +101,7 @@ async fn a_too_small_right_opens_no_route() {
 /// A registry `reg01` with a customer-managed key, whose key can be taken away.
 async fn with_key(world: &World) -> (Person<'_>, String) {
     let me = world.developer().await;
-    me.make_group().await;
-    me.make_vault("vault1", false).await;
-    let key = me.make_key("vault1", "key").await;
-    let (client, principal) = me.make_identity("id1").await;
-    me.allow("vault1", &principal).await;
-    let body = Person::cmk_body(&key, "id1", &client);
-    good(me.arm(Method::PUT, &registry_path("reg01"), body).await).await;
+    let principal = stage::registry(&me, false).await.principal;
     (me, principal)
 }
 

@@ -47,7 +47,7 @@ const API_VERSIONS: &str = "2025-04-01,2025-03-01,2024-11-01,2024-07-01,2024-03-
 /// Renders a refusal.
 pub fn refusal(error: &Error, provider: Provider) -> Answer {
     let said = say(error);
-    if said.status.is_server_error() {
+    if error.is_failure() {
         tracing::error!(%error, "resource management failed");
     }
     let mut body = json!({"error": {"code": said.code, "message": clipped(said.message)}});
