@@ -46,6 +46,7 @@ mod registry_ageing;
 mod registry_walk;
 mod signals;
 mod stage;
+mod statements;
 mod streams;
 mod template_bounds;
 mod template_functions;
