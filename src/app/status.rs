@@ -3,8 +3,9 @@
 
 use crate::app::Cx;
 use crate::app::registry::{cmk, registries};
-use crate::app::vault::{keys, vaults};
+use crate::app::vault::{object, vaults};
 use crate::domain::registry::Registry;
+use crate::domain::vault::key::Keys;
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 
@@ -71,8 +72,8 @@ pub async fn vaults(cx: &mut Cx, registries: &[RegistryStatus]) -> Result<Vec<Va
     vaults.sort_by(|a, b| a.name.cmp(&b.name));
     for vault in vaults {
         let mut of_vault = Vec::new();
-        let mut all_keys = keys::of_vault(cx, &vault, false).await?;
-        all_keys.extend(keys::of_vault(cx, &vault, true).await?);
+        let mut all_keys = object::of_vault::<Keys>(cx, &vault, false).await?;
+        all_keys.extend(object::of_vault::<Keys>(cx, &vault, true).await?);
         all_keys.sort_by(|a, b| a.0.name.cmp(&b.0.name));
         for (key, versions) in all_keys {
             let protects = |version: &str| -> Vec<String> {

@@ -110,9 +110,9 @@ pub fn key_properties(version: &Version, changed: bool) -> Value {
         }
     }
     attributes["hsmPlatform"] = json!(if version.is_hsm() { "2" } else { "0" });
-    let mut shown = json!({"type": version.kty});
+    let mut shown = json!({"type": version.own.kty});
     if changed {
-        shown["operations"] = json!(version.key_ops);
+        shown["operations"] = json!(version.own.key_ops);
     }
     shown["attributes"] = attributes;
     shown
@@ -123,12 +123,13 @@ pub fn key_properties(version: &Version, changed: bool) -> Value {
 pub fn refused(error: &Error) -> ((u16, &'static str), String) {
     let forbidden = (403, "Forbidden");
     match error {
-        Error::Key(KeyError::NotFound(name)) => {
-            ((404, "Not Found"), format!("A key with (name/id) {name} was not found in this key vault."))
+        Error::Key(KeyError::NotFound(kind, name)) => {
+            let kind = kind.noun();
+            ((404, "Not Found"), format!("A {kind} with (name/id) {name} was not found in this key vault."))
         }
         Error::Vault(_) => ((404, "Not Found"), "The vault was not found.".to_owned()),
-        Error::Key(KeyError::Disabled(operation)) => {
-            (forbidden, format!("Operation {operation} is not allowed on a disabled key."))
+        Error::Key(KeyError::Disabled(kind, operation)) => {
+            (forbidden, format!("Operation {operation} is not allowed on a disabled {}.", kind.noun()))
         }
         Error::Key(KeyError::Expired(operation)) => {
             (forbidden, format!("Operation {operation} is not allowed on an expired key."))

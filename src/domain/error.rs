@@ -3,6 +3,7 @@
 
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::Disabled;
+use crate::domain::vault::kind::ObjectKind;
 use crate::domain::world::time::Timestamp;
 
 /// The result of a rule or a verb.
@@ -441,18 +442,18 @@ pub enum VaultError {
 /// Refusals of keys and secrets.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum KeyError {
-    /// No such key or version; as addressed, `name` or `name/version`.
-    #[error("there is no key {0}")]
-    NotFound(String),
-    /// No such deleted key.
-    #[error("there is no deleted key {0}")]
-    DeletedNotFound(String),
-    /// The name belongs to a deleted key.
-    #[error("key {0} is deleted and can be recovered")]
-    DeletedButRecoverable(String),
+    /// No such object or version; as addressed, `name` or `name/version`.
+    #[error("there is no {kind} {name}", kind = .0.noun(), name = .1)]
+    NotFound(ObjectKind, String),
+    /// No such deleted object.
+    #[error("there is no deleted {kind} {name}", kind = .0.noun(), name = .1)]
+    DeletedNotFound(ObjectKind, String),
+    /// The name belongs to a deleted object.
+    #[error("{kind} {name} is deleted and can be recovered", kind = .0.noun(), name = .1)]
+    DeletedButRecoverable(ObjectKind, String),
     /// The version is disabled.
-    #[error("the key version is disabled: {0} is not allowed")]
-    Disabled(&'static str),
+    #[error("the {kind} version is disabled: {name} is not allowed", kind = .0.noun(), name = .1)]
+    Disabled(ObjectKind, &'static str),
     /// The version has expired.
     #[error("the key version has expired: {0} is not allowed")]
     Expired(&'static str),
@@ -471,21 +472,6 @@ pub enum KeyError {
     /// Something with that name exists already: the whole message.
     #[error("{0}")]
     Conflict(String),
-    /// No such secret or version; as addressed, `name` or `name/version`.
-    #[error("there is no secret {0}")]
-    SecretNotFound(String),
-    /// No such deleted secret.
-    #[error("there is no deleted secret {0}")]
-    DeletedSecretNotFound(String),
-    /// The name belongs to a deleted secret.
-    #[error("secret {0} is deleted and can be recovered")]
-    SecretDeletedButRecoverable(String),
-    /// The secret's version is disabled.
-    #[error("the secret is disabled: {0} is not allowed")]
-    SecretDisabled(&'static str),
-    /// A certificate: none are emulated.
-    #[error("there is no certificate {0}")]
-    CertificateNotFound(String),
 }
 
 /// Refusals of registries as resources.

@@ -426,9 +426,8 @@ const FUNCTION_LIMIT: usize = 80;
 
 /// Files and functions over the limit, with their lines. A list that may only shrink.
 const LONG: &[(&str, usize)] = &[
-    ("app/vault/keys.rs", 796),
     ("domain/access/condition.rs", 761),
-    ("domain/error.rs", 754),
+    ("domain/error.rs", 740),
     ("domain/vault/mod.rs: settle", 90),
     ("domain/world/crypto.rs", 705),
     ("http/arm/dialect.rs", 585),

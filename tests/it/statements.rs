@@ -15,6 +15,8 @@ const GAPS: &[(&str, &str, &[&str])] = &[
     ("registry/ageing.rs", "GRACE", &["1"]),
     ("registry/ageing.rs", "UPLOAD_AGE", &["1"]),
     ("registry/ageing.rs", "table", &["deleted_manifests", "deleted_tags"]),
+    ("vault/object.rs", "objects", &["keys", "secrets"]),
+    ("vault/object.rs", "versions_of", &["key_versions WHERE key", "secret_versions WHERE secret"]),
     ("vault/keys.rs", "column", &["near_expiry_at", "rotate_at"]),
     ("directory/mod.rs", "column", &["object_id", "app_id"]),
     ("registry/content/manifests.rs", "after", &["x.digest > ?2", "(x.updated_at, x.digest) > (?2, ?2)"]),

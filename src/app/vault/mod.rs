@@ -2,6 +2,7 @@
 //! Must not know: registries.
 
 pub mod keys;
+pub mod object;
 pub mod rotation;
 pub mod secrets;
 pub mod vaults;

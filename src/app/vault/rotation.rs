@@ -5,36 +5,39 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::keys::{Found, Made};
-use super::{keys, secrets};
+use super::keys::{self, Found, Made};
+use super::object::find;
 use crate::app::Cx;
 use crate::domain::access::Permission;
 use crate::domain::audit::Happening;
 use crate::domain::vault::Vault;
-use crate::domain::vault::key::{Attributes, Change, Key, Material, Version};
+use crate::domain::vault::key::{Attributes, Change, Key, Keys, Material, Version};
+use crate::domain::vault::object::Kind as _;
 use crate::domain::vault::rotation;
+use crate::domain::vault::secret::Secrets;
 use crate::domain::{Result, Timestamp};
 use crate::store;
 
 /// A key's rotation policy; the default one where none was set.
 pub async fn policy(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, Key, Value)> {
-    let (vault, key, _) = keys::find(cx, vault, name, None, Permission::ROTATION_POLICY_GET).await?;
-    let policy = key.rotation_policy.clone().unwrap_or_else(rotation::default_policy);
+    let (vault, key, _): Found = find(cx, vault, name, None, Permission::ROTATION_POLICY_GET).await?;
+    let policy = key.own.policy.clone().unwrap_or_else(rotation::default_policy);
     Ok((vault, key, policy))
 }
 
 /// Sets a key's rotation policy.
 pub async fn set_policy(cx: &mut Cx, vault: &str, name: &str, asked: &Value) -> Result<(Vault, Key, Value)> {
-    let (vault, mut key, newest) = keys::find(cx, vault, name, None, Permission::ROTATION_POLICY_SET).await?;
-    let settled = rotation::settle(asked, key.rotation_policy.as_ref(), cx.now)?;
-    key.rotation_policy = Some(settled.clone());
-    keys::plan(cx, &mut key, &newest).await?;
+    let (vault, mut key, newest): Found = find(cx, vault, name, None, Permission::ROTATION_POLICY_SET).await?;
+    let settled = rotation::settle(asked, key.own.policy.as_ref(), cx.now)?;
+    key.own.policy = Some(settled.clone());
+    Keys::plan(&mut key, &newest, cx.now);
+    store::vault::object::update(&mut cx.tx, &key).await?;
     Ok((vault, key, settled))
 }
 
 /// Makes a new version of a key now. Within a change: making it takes long.
 pub async fn rotate(cx: &mut Cx, vault: &str, name: &str) -> Result<Found> {
-    let (vault, mut key, newest) = keys::find(cx, vault, name, None, Permission::KEY_ROTATE).await?;
+    let (vault, mut key, newest): Found = find(cx, vault, name, None, Permission::KEY_ROTATE).await?;
     let (private, public) = keys::generated(cx, &vault, name, newest.material())?;
     let version = add_like(cx, &mut key, &newest, &private, public).await?;
     Ok((vault, key, version))
@@ -43,14 +46,14 @@ pub async fn rotate(cx: &mut Cx, vault: &str, name: &str) -> Result<Found> {
 /// Adds a version like the newest one, with its operations and tags, and the expiry that the policy gives [recorded
 /// for type, size and `exp`; inferred for tags].
 async fn add_like(cx: &mut Cx, key: &mut Key, newest: &Version, private: &[u8], public: Value) -> Result<Version> {
-    let expires = key.rotation_policy.as_ref().and_then(|p| rotation::expiry(p, cx.now));
-    let release_policy = newest.doc.get("release_policy").cloned();
-    let exportable = newest.doc["exportable"].as_bool();
+    let expires = key.own.policy.as_ref().and_then(|p| rotation::expiry(p, cx.now));
+    let release_policy = newest.own.doc.get("release_policy").cloned();
+    let exportable = newest.own.doc["exportable"].as_bool();
     let made = Made {
-        kty: &newest.kty,
+        kty: &newest.own.kty,
         private,
         public,
-        key_ops: newest.key_ops.clone(),
+        key_ops: newest.own.key_ops.clone(),
         change: Change {
             attributes: Attributes { expires, exportable, ..Attributes::default() },
             tags: newest.tags.clone(),
@@ -64,9 +67,9 @@ async fn add_like(cx: &mut Cx, key: &mut Key, newest: &Version, private: &[u8], 
 /// When the next thing is due that happens to keys and secrets by themselves: a purge, a rotation, or an end
 /// that is near.
 pub(in crate::app) async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
-    let purge = store::vault::keys::next_purge(&mut cx.tx).await?;
+    let purge = store::vault::object::next_purge::<Keys>(&mut cx.tx).await?;
     let keys = store::vault::keys::next_due(&mut cx.tx).await?;
-    let secrets = secrets::due(&mut cx.tx).await?;
+    let secrets = store::vault::object::next_purge::<Secrets>(&mut cx.tx).await?;
     Ok([purge, keys, secrets].into_iter().flatten().min())
 }
 
@@ -111,7 +114,9 @@ pub(in crate::app) async fn lacking(
     let more = i64::try_from(workers.saturating_mul(4)).unwrap_or(i64::MAX);
     for (until, most) in [(at, AT_ONCE), (horizon, more)] {
         for key in store::vault::keys::rotating(&mut cx.tx, until, most).await? {
-            let Some(newest) = store::vault::keys::find_version(&mut cx.tx, key.id, None).await? else { continue };
+            let Some(newest) = store::vault::object::find_version::<Keys>(&mut cx.tx, key.id, None).await? else {
+                continue;
+            };
             let known = prepared.get(&key.id).is_some_and(|(before, _)| *before == newest.id)
                 || lacking.iter().any(|p: &Preparation| p.key == key.id);
             if !known {
@@ -130,8 +135,8 @@ pub(in crate::app) async fn lacking(
 pub(in crate::app) async fn do_due(cx: &mut Cx, prepared: &mut Prepared) -> Result<Vec<(String, String)>> {
     let now = cx.now;
     // What is purged at this very instant does not rotate any more.
-    let purged = store::vault::keys::purge_due(&mut cx.tx, now).await?;
-    store::vault::secrets::purge_due(&mut cx.tx, now).await?;
+    let purged = store::vault::object::purge_due::<Keys>(&mut cx.tx, now).await?;
+    store::vault::object::purge_due::<Secrets>(&mut cx.tx, now).await?;
     if purged > 0 {
         let app = cx.app.clone();
         cx.tx.then(move || app.parsed.forget());
@@ -141,9 +146,9 @@ pub(in crate::app) async fn do_due(cx: &mut Cx, prepared: &mut Prepared) -> Resu
     }
     let mut rotated = Vec::new();
     for mut key in store::vault::keys::rotating(&mut cx.tx, now, AT_ONCE).await? {
-        let Some(newest) = store::vault::keys::find_version(&mut cx.tx, key.id, None).await? else {
-            key.rotate_at = None;
-            store::vault::keys::update(&mut cx.tx, &key).await?;
+        let Some(newest) = store::vault::object::find_version::<Keys>(&mut cx.tx, key.id, None).await? else {
+            key.own.rotate_at = None;
+            store::vault::object::update(&mut cx.tx, &key).await?;
             continue;
         };
         let Some((_, (private, public))) = prepared.remove(&key.id).filter(|(before, _)| *before == newest.id) else {
@@ -159,11 +164,11 @@ pub(in crate::app) async fn do_due(cx: &mut Cx, prepared: &mut Prepared) -> Resu
 
 /// Tells that the end of `key`'s newest version is near, once.
 async fn tell_near_expiry(cx: &mut Cx, mut key: Key) -> Result<()> {
-    key.near_expiry_at = None;
-    store::vault::keys::update(&mut cx.tx, &key).await?;
-    if let Some(mut newest) = store::vault::keys::find_version(&mut cx.tx, key.id, None).await? {
-        newest.doc["near_expiry_told"] = json!(newest.expires);
-        store::vault::keys::update_version(&mut cx.tx, &newest).await?;
+    key.own.near_expiry_at = None;
+    store::vault::object::update(&mut cx.tx, &key).await?;
+    if let Some(mut newest) = store::vault::object::find_version::<Keys>(&mut cx.tx, key.id, None).await? {
+        newest.own.doc["near_expiry_told"] = json!(newest.expires);
+        store::vault::object::update_version(&mut cx.tx, &newest).await?;
         cx.happened(Happening::NearExpiry, &key, &newest).await?;
     }
     Ok(())

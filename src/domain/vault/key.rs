@@ -1,12 +1,16 @@
-//! Keys and their versions: attributes, operations, and in which state which operation is allowed.
+//! Keys: what their versions hold beside what all objects have, and in which state which operation is allowed.
 //! Must not know: registries, who is calling, how RSA works.
 
 use serde_json::Value;
 
-use super::Deletion;
+use super::kind::ObjectKind;
+use super::object::{self, Kind, Object};
+use super::rotation;
 use crate::domain::error::{KeyError, Result};
 use crate::domain::world::crypto::Curve;
 use crate::domain::world::time::Timestamp;
+
+pub use super::object::Attributes;
 
 /// What a key version can be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,28 +55,40 @@ impl Operation {
     }
 }
 
-/// A key: a name, and what holds for all its versions.
+/// The kind.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Key {
-    pub id: i64,
-    /// Row id of its vault.
-    pub vault: i64,
-    pub name: String,
-    /// Set while soft-deleted.
-    pub deleted: Option<Deletion>,
+pub struct Keys;
+
+/// A key.
+pub type Key = Object<Keys>;
+
+/// A key version.
+pub type Version = object::Version<Keys>;
+
+/// What holds for all versions of a key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rotation {
     /// The rotation policy, as Key Vault answers it less `id`.
-    pub rotation_policy: Option<Value>,
+    pub policy: Option<Value>,
     /// When the policy makes the next version by itself.
     pub rotate_at: Option<Timestamp>,
-    /// When the end of its newest version is near and that is to be told.
+    /// When the end of the newest version is near and that is to be told.
     pub near_expiry_at: Option<Timestamp>,
 }
 
-impl Key {
-    /// Its soft deletion, or the refusal of a key that is not deleted.
-    pub fn deletion(&self) -> Result<Deletion> {
-        self.deleted.ok_or_else(|| KeyError::DeletedNotFound(self.name.clone()).into())
-    }
+/// What a key version holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Content {
+    /// `RSA`, `RSA-HSM`, `EC`, `EC-HSM`.
+    pub kty: String,
+    /// `n`, `e` or `crv`, `x`, `y`.
+    pub public_jwk: Value,
+    /// PKCS#8, sealed.
+    pub private_key: Vec<u8>,
+    /// `key_ops`.
+    pub key_ops: Vec<String>,
+    /// `exportable`, `release_policy`, …
+    pub doc: Value,
 }
 
 /// What a key is made of.
@@ -96,19 +112,6 @@ pub struct Wanted {
     pub tags: Option<Value>,
     /// `release_policy`.
     pub release_policy: Option<Value>,
-}
-
-/// `attributes` of a write. What is `None` was not sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attributes {
-    /// `enabled`.
-    pub enabled: Option<bool>,
-    /// `nbf`, seconds.
-    pub not_before: Option<i64>,
-    /// `exp`, seconds.
-    pub expires: Option<i64>,
-    /// `exportable`.
-    pub exportable: Option<bool>,
 }
 
 /// What an update changes. What is `None` was not sent and stays (keyvault.md A.5).
@@ -199,34 +202,42 @@ pub fn operations(words: &[&str]) -> Result<Vec<String>> {
     Ok(spelled)
 }
 
-/// A key version.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Version {
-    pub id: i64,
-    /// Row id of its key.
-    pub key: i64,
-    /// 32 hex digits.
-    pub version: String,
-    /// `RSA`, `RSA-HSM`, `EC`, `EC-HSM`.
-    pub kty: String,
-    /// `n`, `e` or `crv`, `x`, `y`.
-    pub public_jwk: Value,
-    /// PKCS#8, sealed.
-    pub private_key: Vec<u8>,
-    /// `key_ops`.
-    pub key_ops: Vec<String>,
-    /// `attributes.enabled`.
-    pub enabled: bool,
-    /// `attributes.nbf`, seconds.
-    pub not_before: Option<i64>,
-    /// `attributes.exp`, seconds.
-    pub expires: Option<i64>,
-    /// Tags; `None` when never set.
-    pub tags: Option<Value>,
-    /// `exportable`, `release_policy`, …
-    pub doc: Value,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+impl Kind for Keys {
+    const KIND: ObjectKind = ObjectKind::Key;
+    type Whole = Rotation;
+    type Content = Content;
+    type Change = Change;
+
+    fn change(version: &mut Version, change: Change, now: Timestamp) -> Result<()> {
+        check_policy(change.release_policy.as_ref())?;
+        let own = &mut version.own;
+        if let Some(policy) = change.release_policy {
+            // What is immutable of it is told by the policy itself [recorded].
+            if own.doc["release_policy"]["immutable"] == true && own.doc["release_policy"] != policy {
+                return bad("AKV.SKR.1020: Immutable Key Release Policy cannot be modified.");
+            }
+            if own.doc["exportable"] != true {
+                return bad("AKV.SKR.1005: Non-exportable keys must not have release policy.");
+            }
+            own.doc["release_policy"] = policy;
+        }
+        if let Some(ops) = change.key_ops {
+            own.key_ops = ops;
+        }
+        version.apply(&change.attributes, change.tags, now);
+        Ok(())
+    }
+
+    /// When the key rotates by itself and when its end is told as near. A time that has passed already means now: a
+    /// policy does not reach into the past.
+    fn plan(key: &mut Key, newest: &Version, now: Timestamp) {
+        let policy = key.own.policy.as_ref();
+        let next = policy.and_then(|p| rotation::next(p, newest.created_at, newest.expires));
+        let told = newest.expires.is_some() && newest.own.doc["near_expiry_told"].as_i64() == newest.expires;
+        let near = rotation::near_expiry(policy, newest.expires).filter(|_| !told);
+        key.own.rotate_at = next.map(|at| at.max(now));
+        key.own.near_expiry_at = near.map(|at| at.max(now));
+    }
 }
 
 impl Version {
@@ -234,7 +245,7 @@ impl Version {
     pub fn allows(&self, operation: Operation, now: Timestamp) -> Result<()> {
         let name = operation.as_str();
         if !self.enabled {
-            return Err(KeyError::Disabled(name).into());
+            return Err(KeyError::Disabled(ObjectKind::Key, name).into());
         }
         if operation.makes() {
             if self.expires.is_some_and(|exp| now.seconds() >= exp) {
@@ -244,7 +255,7 @@ impl Version {
                 return Err(KeyError::NotYetValid(name).into());
             }
         }
-        if !self.key_ops.iter().any(|op| op.eq_ignore_ascii_case(name)) {
+        if !self.own.key_ops.iter().any(|op| op.eq_ignore_ascii_case(name)) {
             return Err(KeyError::OperationForbidden(name).into());
         }
         Ok(())
@@ -268,39 +279,12 @@ impl Version {
         }
     }
 
-    /// Applies an update.
-    pub fn change(&mut self, change: Change, now: Timestamp) -> Result<()> {
-        check_policy(change.release_policy.as_ref())?;
-        if let Some(policy) = change.release_policy {
-            // What is immutable of it is told by the policy itself [recorded].
-            if self.doc["release_policy"]["immutable"] == true && self.doc["release_policy"] != policy {
-                return bad("AKV.SKR.1020: Immutable Key Release Policy cannot be modified.");
-            }
-            if self.doc["exportable"] != true {
-                return bad("AKV.SKR.1005: Non-exportable keys must not have release policy.");
-            }
-            self.doc["release_policy"] = policy;
-        }
-        let attributes = change.attributes;
-        self.enabled = attributes.enabled.unwrap_or(self.enabled);
-        self.not_before = attributes.not_before.or(self.not_before);
-        self.expires = attributes.expires.or(self.expires);
-        if let Some(ops) = change.key_ops {
-            self.key_ops = ops;
-        }
-        if let Some(tags) = change.tags {
-            self.tags = Some(tags);
-        }
-        self.updated_at = now;
-        Ok(())
-    }
-
     /// Of what it is made.
     #[must_use]
     pub fn material(&self) -> Material {
         match self.curve() {
             Some(curve) => Material::Ec(curve),
-            None => Material::Rsa(match self.public_jwk["n"].as_str().map_or(0, str::len) {
+            None => Material::Rsa(match self.own.public_jwk["n"].as_str().map_or(0, str::len) {
                 // The base64url lengths of 256, 384 and 512 bytes.
                 ..=342 => 2048,
                 343..=512 => 3072,
@@ -312,19 +296,19 @@ impl Version {
     /// Its curve, where it has one.
     #[must_use]
     pub fn curve(&self) -> Option<Curve> {
-        self.public_jwk["crv"].as_str().and_then(Curve::parse)
+        self.own.public_jwk["crv"].as_str().and_then(Curve::parse)
     }
 
     /// Whether its type is one of those ending in `-HSM`.
     #[must_use]
     pub fn is_hsm(&self) -> bool {
-        self.kty.ends_with("-HSM")
+        self.own.kty.ends_with("-HSM")
     }
 
     /// Whether it is an RSA key, software or HSM.
     #[must_use]
     pub fn is_rsa(&self) -> bool {
-        self.kty.eq_ignore_ascii_case("RSA") || self.kty.eq_ignore_ascii_case("RSA-HSM")
+        self.own.kty.eq_ignore_ascii_case("RSA") || self.own.kty.eq_ignore_ascii_case("RSA-HSM")
     }
 }
 
@@ -333,22 +317,15 @@ mod tests {
     use super::*;
 
     fn version() -> Version {
-        Version {
-            id: 1,
-            key: 1,
-            version: "0".repeat(32),
+        let own = Content {
             kty: "RSA".into(),
             public_jwk: Value::Null,
             private_key: Vec::new(),
             key_ops: vec!["wrapKey".into(), "unwrapKey".into()],
-            enabled: true,
-            not_before: Some(100),
-            expires: Some(200),
-            tags: None,
             doc: Value::Null,
-            created_at: Timestamp(0),
-            updated_at: Timestamp(0),
-        }
+        };
+        let dates = Attributes { not_before: Some(100), expires: Some(200), ..Attributes::default() };
+        Version::made((1, "0".repeat(32)), &dates, None, own, Timestamp(0))
     }
 
     #[test]
@@ -372,7 +349,10 @@ mod tests {
     #[test]
     fn disabled_stops_everything_and_key_ops_the_rest() {
         let off = Version { enabled: false, ..version() };
-        assert_eq!(off.allows(Operation::UnwrapKey, Timestamp(0)), Err(KeyError::Disabled("unwrapKey").into()));
+        assert_eq!(
+            off.allows(Operation::UnwrapKey, Timestamp(0)),
+            Err(KeyError::Disabled(ObjectKind::Key, "unwrapKey").into())
+        );
         let denied = version().allows(Operation::Decrypt, Timestamp(0));
         assert_eq!(denied, Err(KeyError::OperationForbidden("decrypt").into()));
     }

@@ -2,6 +2,8 @@
 //! Must not know: keys, registries, who is calling beyond their address.
 
 pub mod key;
+pub mod kind;
+pub mod object;
 pub mod rotation;
 pub mod secret;
 

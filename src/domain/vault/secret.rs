@@ -1,9 +1,10 @@
-//! Secrets and their versions.
+//! Secrets: what their versions hold beside what all objects have.
 //! Must not know: who is calling, how values are sealed.
 
 use serde_json::Value;
 
-use super::Deletion;
+use super::kind::ObjectKind;
+use super::object::{Attributes, Kind, Object, Version};
 use crate::domain::error::{KeyError, Result};
 use crate::domain::world::time::Timestamp;
 
@@ -34,46 +35,23 @@ impl Change {
     }
 }
 
-/// A secret: a name, and what holds for all its versions.
+/// The kind.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Secret {
-    pub id: i64,
-    /// Row id of its vault.
-    pub vault: i64,
-    pub name: String,
-    /// Set while soft-deleted.
-    pub deleted: Option<Deletion>,
-}
+pub struct Secrets;
 
-impl Secret {
-    /// Its soft deletion, or the refusal of a secret that is not deleted.
-    pub fn deletion(&self) -> Result<Deletion> {
-        self.deleted.ok_or_else(|| KeyError::DeletedSecretNotFound(self.name.clone()).into())
-    }
-}
+/// A secret.
+pub type Secret = Object<Secrets>;
 
-/// A secret's version.
+/// A secret's version. Its dates inform; nothing is refused for them [docs].
+pub type SecretVersion = Version<Secrets>;
+
+/// What a secret's version holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SecretVersion {
-    pub id: i64,
-    /// Row id of its secret.
-    pub secret: i64,
-    /// 32 hex digits.
-    pub version: String,
+pub struct Content {
     /// The value, sealed.
     pub sealed: Vec<u8>,
     /// `contentType`.
     pub content_type: Option<String>,
-    /// `attributes.enabled`.
-    pub enabled: bool,
-    /// `attributes.nbf`, seconds. It informs; nothing is refused for it [docs].
-    pub not_before: Option<i64>,
-    /// `attributes.exp`, seconds. It informs; nothing is refused for it [docs].
-    pub expires: Option<i64>,
-    /// Tags; `None` when never set.
-    pub tags: Option<Value>,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
 }
 
 /// What a write says beside the value. What is `None` was not sent.
@@ -81,29 +59,29 @@ pub struct SecretVersion {
 pub struct Change {
     /// `contentType`.
     pub content_type: Option<String>,
-    /// `attributes.enabled`.
-    pub enabled: Option<bool>,
-    /// `attributes.nbf`, seconds.
-    pub not_before: Option<i64>,
-    /// `attributes.exp`, seconds.
-    pub expires: Option<i64>,
+    /// `attributes`.
+    pub attributes: Attributes,
     /// Tags, replaced whole.
     pub tags: Option<Value>,
 }
 
-impl SecretVersion {
-    /// Applies an update.
-    pub fn change(&mut self, change: Change, now: Timestamp) {
-        self.content_type = change.content_type.or_else(|| self.content_type.take());
-        self.enabled = change.enabled.unwrap_or(self.enabled);
-        self.not_before = change.not_before.or(self.not_before);
-        self.expires = change.expires.or(self.expires);
-        self.tags = change.tags.or_else(|| self.tags.take());
-        self.updated_at = now;
-    }
+impl Kind for Secrets {
+    const KIND: ObjectKind = ObjectKind::Secret;
+    type Whole = ();
+    type Content = Content;
+    type Change = Change;
 
+    fn change(version: &mut SecretVersion, change: Change, now: Timestamp) -> Result<()> {
+        change.check()?;
+        version.own.content_type = change.content_type.or_else(|| version.own.content_type.take());
+        version.apply(&change.attributes, change.tags, now);
+        Ok(())
+    }
+}
+
+impl SecretVersion {
     /// Whether its value may be read [recorded: a disabled secret is refused, unlike a disabled key].
     pub fn readable(&self) -> Result<()> {
-        if self.enabled { Ok(()) } else { Err(KeyError::SecretDisabled("get").into()) }
+        if self.enabled { Ok(()) } else { Err(KeyError::Disabled(ObjectKind::Secret, "get").into()) }
     }
 }

@@ -430,11 +430,11 @@ pub fn name_in_use(name: &str) -> String {
 
 fn key(error: &KeyError) -> Said {
     match error {
-        KeyError::NotFound(name) | KeyError::DeletedNotFound(name) => {
-            said(StatusCode::NOT_FOUND, "KeyNotFound", format!("The key '{name}' was not found."))
+        KeyError::NotFound(kind, name) | KeyError::DeletedNotFound(kind, name) => {
+            said(StatusCode::NOT_FOUND, kind.missing(), format!("The {} '{name}' was not found.", kind.noun()))
         }
         KeyError::BadParameter(message) => said(StatusCode::BAD_REQUEST, "BadParameter", message.clone()),
-        other => said(StatusCode::BAD_REQUEST, "BadRequest", format!("{other:?}")),
+        other => said(StatusCode::BAD_REQUEST, "BadRequest", other.to_string()),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::Error;
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::PrincipalKind;
 use crate::domain::error::{AccessError, INTERNAL, KeyError, RequestError, TokenError, VaultError, VaultPlace};
+use crate::domain::vault::kind::ObjectKind;
 use crate::domain::world::well_known::TENANT_ID;
 
 /// A refusal, said.
@@ -244,50 +245,41 @@ fn vault(error: &VaultError) -> Said {
         | VaultError::PurgeProtectionIrreversible
         | VaultError::SoftDeleteIrreversible
         | VaultError::RetentionFixed
-        | VaultError::Invalid(_) => bad(format!("{error:?}")),
+        | VaultError::Invalid(_) => bad(error.to_string()),
     }
-}
-
-fn not_found(code: &'static str, kind: &str, name: &str) -> Said {
-    said(
-        StatusCode::NOT_FOUND,
-        code,
-        None,
-        format!(
-            "A {kind} with (name/id) {name} was not found in this key vault. If you recently deleted this {kind} you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182"
-        ),
-    )
-}
-
-fn recoverable(what: &str, kind: &str, name: &str) -> Said {
-    said(
-        StatusCode::CONFLICT,
-        "Conflict",
-        Some("ObjectIsDeletedButRecoverable"),
-        format!(
-            "{what} {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the {kind} can only be recovered or purged."
-        ),
-    )
 }
 
 fn key(error: &KeyError) -> Said {
     match error {
-        KeyError::NotFound(name) => not_found("KeyNotFound", "key", name),
-        KeyError::SecretNotFound(name) => not_found("SecretNotFound", "secret", name),
-        KeyError::CertificateNotFound(name) => not_found("CertificateNotFound", "certificate", name),
-        KeyError::DeletedNotFound(name) => {
-            said(StatusCode::NOT_FOUND, "KeyNotFound", None, format!("Deleted Key not found: {name}"))
+        KeyError::NotFound(kind, name) => said(
+            StatusCode::NOT_FOUND,
+            kind.missing(),
+            None,
+            format!(
+                "A {noun} with (name/id) {name} was not found in this key vault. If you recently deleted this {noun} you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
+                noun = kind.noun()
+            ),
+        ),
+        KeyError::DeletedNotFound(kind, name) => {
+            said(StatusCode::NOT_FOUND, kind.missing(), None, format!("Deleted {} not found: {name}", kind.title()))
         }
-        KeyError::DeletedSecretNotFound(name) => {
-            said(StatusCode::NOT_FOUND, "SecretNotFound", None, format!("Deleted Secret not found: {name}"))
-        }
-        KeyError::DeletedButRecoverable(name) => recoverable("Key", "key", name),
-        KeyError::SecretDeletedButRecoverable(name) => recoverable("Secret", "secret", name),
-        KeyError::Disabled(operation) => {
-            forbidden("KeyDisabled", format!("Operation {operation} is not allowed on a disabled key."))
-        }
-        KeyError::SecretDisabled(operation) => {
-            forbidden("SecretDisabled", format!("Operation {operation} is not allowed on a disabled secret."))
+        KeyError::DeletedButRecoverable(kind, name) => said(
+            StatusCode::CONFLICT,
+            "Conflict",
+            Some("ObjectIsDeletedButRecoverable"),
+            format!(
+                "{} {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the {} can only be recovered or purged.",
+                kind.title(),
+                kind.noun()
+            ),
+        ),
+        KeyError::Disabled(kind, operation) => {
+            let code = match kind {
+                ObjectKind::Key => "KeyDisabled",
+                ObjectKind::Secret => "SecretDisabled",
+                ObjectKind::Certificate => "CertificateDisabled",
+            };
+            forbidden(code, format!("Operation {operation} is not allowed on a disabled {}.", kind.noun()))
         }
         // The texts of these two are not known (keyvault.md H.1).
         KeyError::Expired(operation) => {

@@ -7,13 +7,12 @@ use super::heard::About;
 use super::route::KeyRoute;
 use super::{Asked, Reply, paging, wire};
 use crate::app::Cx;
-use crate::app::vault::{keys, rotation};
+use crate::app::vault::{keys, object, rotation};
 use crate::domain::Result;
 use crate::domain::access::Permission;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
-use crate::domain::vault::key::{Key, Version};
-use crate::domain::vault::key::{Operation, Wanted};
+use crate::domain::vault::key::{Key, Keys, Operation, Version, Wanted};
 use crate::domain::world::crypto::base64url;
 
 type Found = (Vault, Key, Version);
@@ -44,39 +43,39 @@ pub async fn answer(asked: Asked<'_>, route: KeyRoute) -> Result<Reply> {
             let change = asked.read(wire::update);
             let change = after_gate(&asked, change, Permission::KEY_UPDATE, Some(&name)).await?;
             let mut cx = asked.write().await?;
-            let found = keys::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
+            let found = object::update::<Keys>(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
             asked.commit(cx, written(&asked, found)?).await
         }
         KeyRoute::Delete(name) => {
             let mut cx = asked.write().await?;
-            let found = keys::delete(&mut cx, &asked.vault, &name).await?;
+            let found = object::delete::<Keys>(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, Reply::new(&found.0, wire::deleted_bundle(&asked.api, &asked.base(), &found))).await
         }
         KeyRoute::GetDeleted(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
-            let found = keys::get_deleted(&mut cx, &asked.vault, &name).await?;
+            let found = object::get_deleted(&mut cx, &asked.vault, &name).await?;
             Ok(Reply::new(&found.0, wire::deleted_bundle(&asked.api, &asked.base(), &found)))
         }
         KeyRoute::Recover(name) => {
             let mut cx = asked.write().await?;
-            let found = keys::recover(&mut cx, &asked.vault, &name).await?;
+            let found = object::recover(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, bundle(&asked, found)?).await
         }
         KeyRoute::Purge(name) => {
             let mut cx = asked.write().await?;
-            let vault = keys::purge(&mut cx, &asked.vault, &name).await?;
+            let vault = object::purge::<Keys>(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, Reply::empty(&vault)).await
         }
         KeyRoute::Backup(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
-            let (vault, value) = keys::backup(&mut cx, &asked.vault, &name).await?;
+            let (vault, value) = object::backup::<Keys>(&mut cx, &asked.vault, &name).await?;
             Ok(Reply::new(&vault, json!({"value": value})))
         }
         KeyRoute::Restore => {
             let value = asked.read(|b| wire::required(b, "value"));
             let value = after_gate(&asked, value, Permission::KEY_RESTORE, None).await?;
             let mut cx = asked.write().await?;
-            let found = keys::restore(&mut cx, &asked.vault, &value).await?;
+            let found = object::restore(&mut cx, &asked.vault, &value).await?;
             asked.commit(cx, bundle(&asked, found)?).await
         }
         KeyRoute::Rotate(name) => {
@@ -126,7 +125,7 @@ pub(super) async fn after_gate<T>(
 ) -> Result<T> {
     if read.is_err() {
         let mut cx = asked.app.read(asked.caller.clone()).await?;
-        keys::admit(&mut cx, &asked.vault, permission, object).await?;
+        object::admit(&mut cx, &asked.vault, permission, object).await?;
     }
     read
 }
@@ -146,7 +145,8 @@ async fn list(asked: &Asked<'_>, deleted: bool) -> Result<Reply> {
     let wanted = paging::wanted(asked);
     let wanted = after_gate(asked, wanted, Permission::KEY_LIST, None).await?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
-    let (vault, (page, next)) = keys::list(&mut cx, &asked.vault, deleted, &wanted.from, wanted.limit).await?;
+    let (vault, (page, next)) =
+        object::list::<Keys>(&mut cx, &asked.vault, deleted, &wanted.from, wanted.limit).await?;
     let show = if deleted { wire::deleted_item } else { wire::item };
     let base = asked.base();
     let items: Vec<Value> = page.iter().map(|(key, version)| show(&asked.api, &base, &vault, key, version)).collect();
@@ -158,7 +158,7 @@ async fn versions(asked: &Asked<'_>, name: &str) -> Result<Reply> {
     let wanted = after_gate(asked, wanted, Permission::KEY_LIST, Some(name)).await?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
     let (vault, key, (page, next)) =
-        keys::list_versions(&mut cx, &asked.vault, name, &wanted.from, wanted.limit).await?;
+        object::list_versions::<Keys>(&mut cx, &asked.vault, name, &wanted.from, wanted.limit).await?;
     let base = asked.base();
     let items = page.iter().map(|version| wire::version_item(&asked.api, &base, &vault, &key, version)).collect();
     let collection = format!("key/{}", key.name.to_ascii_uppercase());

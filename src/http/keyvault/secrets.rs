@@ -8,10 +8,13 @@ use super::keys::after_gate;
 use super::route::SecretRoute;
 use super::wire::SecretId;
 use super::{Asked, Reply, paging, wire};
+use crate::app::vault::object;
 use crate::app::vault::secrets::{self, Found};
 use crate::domain::Result;
 use crate::domain::access::Permission;
 use crate::domain::error::{KeyError, RequestError};
+use crate::domain::vault::kind::ObjectKind;
+use crate::domain::vault::secret::Secrets;
 
 /// Answers what is asked of secrets.
 pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
@@ -35,39 +38,39 @@ pub async fn answer(asked: Asked<'_>, route: SecretRoute) -> Result<Reply> {
             let change = asked.read(wire::secret_change);
             let change = after_gate(&asked, change, Permission::SECRET_UPDATE, Some(&name)).await?;
             let mut cx = asked.write().await?;
-            let found = secrets::update(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
+            let found = object::update::<Secrets>(&mut cx, &asked.vault, &name, version.as_deref(), change).await?;
             asked.commit(cx, bundle(&asked, &found, None)).await
         }
         SecretRoute::Delete(name) => {
             let mut cx = asked.write().await?;
-            let found = secrets::delete(&mut cx, &asked.vault, &name).await?;
+            let found = object::delete::<Secrets>(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, deleted(&asked, &found)).await
         }
         SecretRoute::GetDeleted(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
-            let found = secrets::get_deleted(&mut cx, &asked.vault, &name).await?;
+            let found = object::get_deleted::<Secrets>(&mut cx, &asked.vault, &name).await?;
             Ok(deleted(&asked, &found))
         }
         SecretRoute::Recover(name) => {
             let mut cx = asked.write().await?;
-            let found = secrets::recover(&mut cx, &asked.vault, &name).await?;
+            let found = object::recover::<Secrets>(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, bundle(&asked, &found, None)).await
         }
         SecretRoute::Purge(name) => {
             let mut cx = asked.write().await?;
-            let vault = secrets::purge(&mut cx, &asked.vault, &name).await?;
+            let vault = object::purge::<Secrets>(&mut cx, &asked.vault, &name).await?;
             asked.commit(cx, Reply::empty(&vault)).await
         }
         SecretRoute::Backup(name) => {
             let mut cx = asked.app.read(asked.caller.clone()).await?;
-            let (vault, value) = secrets::backup(&mut cx, &asked.vault, &name).await?;
+            let (vault, value) = object::backup::<Secrets>(&mut cx, &asked.vault, &name).await?;
             Ok(Reply::new(&vault, json!({"value": value})))
         }
         SecretRoute::Restore => {
             let value = asked.read(|b| wire::required(b, "value"));
             let value = after_gate(&asked, value, Permission::SECRET_RESTORE, None).await?;
             let mut cx = asked.write().await?;
-            let found = secrets::restore(&mut cx, &asked.vault, &value).await?;
+            let found = object::restore::<Secrets>(&mut cx, &asked.vault, &value).await?;
             asked.commit(cx, bundle(&asked, &found, None)).await
         }
     }
@@ -90,7 +93,8 @@ fn deleted(asked: &Asked<'_>, found: &Found) -> Reply {
 async fn list(asked: &Asked<'_>, deleted: bool) -> Result<Reply> {
     let wanted = after_gate(asked, paging::wanted(asked), Permission::SECRET_LIST, None).await?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
-    let (vault, (page, next)) = secrets::list(&mut cx, &asked.vault, deleted, &wanted.from, wanted.limit).await?;
+    let (vault, (page, next)) =
+        object::list::<Secrets>(&mut cx, &asked.vault, deleted, &wanted.from, wanted.limit).await?;
     let base = asked.base();
     let show = |(secret, version): &_| {
         let item = wire::secret(&asked.api, &base, &vault, (secret, version), None, SecretId::Secret);
@@ -104,7 +108,7 @@ async fn versions(asked: &Asked<'_>, name: &str) -> Result<Reply> {
     let wanted = after_gate(asked, paging::wanted(asked), Permission::SECRET_LIST, Some(name)).await?;
     let mut cx = asked.app.read(asked.caller.clone()).await?;
     let (vault, secret, (page, next)) =
-        secrets::list_versions(&mut cx, &asked.vault, name, &wanted.from, wanted.limit).await?;
+        object::list_versions::<Secrets>(&mut cx, &asked.vault, name, &wanted.from, wanted.limit).await?;
     let base = asked.base();
     let show = |v| wire::secret(&asked.api, &base, &vault, (&secret, v), None, SecretId::Version);
     let items = page.iter().map(show).collect();
@@ -115,7 +119,7 @@ async fn versions(asked: &Asked<'_>, name: &str) -> Result<Reply> {
 /// Certificates are not emulated (table of limits): there are none, and none can be made.
 pub async fn certificates(asked: Asked<'_>, name: Option<String>) -> Result<Reply> {
     match name {
-        Some(name) if asked.method == Method::GET => Err(KeyError::CertificateNotFound(name).into()),
+        Some(name) if asked.method == Method::GET => Err(KeyError::NotFound(ObjectKind::Certificate, name).into()),
         _ => Err(RequestError::NotEmulated("Certificates".to_owned()).into()),
     }
 }

@@ -218,7 +218,6 @@ async fn keys_have_azures_shape_in_each_api_version() {
     let mid = at.ask_with("7.3", Method::GET, "/keys/Kay", Value::Null).await;
     assert_eq!(mid.body["attributes"]["recoverableDays"], 7);
     assert!(mid.body["attributes"].get("exportable").is_none());
-
     let missing = send(&bed, "v-one.vault.azure.net", Some(&person.token), "GET", "/keys/Kay", "").await;
     assert_eq!(missing.status, 400, "api-version has no default");
     let answer = at.get("/keys/none").await;
@@ -648,6 +647,7 @@ async fn secrets_live_as_keys_do() {
 fn every_known_refusal_has_azures_words() {
     use crate::domain::access::Caller;
     use crate::domain::error::{AccessError, Error, KeyError, RequestError, TokenError, VaultPlace};
+    use crate::domain::vault::kind::ObjectKind as Kind;
     let caller = Caller {
         app_id: "{appid}".into(),
         object_id: "{oid}".into(),
@@ -669,9 +669,9 @@ fn every_known_refusal_has_azures_words() {
         }
         .into(),
         TokenError::Expired.into(),
-        KeyError::NotFound(name()).into(),
-        KeyError::DeletedNotFound(name()).into(),
-        KeyError::DeletedButRecoverable(name()).into(),
+        KeyError::NotFound(Kind::Key, name()).into(),
+        KeyError::DeletedNotFound(Kind::Key, name()).into(),
+        KeyError::DeletedButRecoverable(Kind::Key, name()).into(),
         AccessError::Policy { caller: caller.clone(), kind: "keys", permission: "{perm}", vault: vault.clone() }.into(),
         AccessError::Role {
             caller: caller.clone(),
@@ -686,9 +686,9 @@ fn every_known_refusal_has_azures_words() {
         firewall(true).into(),
         public(false).into(),
         public(true).into(),
-        KeyError::Disabled("{op}").into(),
+        KeyError::Disabled(Kind::Key, "{op}").into(),
         KeyError::OperationForbidden("{op}").into(),
-        KeyError::SecretDisabled("get").into(),
+        KeyError::Disabled(Kind::Secret, "get").into(),
         KeyError::PurgeProtected(vault.clone()).into(),
         RequestError::Malformed(String::new()).into(),
         skr("AKV.SKR.1004: Exportable keys must have release policy."),

@@ -166,14 +166,7 @@ pub fn update(body: &Value) -> Result<Change> {
 
 /// What a secret's write says beside its value.
 pub fn secret_change(body: &Value) -> Result<secret::Change> {
-    let attributes = attributes(body)?;
-    Ok(secret::Change {
-        content_type: text(body, "contentType")?,
-        enabled: attributes.enabled,
-        not_before: attributes.not_before,
-        expires: attributes.expires,
-        tags: tags(body)?,
-    })
+    Ok(secret::Change { content_type: text(body, "contentType")?, attributes: attributes(body)?, tags: tags(body)? })
 }
 
 // ---------------------------------------------------------------- out
@@ -220,7 +213,7 @@ fn key_attributes(api: &Api, vault: &Vault, v: &Version) -> Value {
     };
     let mut shown = dates.shown(api, vault);
     if api.level >= 5 {
-        shown.insert("exportable".into(), json!(v.doc["exportable"].as_bool().unwrap_or(false)));
+        shown.insert("exportable".into(), json!(v.own.doc["exportable"].as_bool().unwrap_or(false)));
         // A text: "0" software, "2" the HSMs of today [docs].
         shown.insert("hsmPlatform".into(), json!(if v.is_hsm() { "2" } else { "0" }));
     }
@@ -240,8 +233,8 @@ pub fn kid(base: &str, key: &Key, version: &Version) -> String {
 
 /// A KeyBundle.
 pub fn bundle(api: &Api, base: &str, (vault, key, version): &(Vault, Key, Version)) -> Value {
-    let mut jwk = json!({"kid": kid(base, key, version), "kty": version.kty, "key_ops": version.key_ops});
-    for (name, value) in version.public_jwk.as_object().into_iter().flatten() {
+    let mut jwk = json!({"kid": kid(base, key, version), "kty": version.own.kty, "key_ops": version.own.key_ops});
+    for (name, value) in version.own.public_jwk.as_object().into_iter().flatten() {
         jwk[name] = value.clone();
     }
     if version.is_rsa() && version.is_hsm() && jwk["e"] == "AQAB" {
@@ -250,7 +243,7 @@ pub fn bundle(api: &Api, base: &str, (vault, key, version): &(Vault, Key, Versio
     }
     let mut bundle = json!({"key": jwk, "attributes": key_attributes(api, vault, version)});
     put_tags(&mut bundle, version.tags.as_ref());
-    if let Some(policy) = version.doc.get("release_policy") {
+    if let Some(policy) = version.own.doc.get("release_policy") {
         bundle["release_policy"] = policy.clone();
     }
     bundle
@@ -326,7 +319,7 @@ pub fn secret(
     if let Some(value) = value {
         shown.insert("value".into(), json!(value));
     }
-    if let Some(kind) = &version.content_type {
+    if let Some(kind) = &version.own.content_type {
         shown.insert("contentType".into(), json!(kind));
     }
     let id = match id {

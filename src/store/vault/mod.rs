@@ -2,5 +2,6 @@
 //! Must not know: registries.
 
 pub mod keys;
+pub mod object;
 pub mod secrets;
 pub mod vaults;

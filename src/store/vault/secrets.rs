@@ -1,165 +1,37 @@
-//! Secrets and their versions, with values sealed.
+//! What the tables of secrets have of their own. Values are sealed.
 //! Must not know: what a sealed value holds.
 
-use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 
-use crate::domain::vault::Deletion;
-use crate::domain::vault::secret::{Secret, SecretVersion};
-use crate::domain::{Result, Timestamp};
-use crate::store::Tx;
+use super::object::{Bound, Stored};
+use crate::domain::Result;
+use crate::domain::vault::secret::{Content, Secrets};
 use crate::store::world::row::Cells as _;
 
-fn secret(tx: &mut Tx, row: &SqliteRow) -> Result<Secret> {
-    tx.saw("secrets", row.cell::<i64>("id")?);
-    let deleted_at: Option<i64> = row.cell("deleted_at")?;
-    let purge_at: Option<i64> = row.cell("purge_at")?;
-    Ok(Secret {
-        id: row.cell("id")?,
-        vault: row.cell("vault")?,
-        name: row.cell("name")?,
-        deleted: deleted_at.zip(purge_at).map(|(at, purge)| Deletion { at: Timestamp(at), purge_at: Timestamp(purge) }),
-    })
-}
+impl Stored for Secrets {
+    const OBJECTS: &'static str = "secrets";
+    const PARENT: &'static str = "secret";
+    const VERSIONS_OF: &'static str = "secret_versions WHERE secret";
+    const UPDATE: &'static str = "UPDATE secrets SET deleted_at = ?2, purge_at = ?3 WHERE id = ?1";
+    const INSERT_VERSION: &'static str =
+        "INSERT INTO secret_versions (secret, version, created_at, enabled, not_before,
+        expires, tags, updated_at, content_type, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    const UPDATE_VERSION: &'static str = "UPDATE secret_versions SET enabled = ?2, not_before = ?3, expires = ?4,
+        tags = ?5, updated_at = ?6, content_type = ?7 WHERE id = ?1";
 
-fn version(tx: &mut Tx, row: &SqliteRow) -> Result<SecretVersion> {
-    tx.saw("secret_versions", row.cell::<i64>("id")?);
-    Ok(SecretVersion {
-        id: row.cell("id")?,
-        secret: row.cell("secret")?,
-        version: row.cell("version")?,
-        sealed: row.cell("sealed")?,
-        content_type: row.cell("content_type")?,
-        enabled: row.cell("enabled")?,
-        not_before: row.cell("not_before")?,
-        expires: row.cell("expires")?,
-        tags: row.optional_json("tags")?,
-        created_at: row.time("created_at")?,
-        updated_at: row.time("updated_at")?,
-    })
-}
+    fn whole(_row: &SqliteRow) -> Result<()> {
+        Ok(())
+    }
 
-/// A secret by name, living or deleted.
-pub async fn find(tx: &mut Tx, vault: i64, name: &str) -> Result<Option<Secret>> {
-    let row = sqlx::query("SELECT * FROM secrets WHERE vault = ? AND name = ?")
-        .bind(vault)
-        .bind(name)
-        .fetch_optional(tx.conn())
-        .await?;
-    row.as_ref().map(|row| secret(tx, row)).transpose()
-}
+    fn content(row: &SqliteRow) -> Result<Content> {
+        Ok(Content { sealed: row.cell("sealed")?, content_type: row.cell("content_type")? })
+    }
 
-/// Adds a secret; gives its row id.
-pub async fn insert(tx: &mut Tx, vault: i64, name: &str) -> Result<i64> {
-    let done = sqlx::query("INSERT INTO secrets (vault, name) VALUES (?, ?)").bind(vault).bind(name);
-    Ok(done.execute(tx.conn()).await?.last_insert_rowid())
-}
+    fn bind_changing<'q>(query: Bound<'q>, content: &'q Content) -> Bound<'q> {
+        query.bind(&content.content_type)
+    }
 
-/// Changes a secret's deletion.
-pub async fn update(tx: &mut Tx, s: &Secret) -> Result<()> {
-    tx.require_seen("secrets", s.id)?;
-    sqlx::query("UPDATE secrets SET deleted_at = ?, purge_at = ? WHERE id = ?")
-        .bind(s.deleted.map(|d| d.at.0))
-        .bind(s.deleted.map(|d| d.purge_at.0))
-        .bind(s.id)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
-}
-
-/// Removes a secret and its versions for good.
-pub async fn purge(tx: &mut Tx, id: i64) -> Result<()> {
-    sqlx::query("DELETE FROM secrets WHERE id = ?").bind(id).execute(tx.conn()).await?;
-    Ok(())
-}
-
-/// Adds a version. Its row id is ignored.
-pub async fn insert_version(tx: &mut Tx, v: &SecretVersion) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO secret_versions (secret, version, sealed, content_type, enabled, not_before, expires, tags,
-           created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(v.secret)
-    .bind(&v.version)
-    .bind(&v.sealed)
-    .bind(&v.content_type)
-    .bind(v.enabled)
-    .bind(v.not_before)
-    .bind(v.expires)
-    .bind(v.tags.as_ref().map(Value::to_string))
-    .bind(v.created_at.0)
-    .bind(v.updated_at.0)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Changes a version's attributes. Its value never changes.
-pub async fn update_version(tx: &mut Tx, v: &SecretVersion) -> Result<()> {
-    tx.require_seen("secret_versions", v.id)?;
-    sqlx::query(
-        "UPDATE secret_versions SET content_type = ?, enabled = ?, not_before = ?, expires = ?, tags = ?, updated_at = ?
-         WHERE id = ?",
-    )
-    .bind(&v.content_type)
-    .bind(v.enabled)
-    .bind(v.not_before)
-    .bind(v.expires)
-    .bind(v.tags.as_ref().map(Value::to_string))
-    .bind(v.updated_at.0)
-    .bind(v.id)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// A version of a secret; `None`: the newest.
-pub async fn find_version(tx: &mut Tx, secret: i64, wanted: Option<&str>) -> Result<Option<SecretVersion>> {
-    let query = match wanted {
-        Some(wanted) => sqlx::query("SELECT * FROM secret_versions WHERE secret = ? AND version = ?")
-            .bind(secret)
-            .bind(wanted.to_ascii_lowercase()),
-        None => sqlx::query("SELECT * FROM secret_versions WHERE secret = ? ORDER BY created_at DESC, id DESC LIMIT 1")
-            .bind(secret),
-    };
-    query.fetch_optional(tx.conn()).await?.as_ref().map(|row| version(tx, row)).transpose()
-}
-
-/// A vault's secrets by name, the living or the deleted ones, from the name `from` on.
-pub async fn list(tx: &mut Tx, vault: i64, deleted: bool, from: &str, limit: i64) -> Result<Vec<Secret>> {
-    let rows = sqlx::query(
-        "SELECT * FROM secrets WHERE vault = ? AND (deleted_at IS NOT NULL) = ? AND name >= ? ORDER BY name LIMIT ?",
-    )
-    .bind(vault)
-    .bind(deleted)
-    .bind(from)
-    .bind(limit)
-    .fetch_all(tx.conn())
-    .await?;
-    rows.iter().map(|row| secret(tx, row)).collect()
-}
-
-/// A secret's versions by version id, from `from` on.
-pub async fn versions(tx: &mut Tx, secret: i64, from: &str, limit: i64) -> Result<Vec<SecretVersion>> {
-    let rows = sqlx::query("SELECT * FROM secret_versions WHERE secret = ? AND version >= ? ORDER BY version LIMIT ?")
-        .bind(secret)
-        .bind(from)
-        .bind(limit)
-        .fetch_all(tx.conn())
-        .await?;
-    rows.iter().map(|row| version(tx, row)).collect()
-}
-
-/// Removes deleted secrets whose time has come.
-pub async fn purge_due(tx: &mut Tx, now: Timestamp) -> Result<()> {
-    sqlx::query("DELETE FROM secrets WHERE purge_at <= ?").bind(now.0).execute(tx.conn()).await?;
-    Ok(())
-}
-
-/// When the next deleted secret is due to go.
-pub async fn next_purge(tx: &mut Tx) -> Result<Option<Timestamp>> {
-    let at: Option<i64> =
-        sqlx::query_scalar("SELECT min(purge_at) FROM secrets WHERE purge_at IS NOT NULL").fetch_one(tx.conn()).await?;
-    Ok(at.map(Timestamp))
+    fn bind_fixed<'q>(query: Bound<'q>, content: &'q Content) -> Bound<'q> {
+        query.bind(&content.sealed)
+    }
 }

@@ -13,6 +13,7 @@ use crate::domain::access::Caller;
 use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError, SignInError, VaultError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name, login_server};
+use crate::domain::vault::kind::ObjectKind;
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Error, Result};
 use crate::store;
@@ -199,12 +200,16 @@ pub async fn secrets_of(
     Ok((user, password))
 }
 
+fn no_secret(id: &str) -> Error {
+    KeyError::NotFound(ObjectKind::Secret, id.to_owned()).into()
+}
+
 /// Reads a secret as the set's identity, through the vault's own gate. `heard`: it leaves an audit record.
 async fn read(cx: &mut Cx, set: &Child, id: &str, heard: bool) -> Result<Zeroizing<String>> {
-    let (vault, name, version) = secret_of(id).ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
+    let (vault, name, version) = secret_of(id).ok_or_else(|| no_secret(id))?;
     let object_id = set.principal.as_deref().unwrap_or_default();
     let found = store::directory::standing(&mut cx.tx, Who::Object(object_id)).await?;
-    let found = found.ok_or_else(|| KeyError::SecretNotFound(id.to_owned()))?;
+    let found = found.ok_or_else(|| no_secret(id))?;
     let mut caller = Caller::of(found, cmk::REGISTRY_ADDRESS)?;
     caller.trusted_service = true;
     caller.service = cmk::SERVICE;
@@ -244,10 +249,10 @@ pub(in crate::app) fn said(refusal: &Error) -> (&'static str, String) {
             ),
             AccessError::Action { .. } => ("Forbidden", refusal.to_string()),
         },
-        Error::Key(KeyError::SecretDisabled(_)) => {
+        Error::Key(KeyError::Disabled(..)) => {
             ("Forbidden", "Operation get is not allowed on a disabled secret.".to_owned())
         }
-        Error::Key(KeyError::SecretNotFound(name)) => (
+        Error::Key(KeyError::NotFound(_, name)) => (
             "SecretNotFound",
             format!(
                 "A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you may be able to recover it using the correct recovery command. {HELP}"

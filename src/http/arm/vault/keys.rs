@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::found;
 use crate::app::Cx;
-use crate::app::vault::keys;
+use crate::app::vault::{keys, object};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
-use crate::domain::vault::key::{Attributes, Key, Material, Version, Wanted, operations};
+use crate::domain::vault::key::{Attributes, Key, Keys, Material, Version, Wanted, operations};
 use crate::domain::world::crypto::Curve;
 use crate::domain::world::name;
 use crate::http::arm::table::Request;
@@ -20,17 +20,17 @@ fn shown(vault: &Vault, key: &Key, version: &Version, versioned: bool) -> Value 
     let uri = format!("{}:443/keys/{}", vault.uri(), key.name);
     let mut attributes = json!({
         "enabled": version.enabled, "created": version.created_at.seconds(), "updated": version.updated_at.seconds(),
-        "recoveryLevel": vault.recovery_level(), "exportable": version.doc["exportable"].as_bool().unwrap_or(false),
+        "recoveryLevel": vault.recovery_level(), "exportable": version.own.doc["exportable"].as_bool().unwrap_or(false),
     });
     for (name, at) in [("nbf", version.not_before), ("exp", version.expires)] {
         if let Some(at) = at {
             attributes[name] = json!(at);
         }
     }
-    let mut properties = json!({"attributes": attributes, "kty": version.kty, "keyOps": version.key_ops});
-    if let Some(curve) = version.public_jwk["crv"].as_str() {
+    let mut properties = json!({"attributes": attributes, "kty": version.own.kty, "keyOps": version.own.key_ops});
+    if let Some(curve) = version.own.public_jwk["crv"].as_str() {
         properties["curveName"] = json!(curve);
-    } else if let Some(modulus) = version.public_jwk["n"].as_str() {
+    } else if let Some(modulus) = version.own.public_jwk["n"].as_str() {
         // Base64 has six bits to a character; sizes are whole kilobits and halves.
         properties["keySize"] = json!(modulus.len() * 6 / 512 * 512);
     }
@@ -95,23 +95,19 @@ pub(super) async fn create(cx: &mut Cx, request: &Request) -> Result<Answer> {
 
 pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let vault = found(cx, request).await?;
-    let mut items = Vec::new();
-    for (key, _) in keys::of_vault(cx, &vault, false).await? {
-        let (key, newest) = keys::lookup(cx, &vault, &key.name, None).await?;
-        items.push(shown(&vault, &key, &newest, false));
-    }
-    Ok(Answer::list(items))
+    let all = object::all(cx, &vault).await?;
+    Ok(Answer::list(all.iter().map(|(key, newest)| shown(&vault, key, newest, false)).collect()))
 }
 
 pub(super) async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let vault = found(cx, request).await?;
-    let (key, version) = keys::lookup(cx, &vault, request.name(), None).await?;
+    let (key, version) = object::lookup(cx, &vault, request.name(), None).await?;
     Ok(Answer::ok(shown(&vault, &key, &version, false)))
 }
 
 pub(super) async fn list_versions(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let vault = found(cx, request).await?;
-    let all = keys::of_vault(cx, &vault, false).await?;
+    let all = object::of_vault::<Keys>(cx, &vault, false).await?;
     let versions = all.iter().filter(|(k, _)| k.name.eq_ignore_ascii_case(request.name()));
     let items = versions.flat_map(|(k, all)| all.iter().map(|v| shown(&vault, k, v, true)));
     Ok(Answer::list(items.collect()))
@@ -120,6 +116,6 @@ pub(super) async fn list_versions(cx: &mut Cx, request: &Request) -> Result<Answ
 pub(super) async fn get_version(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let vault = found(cx, request).await?;
     let version = request.name().to_ascii_lowercase();
-    let (key, version) = keys::lookup(cx, &vault, request.parent(), Some(&version)).await?;
+    let (key, version) = object::lookup(cx, &vault, request.parent(), Some(&version)).await?;
     Ok(Answer::ok(shown(&vault, &key, &version, true)))
 }

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use super::found;
 use crate::app::Cx;
-use crate::app::vault::secrets;
+use crate::app::vault::{object, secrets};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
+use crate::domain::vault::object::Attributes;
 use crate::domain::vault::secret::{Change, Secret, SecretVersion};
 use crate::domain::world::name::VAULTS;
 use crate::http::arm::table::Request;
@@ -25,7 +26,7 @@ fn shown(vault: &Vault, secret: &Secret, version: &SecretVersion) -> Value {
     }
     let uri = format!("{}/secrets/{}", vault.uri(), secret.name);
     let mut properties = json!({"attributes": attributes});
-    if let Some(kind) = &version.content_type {
+    if let Some(kind) = &version.own.content_type {
         properties["contentType"] = json!(kind);
     }
     properties["secretUri"] = json!(uri);
@@ -46,9 +47,12 @@ pub(super) async fn put(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let attributes = &properties["attributes"];
     let change = Change {
         content_type: properties["contentType"].as_str().map(str::to_owned),
-        enabled: attributes["enabled"].as_bool(),
-        not_before: attributes["nbf"].as_i64(),
-        expires: attributes["exp"].as_i64(),
+        attributes: Attributes {
+            enabled: attributes["enabled"].as_bool(),
+            not_before: attributes["nbf"].as_i64(),
+            expires: attributes["exp"].as_i64(),
+            exportable: None,
+        },
         tags: request.body.get("tags").filter(|t| t.is_object()).cloned(),
     };
     let vault = found(cx, request).await?;
@@ -58,12 +62,12 @@ pub(super) async fn put(cx: &mut Cx, request: &Request) -> Result<Answer> {
 
 pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let vault = found(cx, request).await?;
-    let all = secrets::of_vault(cx, &vault).await?;
+    let all = object::all(cx, &vault).await?;
     Ok(Answer::list(all.iter().map(|(s, v)| shown(&vault, s, v)).collect()))
 }
 
 pub(super) async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let vault = found(cx, request).await?;
-    let (secret, version) = secrets::lookup(cx, &vault, request.name(), None).await?;
+    let (secret, version) = object::lookup(cx, &vault, request.name(), None).await?;
     Ok(Answer::ok(shown(&vault, &secret, &version)))
 }
