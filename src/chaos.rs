@@ -387,12 +387,12 @@ async fn who_waits_to_write_may_hang_up_and_it_is_written() {
     for write in writes(&base.principal) {
         let (dir, app) = base.copy().await;
         let other = app.write(Caller::system()).await.unwrap();
-        let before = app.faults().writes();
+        let before = app.store_faults().writes();
         let mut request = base.begin(&app, &write);
         std::future::poll_fn(|cx| {
             assert!(request.as_mut().poll(cx).is_pending(), "{}: nobody else can write", write.name);
             cx.waker().wake_by_ref();
-            if app.faults().writes() > before { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            if app.store_faults().writes() > before { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
         })
         .await;
         drop(request);
@@ -415,17 +415,17 @@ async fn fail_everywhere(faults: fn((i64, i64)) -> Vec<Fault>) {
     let base = Base::new().await;
     for write in writes(&base.principal) {
         let (dir, app) = base.copy().await;
-        app.faults().arm(None);
+        app.store_faults().arm(None);
         let status = base.write(&app, &write).await;
-        let faults = faults(app.faults().counted());
+        let faults = faults(app.store_faults().counted());
         assert!(!faults.is_empty(), "{}", write.name);
         assert!(base.hold(dir.path(), app, &write, Some(status), write.name).await, "{}", write.name);
         for fault in faults {
             let (dir, app) = base.copy().await;
-            app.faults().arm(Some(fault));
+            app.store_faults().arm(Some(fault));
             let status = base.write(&app, &write).await;
             rest().await;
-            app.faults().arm(None);
+            app.store_faults().arm(None);
             base.hold(dir.path(), app, &write, Some(status), &format!("{}, {fault:?}", write.name)).await;
         }
     }

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cascade;
 pub mod change;
 pub mod directory;
+pub mod faults;
 pub mod poller;
 pub mod registry;
 pub mod resources;
@@ -25,6 +26,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::access::Caller;
 use crate::domain::directory::token::Signer;
+use crate::domain::fault::{Faults, Service, Touch};
 use crate::domain::registry::Registry;
 use crate::domain::world::crypto;
 use crate::domain::{Error, Result, Timestamp};
@@ -71,6 +73,7 @@ pub struct App {
     /// Not there in unit tests.
     way_out: OnceLock<Arc<dyn world::outgoing::Outgoing>>,
     turns: world::turns::Turns,
+    faults: Arc<Faults>,
     running: resources::operations::Running,
     deployments: resources::deployments::Active,
 }
@@ -79,7 +82,8 @@ impl App {
     /// Opens the state in the data folder, or makes a new world there.
     pub async fn open(options: Options) -> Result<Arc<Self>> {
         let store = Store::open(&options.data_dir, !options.ephemeral).await?;
-        let blobs = store::registry::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?;
+        let faults = Arc::<Faults>::default();
+        let blobs = store::registry::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?.failing(faults.clone());
         let sealed = store::world::values::get(&mut store.read().await?, "seal").await?.is_some();
         let master = folder::master_key(&options.data_dir, sealed)?;
         let clock = world::clock::Clock::load(&store, options.clock).await?;
@@ -103,6 +107,7 @@ impl App {
             entrances: registry::content::Entrances::default(),
             way_out: OnceLock::new(),
             turns: world::turns::Turns::default(),
+            faults,
             running: resources::operations::Running::default(),
             deployments: resources::deployments::Active::default(),
         });
@@ -117,6 +122,7 @@ impl App {
 
     /// Gives the emulator its way out, and begins to send what webhooks are told.
     pub fn lead_out(self: &Arc<Self>, way: Arc<dyn world::outgoing::Outgoing>) {
+        let way: Arc<dyn world::outgoing::Outgoing> = Arc::new(faults::Faulty { way, faults: self.faults.clone() });
         registry::webhooks::start(self, way.clone());
         let _ = self.way_out.set(way);
     }
@@ -149,6 +155,7 @@ impl App {
     /// A transaction that may write. Whoever asks for one is carried to its end.
     async fn begin(&self) -> Result<Tx> {
         world::carry::begun_to_write();
+        faults::meet(self, &faults::Fate::default(), &Touch::of(Service::Disk, &["Write"])).await?;
         self.store.write().await
     }
 
@@ -175,9 +182,15 @@ impl App {
         self.store.dir()
     }
 
+    /// What a test asked to fail.
+    #[must_use]
+    pub fn faults(&self) -> &Arc<Faults> {
+        &self.faults
+    }
+
     /// What is to fail in the store.
     #[cfg(test)]
-    pub fn faults(&self) -> &store::world::faults::Faults {
+    pub fn store_faults(&self) -> &store::world::faults::Faults {
         self.store.faults()
     }
 

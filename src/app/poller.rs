@@ -197,10 +197,14 @@ async fn do_slow_work<'a>(
 ) -> Result<MutexGuard<'a, Ready>> {
     let held = waits.then_some(ready);
     let mut moves = Vec::new();
+    let (mut moved, mut prepared) = (Vec::new(), Vec::new());
     let mut keys = JoinSet::new();
     for slow in slow {
         match slow {
-            Slow::Move(to) => moves.push(*to),
+            Slow::Move(to) => match to.fault(app) {
+                Some(failed) => moved.push((to.registry(), failed)),
+                None => moves.push(*to),
+            },
             Slow::Key(preparation) => drop(keys.spawn(work::run(move || preparation.work()))),
         }
     }
@@ -209,7 +213,6 @@ async fn do_slow_work<'a>(
         let share = share.to_vec();
         shares.spawn(work::run(move || share.iter().map(|to| (to.registry(), to.work())).collect::<Vec<_>>()));
     }
-    let (mut moved, mut prepared) = (Vec::new(), Vec::new());
     while let Some(done) = shares.join_next().await {
         moved.extend(done.map_err(Error::internal)??);
     }

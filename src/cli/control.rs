@@ -104,6 +104,11 @@ impl Control {
         self.call(Method::POST, path, Some(body)).await
     }
 
+    /// Takes away.
+    pub async fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.call(Method::DELETE, path, None).await
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let (status, answer) = call(&self.at, method, path, body).await.map_err(|error| {
             let what = format!("the acrite at {} did not answer: {error}", self.at.url);

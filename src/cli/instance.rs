@@ -274,6 +274,9 @@ impl Instance {
         self.app.audit().let_go();
         let _ = self.stop.send(());
         let ended = self.running.await;
+        for fault in self.app.faults().list().iter().filter(|fault| fault.matched == 0) {
+            tracing::warn!("a fault that was asked for never matched a call: {}", fault.rule);
+        }
         // A request that was cut off may still hold the database, or the disk the audit log.
         let app = self.app;
         let closed = tokio::spawn(async move { app.close().await });

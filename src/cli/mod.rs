@@ -9,6 +9,7 @@ mod control;
 mod env;
 mod exec;
 mod failure;
+mod fault;
 mod files;
 mod image;
 mod instance;
@@ -97,6 +98,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make calls fail on purpose: counted, and in each service's own words
+    Fault {
+        #[command(subcommand)]
+        action: fault::Action,
+        #[command(flatten)]
+        at: At,
+        /// Print the JSON that the instance answered
+        #[arg(long, global = true)]
+        json: bool,
+    },
     /// Show or move the emulator's time
     Clock {
         #[command(subcommand)]
@@ -173,6 +184,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Env { at, shell, identity_endpoint } => env::run(at, shell, identity_endpoint).await,
         Command::Status { at, json } => status::run(at, json).await,
         Command::Audit { at, follow, events, json } => audit::run(at, follow, events, json).await,
+        Command::Fault { action, at, json } => fault::run(action, at, json).await,
         Command::Clock { change, at, json } => clock::run(change.unwrap_or(clock::Change::Show), at, json).await,
     }
 }

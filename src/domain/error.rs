@@ -6,6 +6,8 @@ use crate::domain::directory::identity::Disabled;
 use crate::domain::vault::kind::ObjectKind;
 use crate::domain::world::time::Timestamp;
 
+pub use crate::domain::unavailable::Unavailable;
+
 /// The result of a rule or a verb.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -48,26 +50,6 @@ pub enum Error {
     /// The emulator failed. The text is for the log alone: it may name files of this machine.
     #[error("internal: {0}")]
     Internal(String),
-}
-
-/// Why nothing can be kept or read at the moment. The texts are for answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    /// No room.
-    #[error("The disk of the emulator's data folder is full.")]
-    Full,
-    /// Made read-only, or its owner changed.
-    #[error("The emulator's data folder cannot be written.")]
-    ReadOnly,
-    /// Deleted, moved or replaced while the emulator runs.
-    #[error("The emulator's data folder is no longer where it was.")]
-    Gone,
-    /// Somebody else holds the database, or too many requests wait for it.
-    #[error("The emulator's database is busy.")]
-    Busy,
-    /// The disk fails in another way; the log says how.
-    #[error("The emulator's data folder cannot be used at the moment.")]
-    Failed,
 }
 
 /// What an answer says of an [`Error::Internal`], in whatever protocol.
@@ -736,5 +718,11 @@ impl Error {
     #[must_use]
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Internal(_) | Self::Unavailable(_))
+    }
+
+    /// Whether it is one that nobody asked for: the log is to say it.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        self.is_failure() && !matches!(self, Self::Unavailable(Unavailable::Vault | Unavailable::Fault(_)))
     }
 }

@@ -5,8 +5,10 @@ pub mod access;
 pub mod audit;
 pub mod directory;
 pub mod error;
+pub mod fault;
 pub mod registry;
 pub mod resources;
+pub mod unavailable;
 pub mod vault;
 pub mod world;
 

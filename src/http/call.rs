@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::app::faults::Fate;
 use crate::domain::error::RequestError;
 use crate::domain::world::json::{self, Unread};
 use crate::domain::{Error, Result};
@@ -34,6 +35,8 @@ pub struct Call {
     pub authority: String,
     /// Where it comes from.
     pub address: IpAddr,
+    /// How it is to end, if a fault was asked for.
+    pub fate: Fate,
     /// The body, not read yet.
     pub body: Body,
 }
@@ -62,6 +65,7 @@ impl Call {
             host,
             authority,
             address,
+            fate: Fate::default(),
             body,
         }
     }

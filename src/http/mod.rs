@@ -5,6 +5,7 @@ pub mod arm;
 pub mod call;
 pub mod control;
 pub mod entra;
+mod faults;
 pub mod graph;
 pub mod inside;
 pub mod keyvault;
@@ -23,6 +24,7 @@ use axum::response::Response;
 use tower::service_fn;
 
 use crate::app::App;
+use crate::app::faults::Fate;
 use crate::app::world::carry;
 use call::{Call, Code};
 use leftover::{Leftover, Patience};
@@ -86,12 +88,14 @@ where
         async move {
             let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
             let (request, leftover) = Leftover::of(request);
-            let call = Call::new(request, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+            let fate = if app.faults().any_at_all() { Fate::open() } else { Fate::default() };
+            let mut call = Call::new(request, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+            call.fate = fate.clone();
             // Neither query nor headers: those hold tokens and signatures.
             let asked = tracing::enabled!(tracing::Level::DEBUG)
                 .then(|| (call.method.clone(), call.host.clone(), call.path.clone()));
             // A client that hangs up does not undo half of a write.
-            let answer = carry::carried(answer(app, call)).await;
+            let answer = faults::ended(&fate, carry::carried(answer(app, call)).await);
             if let Some((method, host, path)) = asked.filter(|_| answer.status().as_u16() >= 400) {
                 let code = answer.extensions().get::<Code>().map_or("-", |code| &code.0);
                 tracing::debug!(status = answer.status().as_u16(), code, %method, host, path, "refused");

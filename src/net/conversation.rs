@@ -2,7 +2,6 @@
 //! and finds for every request the router that answers it.
 //! Must not know what routers do, nor how certificates are made.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -130,7 +129,11 @@ impl Conversation {
             async move {
                 let method = request.method().clone();
                 let answer = this.answer(request.map(Body::new)).await;
-                Ok::<_, Infallible>(without_forbidden_body(&method, answer))
+                // Whoever answers has decided that the client gets none: the connection or stream ends.
+                if let Some(kind) = answer.extensions().get::<io::ErrorKind>() {
+                    return Err(io::Error::from(*kind));
+                }
+                Ok(without_forbidden_body(&method, answer))
             }
         });
         let connection = server.http.serve_connection_with_upgrades(TokioIo::new(stream), service);

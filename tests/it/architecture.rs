@@ -427,7 +427,7 @@ const FUNCTION_LIMIT: usize = 80;
 /// Files and functions over the limit, with their lines. A list that may only shrink.
 const LONG: &[(&str, usize)] = &[
     ("domain/access/condition.rs", 761),
-    ("domain/error.rs", 740),
+    ("domain/error.rs", 728),
     ("domain/vault/mod.rs: settle", 90),
     ("domain/world/crypto.rs", 705),
     ("http/arm/dialect.rs", 585),
@@ -435,7 +435,7 @@ const LONG: &[(&str, usize)] = &[
     ("http/arm/dialect.rs: resource", 138),
     ("http/arm/resources/deployments.rs: answer", 100),
     ("http/entra/dialect.rs: say_sign_in", 167),
-    ("http/graph/dialect.rs: say", 117),
+    ("http/graph/dialect.rs: say", 115),
     ("http/keyvault/keys.rs: answer", 82),
     ("http/keyvault/route.rs: parse", 84),
     ("http/keyvault/tests.rs", 722),

@@ -23,6 +23,7 @@ mod data_folder;
 mod deployments;
 mod disabled;
 mod entra;
+mod faults;
 mod framing;
 mod graph;
 mod hangups;

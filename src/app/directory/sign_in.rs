@@ -217,6 +217,17 @@ pub enum Select {
     Resource(String),
 }
 
+impl Select {
+    /// What the identity was named by; empty where it was not.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Only => "",
+            Self::Client(name) | Self::Object(name) | Self::Resource(name) => name,
+        }
+    }
+}
+
 /// A token for a managed identity, as Azure's own endpoints give it to whoever runs on the resource that
 /// holds the identity. Every process that reaches the emulator runs, in that sense, on a resource that holds
 /// every user-assigned identity. Without a choice there must be exactly one.

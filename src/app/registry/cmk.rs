@@ -2,6 +2,7 @@
 //! goes as the registry's own identity through the gate that everybody passes.
 //! **Where a registry blocks when its key is revoked:** [`open`].
 
+pub mod faults;
 pub mod looks;
 
 use std::collections::HashMap;
@@ -187,8 +188,11 @@ pub async fn protect(cx: &mut Cx, registry: &Registry, key: &KeyId, identity: &K
     let target = target(cx, registry, key, identity).await?;
     let cmk = target.cmk.clone();
     let question = format!("a data key wrapped by {}", cmk.versioned());
-    let wrapped =
-        cx.aside(&registry.arm_id(), &question, move || target.protect(&Dek::generate(&mut crate::app::rng())))?;
+    let meets = faults::at_wrapping(cx, registry, &cmk);
+    let wrapped = cx.aside(&registry.arm_id(), &question, move || {
+        meets()?;
+        target.protect(&Dek::generate(&mut crate::app::rng()))
+    })?;
     Ok((cmk, wrapped))
 }
 
@@ -207,10 +211,14 @@ pub async fn rewrap(
     }
     let before = registry.wrapped_dek.clone();
     let question = format!("{} wrapped by {}", crypto::hex(&crypto::sha256(&before)), cmk.versioned());
-    let wrapped = cx.aside(&registry.arm_id(), &question, move || match leave {
-        Leave::Kept(dek) | Leave::Memo(dek) => target.protect(&dek),
-        Leave::Key(handle) => target.protect(&opened(&handle, &before)?),
-        Leave::Platform => Err(Error::Internal("the platform key protects no registry that can rotate".to_owned())),
+    let meets = faults::at_wrapping(cx, registry, &cmk);
+    let wrapped = cx.aside(&registry.arm_id(), &question, move || {
+        meets()?;
+        match leave {
+            Leave::Kept(dek) | Leave::Memo(dek) => target.protect(&dek),
+            Leave::Key(handle) => target.protect(&opened(&handle, &before)?),
+            Leave::Platform => Err(Error::Internal("the platform key protects no registry that can rotate".to_owned())),
+        }
     })?;
     Ok(Some((cmk, wrapped)))
 }

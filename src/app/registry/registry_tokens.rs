@@ -44,7 +44,7 @@ const REGISTRY_CLAIM: &str = "acrite_registry";
 pub struct Claims {
     /// The row id of the registry that gave it.
     registry: i64,
-    subject: String,
+    pub subject: String,
     refresh: bool,
     access: Vec<Scope>,
     /// Seconds of machine time at which it is no longer good.

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
 use super::children::{begin, missing, save, status_word};
-use crate::app::world::outgoing::{Message, Outgoing};
+use crate::app::world::outgoing::{Errand, Message, Outgoing};
 use crate::app::{App, Cx};
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
@@ -220,7 +220,8 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::world::
     headers.push(("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned()));
     headers.push(("Content-Length".to_owned(), body.len().to_string()));
     let asker = asker_of(&config);
-    let message = Message { method: "POST", uri: uri.clone(), headers: headers.clone(), body, asker };
+    let message =
+        Message { errand: Errand::Webhook, method: "POST", uri: uri.clone(), headers: headers.clone(), body, asker };
     let mut pause = PAUSE;
     let mut attempt = 1;
     let reply = loop {

@@ -12,9 +12,19 @@ use futures_util::stream::BoxStream;
 /// How long an answer that is read at once may take to come, however steadily it drips.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What a request is sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errand {
+    /// To tell a webhook's target.
+    Webhook,
+    /// To copy from a registry elsewhere.
+    Source,
+}
+
 /// What is sent.
 #[derive(Debug, Clone)]
 pub struct Message {
+    pub errand: Errand,
     pub method: &'static str,
     pub uri: String,
     pub headers: Vec<(String, String)>,

@@ -15,8 +15,8 @@ use crate::domain::resources::template::DEPLOYMENTS;
 use crate::domain::resources::template::clipped;
 use crate::domain::world::time::DAY;
 use crate::domain::world::well_known::TENANT_ID;
+use crate::http::faults::words;
 
-/// Whose errors they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
     /// The container registry provider adds a top-level `"status":"Failed"` [recorded].
@@ -44,10 +44,9 @@ fn gateway(status: StatusCode, code: &'static str, message: impl Into<String>) -
 /// The versions of resource management itself, which its refusals name whatever the call was about.
 const API_VERSIONS: &str = "2025-04-01,2025-03-01,2024-11-01,2024-07-01,2024-03-01,2023-07-01,2022-12-01,2022-09-01,2022-06-01,2022-05-01,2022-01-01,2021-04-01,2021-01-01,2020-10-01,2020-06-01,2020-01-01,2019-11-01,2019-08-01,2019-05-01,2018-05-01,2018-02-01,2017-05-10,2016-09-01,2016-06-01,2015-11-01,2015-01-01,2014-04-01,2014-01-01";
 
-/// Renders a refusal.
 pub fn refusal(error: &Error, provider: Provider) -> Answer {
     let said = say(error);
-    if error.is_failure() {
+    if error.is_trouble() {
         tracing::error!(%error, "resource management failed");
     }
     let mut body = json!({"error": {"code": said.code, "message": clipped(said.message)}});
@@ -62,7 +61,6 @@ pub fn refusal(error: &Error, provider: Provider) -> Answer {
     }
 }
 
-/// The status an error is said with, for operations that fail later.
 #[must_use]
 pub fn status(error: &Error) -> StatusCode {
     say(error).status
@@ -128,7 +126,10 @@ fn say(error: &Error) -> Said {
         Error::Key(e) => key(e),
         Error::Registry(e) => registry(e),
         Error::Content(e) => content(e),
-        Error::Unavailable(why) => said(S::SERVICE_UNAVAILABLE, "ServiceUnavailable", why.to_string()),
+        Error::Unavailable(why) => {
+            let (status, code, message) = words(*why);
+            said(status, code, message)
+        }
         Error::Internal(_) => said(S::INTERNAL_SERVER_ERROR, "InternalServerError", INTERNAL),
     }
 }
@@ -414,7 +415,6 @@ fn vault(error: &VaultError) -> Said {
     }
 }
 
-/// The text about a vault name out of grammar.
 #[must_use]
 pub fn name_invalid() -> &'static str {
     "The vault name should be string of 3 to 24 characters and can contain only numbers (0-9), letters (a-z, A-Z), and hyphens (-)"

@@ -4,6 +4,7 @@
 mod access;
 mod dialect;
 mod directory;
+mod faults;
 mod filter;
 mod registry;
 mod resources;
@@ -204,6 +205,7 @@ fn within(
 }
 
 async fn route(arm: &mut Arm) -> Result<Answer> {
+    faults::meet(arm).await?;
     // Role assignments and definitions hang below any scope.
     if let Some(at) = arm.lower.windows(2).rposition(|w| w[0] == "providers" && w[1] == "microsoft.authorization") {
         return table::answer(TYPES, arm, "microsoft.authorization", None, at + 2).await;

@@ -1,6 +1,7 @@
 //! The emulator's own API on localhost: health, clock, status, audit log.
 //! Must not know: Azure's protocols.
 
+mod faults;
 #[cfg(test)]
 mod jumps;
 
@@ -94,6 +95,7 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
                 "clock": shown_clock(&clock),
             }))
         }
+        (["acrite", "v1", "faults", rest @ ..], _) if rest.len() <= 1 => faults::answer(app, call, rest).await,
         ([] | ["acrite", "v1", "health" | "clock" | "status" | "audit"], _) => {
             Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
         }

@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use crate::app::world::clock;
 use crate::domain::Result;
-use crate::domain::error::{Error, INTERNAL, RequestError, SignInError};
+use crate::domain::error::{Error, INTERNAL, RequestError, SignInError, Unavailable};
 use crate::domain::world::well_known::TENANT_ID;
 use crate::http::call::Call;
+use crate::http::faults;
 
 /// What ties an answer to its request.
 pub(super) struct Trace {
@@ -40,6 +41,24 @@ struct Refusal {
 
 fn refusal(status: StatusCode, error: &'static str, code: u32, text: impl Into<String>) -> Refusal {
     Refusal { status, error, code, text: text.into() }
+}
+
+/// The numbers are documented, their statuses inferred [docs: error codes].
+fn unavailable(why: Unavailable) -> Refusal {
+    let status = faults::status_of(why);
+    let transient = "A transient error has occurred. Please try again.";
+    match why {
+        Unavailable::Fault(429) => {
+            let text = "TenantThrottlingError - There are too many incoming requests. Please retry later.";
+            refusal(status, "temporarily_unavailable", 90_055, text)
+        }
+        Unavailable::Fault(401) => refusal(status, "invalid_client", 0, faults::text(401)),
+        Unavailable::Fault(403) => refusal(status, "access_denied", 0, faults::text(403)),
+        Unavailable::Fault(other @ ..500) => refusal(status, "invalid_request", 0, faults::text(other)),
+        Unavailable::Fault(503) => refusal(status, "temporarily_unavailable", 90_033, transient),
+        Unavailable::Fault(_) => refusal(status, "server_error", 90_033, transient),
+        other => refusal(status, "temporarily_unavailable", 90_033, other.to_string()),
+    }
 }
 
 /// The table. Without wildcards over what this front end can meet; groups it never meets are named whole.
@@ -106,9 +125,7 @@ fn say(error: &Error) -> Refusal {
         },
         Error::SignIn(sign_in) => say_sign_in(sign_in),
         Error::Internal(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "server_error", 0, INTERNAL),
-        Error::Unavailable(why) => {
-            refusal(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90_033, why.to_string())
-        }
+        Error::Unavailable(why) => unavailable(*why),
         // Nothing here takes a token, asks for rights or touches resources.
         Error::Token(_)
         | Error::Access(_)
@@ -292,7 +309,7 @@ fn say_sign_in(error: &SignInError) -> Refusal {
 /// Notes in the log what a client cannot see the reason of.
 fn log(error: &Error) {
     match error {
-        failure if failure.is_failure() => tracing::error!("{failure}"),
+        failure if failure.is_trouble() => tracing::error!("{failure}"),
         Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: sign-in by {what}"),
         Error::SignIn(SignInError::IssuerUnreachable(issuer)) => {
             tracing::warn!("not emulated: tokens of {issuer}; only this tenant's own tokens are taken as assertions");

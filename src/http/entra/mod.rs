@@ -11,10 +11,11 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::response::Response;
 
-use crate::app::App;
 use crate::app::directory::sign_in::{self, Granted};
+use crate::app::{App, faults};
 use crate::domain::Result;
 use crate::domain::error::{RequestError, SignInError};
+use crate::domain::fault::{Service, Touch};
 use crate::http::call::Call;
 use managed_identity::Asked;
 
@@ -26,28 +27,39 @@ pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
 }
 
 /// Answers the managed identity endpoint of virtual machines (IMDS).
-pub async fn managed_identity(app: Arc<App>, call: Call) -> Response {
+pub async fn managed_identity(app: Arc<App>, mut call: Call) -> Response {
     let trace = dialect::Trace::of(&call);
-    let granted = grant(&app, managed_identity::imds(&call)).await;
+    let asked = managed_identity::imds(&call);
+    let granted = grant(&app, &mut call, asked).await;
     dialect::imds(granted.map(|g| managed_identity::imds_answer(&g)), &trace)
 }
 
 /// Answers `IDENTITY_ENDPOINT`, the managed identity endpoint of App Service. It lies on the control host,
 /// whose front end sends the call here.
-pub async fn app_service_token(app: Arc<App>, call: Call) -> Response {
+pub async fn app_service_token(app: Arc<App>, mut call: Call) -> Response {
     let trace = dialect::Trace::of(&call);
-    let granted = grant(&app, managed_identity::app_service(&app, &call)).await;
+    let asked = managed_identity::app_service(&app, &call);
+    let granted = grant(&app, &mut call, asked).await;
     dialect::app_service(granted.map(|g| managed_identity::app_service_answer(&g)), &trace)
 }
 
-async fn grant(app: &Arc<App>, asked: Result<Asked>) -> Result<Granted> {
+async fn grant(app: &Arc<App>, call: &mut Call, asked: Result<Asked>) -> Result<Granted> {
     let asked = asked?;
+    meet_fault(app, call, Service::Imds, "Token", asked.select.name()).await?;
     sign_in::managed_identity(app, &asked.select, &asked.resource).await
 }
 
 async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     let segments = call.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let operation = match path.as_slice() {
+        [_, "discovery", "instance"] => "InstanceDiscovery",
+        [_, .., "openid-configuration"] => "OpenIdConfiguration",
+        [_, "discovery", .., "keys"] => "Keys",
+        // That of a token is asked when its client is known.
+        _ => "",
+    };
+    meet_fault(app, call, Service::Entra, operation, "").await?;
     match path.as_slice() {
         [_, "discovery", "instance"] => {
             only(call, &Method::GET)?;
@@ -82,6 +94,15 @@ async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
         }
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
     }
+}
+
+/// Meets the fault that a test asked for this operation, if it did.
+async fn meet_fault(app: &App, call: &mut Call, service: Service, operation: &str, client: &str) -> Result<()> {
+    if operation.is_empty() || !app.faults().any(service) {
+        return Ok(());
+    }
+    let (operations, callers) = ([operation], [client]);
+    faults::meet(app, &call.fate, &Touch { callers: &callers, ..Touch::of(service, &operations) }).await
 }
 
 fn only(call: &Call, method: &Method) -> Result<()> {

@@ -9,15 +9,18 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use serde_json::json;
 
+use super::meet_fault;
 use crate::app::App;
 use crate::app::directory::sign_in::{self, Credential, Granted};
 use crate::domain::Result;
 use crate::domain::error::SignInError;
+use crate::domain::fault::Service;
 use crate::http::call::Call;
 
 /// `POST /{tenant}/oauth2/token`: numbers are texts there [recorded].
 pub(super) async fn v1(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<Response> {
     let form = Form::read(call).await?;
+    meet_fault(app, call, Service::Entra, "Token", form.get("client_id").unwrap_or_default()).await?;
     let granted = grant(app, tenant, &form, |form| form.need("resource").map(str::to_owned)).await?;
     let body = json!({
         "token_type": "Bearer",
@@ -34,6 +37,7 @@ pub(super) async fn v1(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<
 /// `POST /{tenant}/oauth2/v2.0/token`.
 pub(super) async fn v2(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<Response> {
     let form = Form::read(call).await?;
+    meet_fault(app, call, Service::Entra, "Token", form.get("client_id").unwrap_or_default()).await?;
     let granted = grant(app, tenant, &form, |form| sign_in::resource_of_scope(form.need("scope")?)).await?;
     let body = json!({
         "token_type": "Bearer",

@@ -10,8 +10,11 @@ use uuid::Uuid;
 
 use crate::app::world::clock;
 use crate::domain::Result;
-use crate::domain::error::{AccessError, DirectoryError, Error, INTERNAL, RequestError, ResourceError, TokenError};
+use crate::domain::error::{
+    AccessError, DirectoryError, Error, INTERNAL, RequestError, ResourceError, TokenError, Unavailable,
+};
 use crate::http::call::Call;
+use crate::http::faults::words;
 
 /// The content type of every body [recorded].
 const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
@@ -39,6 +42,13 @@ struct Refusal {
 
 fn refusal(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
     Refusal { status, code, message: message.into() }
+}
+
+/// [docs] for throttling; the other codes are those of Azure's services [inferred].
+fn unavailable(why: Unavailable) -> Refusal {
+    let (status, code, message) = words(why);
+    let code = if status == StatusCode::SERVICE_UNAVAILABLE { "Service_ServiceUnavailable" } else { code };
+    refusal(status, code, message)
 }
 
 /// The table. Without wildcards over what this front end can meet; groups it never meets are named whole.
@@ -145,9 +155,7 @@ fn say(error: &Error) -> Refusal {
         },
         Error::Resource(ResourceError::DirectoryObjectNotFound(id)) => missing(id),
         Error::Internal(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Service_InternalServerError", INTERNAL),
-        Error::Unavailable(why) => {
-            refusal(StatusCode::SERVICE_UNAVAILABLE, "Service_ServiceUnavailable", why.to_string())
-        }
+        Error::Unavailable(why) => unavailable(*why),
         // Nothing here gives tokens or touches resources.
         Error::Resource(_)
         | Error::SignIn(_)
@@ -172,7 +180,7 @@ fn missing(id: &str) -> Refusal {
 pub(super) fn render(answer: Result<Response>, trace: &Trace) -> Response {
     let mut response = answer.unwrap_or_else(|error| {
         match &error {
-            failure if failure.is_failure() => tracing::error!("{failure}"),
+            failure if failure.is_trouble() => tracing::error!("{failure}"),
             Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: Microsoft Graph, {what}"),
             _ => {}
         }

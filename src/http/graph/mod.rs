@@ -18,11 +18,12 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::app::App;
 use crate::app::change::Admission;
 use crate::app::directory::tokens;
+use crate::app::{App, faults};
 use crate::domain::access::Caller;
 use crate::domain::error::{DirectoryError, RequestError};
+use crate::domain::fault::{Service, Touch};
 use crate::domain::world::well_known::{TENANT_DOMAIN, TENANT_ID};
 use crate::domain::{Result, Timestamp};
 use crate::http::call::Call;
@@ -50,6 +51,7 @@ async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
         return Err(RequestError::RouteUnknown(call.path.clone()).into());
     };
     let (noun, key) = keyed(noun);
+    meet_fault(app, call, noun, &caller).await?;
     let mut request = Request { app, caller, call };
     // `users('x')` is `users/x`; `applications(appId='x')` is another key.
     let own: Vec<&str> = match key {
@@ -81,6 +83,21 @@ async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
         }
         _ => Err(RequestError::RouteUnknown(request.call.path.clone()).into()),
     }
+}
+
+/// Meets the fault that a test asked for this operation, if it did.
+async fn meet_fault(app: &App, call: &mut Call, noun: &str, caller: &Caller) -> Result<()> {
+    if !app.faults().any(Service::Graph) {
+        return Ok(());
+    }
+    let verb = match call.method {
+        Method::GET => "read",
+        Method::DELETE => "delete",
+        _ => "write",
+    };
+    let (operation, callers) = (format!("{noun}/{verb}"), faults::names(caller));
+    let operations = [operation.as_str()];
+    faults::meet(app, &call.fate, &Touch { callers: &callers, ..Touch::of(Service::Graph, &operations) }).await
 }
 
 /// A path segment with a key in brackets.

@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 use crate::domain::Error;
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::PrincipalKind;
-use crate::domain::error::{AccessError, INTERNAL, KeyError, RequestError, TokenError, VaultError, VaultPlace};
+use crate::domain::error::{
+    AccessError, INTERNAL, KeyError, RequestError, TokenError, Unavailable, VaultError, VaultPlace,
+};
 use crate::domain::vault::kind::ObjectKind;
 use crate::domain::world::well_known::TENANT_ID;
+use crate::http::faults::words;
 
 /// A refusal, said.
 pub struct Said {
@@ -63,8 +66,7 @@ pub fn say(error: &Error) -> Said {
         Error::Access(e) => access(e),
         Error::Vault(e) => vault(e),
         Error::Key(e) => key(e),
-        // The code is inferred: Key Vault's reference names only the status.
-        Error::Unavailable(why) => said(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", None, why.to_string()),
+        Error::Unavailable(why) => unavailable(*why),
         // No verb of this front end gives the others.
         Error::SignIn(_)
         | Error::Directory(_)
@@ -77,6 +79,17 @@ pub fn say(error: &Error) -> Said {
 
 fn said(status: StatusCode, code: &'static str, inner: Option<&'static str>, message: impl Into<String>) -> Said {
     Said { status, code, inner, message: message.into() }
+}
+
+/// [issue] for throttling; the other codes are inferred: Key Vault's reference names only the status.
+fn unavailable(why: Unavailable) -> Said {
+    if why == Unavailable::Fault(429) {
+        let message =
+            "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached";
+        return said(StatusCode::TOO_MANY_REQUESTS, "Throttled", None, message);
+    }
+    let (status, code, message) = words(why);
+    said(status, code, None, message)
 }
 
 fn bad(message: impl Into<String>) -> Said {

@@ -23,10 +23,11 @@ use serde_json::Value;
 use crate::app::change::{Admission, Attempt};
 use crate::app::directory::tokens;
 use crate::app::vault::vaults;
-use crate::app::{App, Cx};
+use crate::app::{App, Cx, faults};
 use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
+use crate::domain::fault::{Service, Touch};
 use crate::domain::vault::Vault;
 use crate::http::call::{Call, Code};
 use heard::{About, Heard};
@@ -106,7 +107,7 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
         Err(error) => {
             let said = dialect::say(&error);
             heard.refused(&app, &error, &said).await;
-            if error.is_failure() {
+            if error.is_trouble() {
                 tracing::error!("{error}");
             }
             let mut response = frame.response(said.status, Some(said.body().to_string()), None);
@@ -148,6 +149,7 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
     let method = route::method(&call);
     let route = route::parse(&method, &call.path)?;
     heard.operation(route.operation());
+    meet_fault(&app, &mut call, &route, &caller, &vault).await?;
     let body = call.json().await;
     let asked = Asked {
         app,
@@ -170,6 +172,17 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
         Route::Random => keys::random(asked).await,
         Route::Certificates(name) => secrets::certificates(asked, name).await,
     }
+}
+
+/// Meets the fault that a test asked for this operation, if it did.
+async fn meet_fault(app: &App, call: &mut Call, route: &Route, caller: &Caller, vault: &str) -> Result<()> {
+    if !app.faults().any(Service::KeyVault) {
+        return Ok(());
+    }
+    let object = call.segments().get(1).cloned().unwrap_or_default();
+    let (operations, callers) = ([route.operation()], faults::names(caller));
+    let touch = Touch { vault, key: &object, callers: &callers, ..Touch::of(Service::KeyVault, &operations) };
+    faults::meet(app, &call.fate, &touch).await
 }
 
 /// The port of the request's authority; 443 where it has none.

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::wire;
 use crate::domain::Error;
-use crate::domain::error::{ContentError, INTERNAL, RegistryError, RequestError, SourceError};
+use crate::domain::error::{ContentError, INTERNAL, RegistryError, RequestError, SourceError, Unavailable};
 use crate::http::call::Code;
+use crate::http::faults;
 
 /// Said when the key encryption key cannot be used (acr.md B.2) [docs]. Status and code are decided here,
 /// because Azure does not publish them.
@@ -63,9 +64,24 @@ pub fn refusal(error: &Error, correlation: &str) -> Response {
         | Error::Vault(_)
         | Error::Key(_)
         | Error::Registry(_) => said(StatusCode::FORBIDDEN, "DENIED", &error.to_string(), None),
-        Error::Unavailable(why) => said(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", &why.to_string(), None),
+        Error::Unavailable(why) => unavailable(*why),
         Error::Internal(_) => said(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", INTERNAL, None),
     }
+}
+
+/// Codes and texts of the distribution registry, on which Azure's is built.
+fn unavailable(why: Unavailable) -> Response {
+    let status = faults::status_of(why);
+    let (code, message) = match why {
+        Unavailable::Fault(401) => ("UNAUTHORIZED", UNAUTHORIZED),
+        Unavailable::Fault(403) => ("DENIED", "requested access to the resource is denied"),
+        Unavailable::Fault(404) => ("NAME_UNKNOWN", "repository name not known to registry"),
+        Unavailable::Fault(429) => ("TOOMANYREQUESTS", "too many requests"),
+        Unavailable::Fault(503) => ("UNAVAILABLE", "service unavailable"),
+        Unavailable::Fault(_) => ("UNKNOWN", "unknown error"),
+        other => return said(status, "UNAVAILABLE", &other.to_string(), None),
+    };
+    said(status, code, message, None)
 }
 
 fn request(error: &RequestError) -> Response {

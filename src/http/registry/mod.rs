@@ -6,6 +6,7 @@ mod acr;
 mod blobs;
 mod deleted;
 mod dialect;
+mod faults;
 mod lists;
 mod manifests;
 mod oauth;
@@ -36,7 +37,7 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let mut answer = match route(&app, call).await {
         Ok(answer) => answer,
         Err(error) => {
-            if error.is_failure() {
+            if error.is_trouble() {
                 tracing::error!("registry: {error}");
             }
             dialect::refusal(&error, &correlation)
@@ -62,6 +63,7 @@ fn region_of(host: &str) -> Option<&str> {
 }
 
 async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
+    faults::meet(app, &mut call).await?;
     if is_data_endpoint(&call.host) {
         return blobs::by_link(app, &mut call).await;
     }

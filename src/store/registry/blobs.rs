@@ -6,7 +6,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::domain::error::Unavailable;
+use crate::domain::fault::{End, Faults, Service, Touch};
 use crate::domain::registry::envelope::Sealed;
 use crate::domain::{Error, Result};
 use crate::store::world::trouble::file as failed;
@@ -21,6 +24,7 @@ pub const BLOBS: &str = "blobs";
 pub struct Blobs {
     dir: PathBuf,
     durable: bool,
+    faults: Arc<Faults>,
 }
 
 impl Blobs {
@@ -31,7 +35,13 @@ impl Blobs {
             let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
             made.map_err(|e| failed(&path, &e))?;
         }
-        Ok(Self { dir: dir.to_owned(), durable })
+        Ok(Self { dir: dir.to_owned(), durable, faults: Arc::default() })
+    }
+
+    /// The same on a disk that fails as a test asks for.
+    #[must_use]
+    pub fn failing(self, faults: Arc<Faults>) -> Self {
+        Self { faults, ..self }
     }
 
     fn path(&self, folder: &str, name: &str) -> PathBuf {
@@ -51,7 +61,8 @@ impl Blobs {
         let path = self.path(UPLOADS, name);
         let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
         let file = file.map_err(|e| failed(&path, &e))?;
-        let mut growing = Growing { file, path, new_in: Some(self.clone()), durable: self.durable };
+        let mut growing =
+            Growing { file, path, new_in: Some(self.clone()), durable: self.durable, faults: self.faults.clone() };
         growing.append(header)?;
         Ok(growing)
     }
@@ -69,7 +80,7 @@ impl Blobs {
             Ok(file)
         };
         let file = open().map_err(|e| failed(&path, &e))?;
-        Ok(Growing { file, path, new_in: None, durable: self.durable })
+        Ok(Growing { file, path, new_in: None, durable: self.durable, faults: self.faults.clone() })
     }
 
     /// Moves a whole, synced upload to the blobs.
@@ -108,7 +119,8 @@ impl Blobs {
 
     fn open_in(&self, folder: &str, name: &str) -> Result<Stored> {
         let path = self.path(folder, name);
-        File::open(&path).map(Stored).map_err(|e| failed(&path, &e))
+        let file = File::open(&path).map_err(|e| failed(&path, &e))?;
+        Ok(Stored { file, faults: self.faults.clone() })
     }
 
     /// Names of all files under upload.
@@ -137,11 +149,13 @@ pub struct Growing {
     path: PathBuf,
     new_in: Option<Blobs>,
     durable: bool,
+    faults: Arc<Faults>,
 }
 
 impl Growing {
     /// Appends.
     pub fn append(&mut self, sealed: &Sealed) -> Result<()> {
+        meet(&self.faults, "WriteBlob")?;
         self.file.write_all(sealed.as_bytes()).map_err(|e| failed(&self.path, &e))
     }
 
@@ -160,13 +174,24 @@ impl Growing {
 
 /// A file of sealed bytes, for reading.
 #[derive(Debug)]
-pub struct Stored(File);
+pub struct Stored {
+    file: File,
+    faults: Arc<Faults>,
+}
 
 impl Stored {
     /// `length` bytes from `offset`.
     pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        meet(&self.faults, "ReadBlob")?;
         let mut bytes = vec![0; length];
-        self.0.read_exact_at(&mut bytes, offset).map_err(|e| Error::Internal(format!("reading a blob: {e}")))?;
+        self.file.read_exact_at(&mut bytes, offset).map_err(|e| Error::Internal(format!("reading a blob: {e}")))?;
         Ok(bytes)
     }
+}
+
+/// Meets the fault that a test asked for, if it did: the disk is slow, or full.
+fn meet(faults: &Faults, operation: &str) -> Result<()> {
+    let Some(strike) = faults.strike(&Touch::of(Service::Disk, &[operation])) else { return Ok(()) };
+    std::thread::sleep(strike.latency);
+    if strike.end == Some(End::Full) { Err(Error::Unavailable(Unavailable::Full)) } else { Ok(()) }
 }

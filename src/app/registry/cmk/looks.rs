@@ -8,8 +8,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{authorize, principal};
-use crate::app::Cx;
 use crate::app::vault::keys;
+use crate::app::{App, Cx};
 use crate::domain::access::Caller;
 use crate::domain::audit::Call;
 use crate::domain::registry::Registry;
@@ -398,6 +398,14 @@ impl Move {
     #[must_use]
     pub fn is(&self, moved: &Moved) -> bool {
         moved.from == self.registry.wrapped_dek && moved.to == self.cmk
+    }
+
+    /// What becomes of it where the vault fails as a test asked for, if it did.
+    #[must_use]
+    pub fn fault(&self, app: &App) -> Option<Moved> {
+        let why = super::faults::at_rotation(app, &self.registry, &self.cmk).err()?;
+        let (from, to) = (self.registry.wrapped_dek.clone(), self.cmk.clone());
+        Some(Moved { from, to, wrapped: Err(why), records: Vec::new() })
     }
 
     /// The RSA work: not within a transaction.

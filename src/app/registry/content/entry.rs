@@ -298,6 +298,7 @@ pub async fn enter(
     authorization: Option<&str>,
     need: &Need<'_>,
 ) -> Result<(Cx, Inside)> {
+    cmk::faults::at_unwrapping(app, registry).await?;
     // The transaction sees a state at least as new as the generation read after it was asked for and before
     // it first reads.
     let mut cx = app.read(caller).await?;

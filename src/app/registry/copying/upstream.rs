@@ -14,7 +14,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::app::world::outgoing::{Message, Outgoing, Reply, is_this_machine};
+use crate::app::world::outgoing::{Errand, Message, Outgoing, Reply, is_this_machine};
 use crate::domain::error::SourceError;
 use crate::domain::registry::child::login_server;
 use crate::domain::registry::content::{
@@ -141,7 +141,8 @@ impl Upstream {
                 headers.push(("authorization".to_owned(), value.to_owned()));
             }
             let uri = url.as_str().to_owned();
-            let message = Message { method, uri, headers, body: String::new(), asker: self.asker };
+            let message =
+                Message { errand: Errand::Source, method, uri, headers, body: String::new(), asker: self.asker };
             let reply = self.way.send(message).await.map_err(SourceError::Unreachable)?;
             let location = reply.header("location").filter(|_| matches!(reply.status, 301..=303 | 307 | 308));
             let Some(location) = location else { return Ok((reply, url)) };
@@ -192,7 +193,8 @@ impl Upstream {
             uri.push_str(&format!("&service={}", encoded(challenge.get("service"))));
         }
         let headers = self.basic().map(|basic| ("authorization".to_owned(), basic)).into_iter().collect();
-        let message = Message { method: "GET", uri, headers, body: String::new(), asker: self.asker };
+        let message =
+            Message { errand: Errand::Source, method: "GET", uri, headers, body: String::new(), asker: self.asker };
         let reply = self.way.send(message).await.map_err(SourceError::Unreachable)?;
         if reply.status != 200 {
             return Err(refused(reply).await);

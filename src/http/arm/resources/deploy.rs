@@ -69,6 +69,7 @@ impl Deployer {
             host: self.authority.split(':').next().unwrap_or_default().to_owned(),
             authority: self.authority.clone(),
             address: self.address,
+            fate: crate::app::faults::Fate::default(),
             body: body.map_or_else(Body::empty, Body::from),
         };
         let answer = within(&self.app, &self.caller, self.within().templates, call).await?;
