@@ -436,7 +436,6 @@ const LONG: &[(&str, usize)] = &[
     ("http/graph/dialect.rs: say", 115),
     ("http/keyvault/keys.rs: answer", 82),
     ("http/keyvault/route.rs: parse", 84),
-    ("http/keyvault/tests.rs", 722),
     ("http/registry/dialect.rs: content", 82),
 ];
 
