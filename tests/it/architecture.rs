@@ -433,8 +433,6 @@ const LONG: &[(&str, usize)] = &[
     ("http/arm/resources/deployments.rs: answer", 100),
     ("http/entra/dialect.rs: say_sign_in", 167),
     ("http/graph/dialect.rs: say", 115),
-    ("http/keyvault/keys.rs: answer", 82),
-    ("http/keyvault/route.rs: parse", 84),
     ("http/registry/dialect.rs: content", 82),
 ];
 

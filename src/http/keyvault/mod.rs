@@ -2,9 +2,11 @@
 //! Vault's own dialect. Source of the wire facts: reference keyvault.md A.
 //! Must not know: registries exist; how a key is kept.
 
+mod certificates;
 mod dialect;
 mod heard;
 mod keys;
+mod objects;
 mod paging;
 mod route;
 mod secrets;
@@ -12,26 +14,36 @@ mod secrets;
 mod tests;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::Value;
 
 use crate::app::change::{Admission, Attempt};
 use crate::app::directory::tokens;
-use crate::app::vault::vaults;
+use crate::app::vault::{object, vaults};
 use crate::app::{App, Cx, faults};
 use crate::domain::Result;
-use crate::domain::access::Caller;
+use crate::domain::access::{Caller, Permission};
 use crate::domain::error::RequestError;
 use crate::domain::fault::{Service, Touch};
 use crate::domain::vault::Vault;
 use crate::http::call::{Call, Code};
 use heard::{About, Heard};
 use route::Route;
+
+/// All that can be asked of a vault. A row's words come before the names and versions of later rows.
+const TABLE: &[&[Route]] = &[keys::ROUTES, secrets::ROUTES, certificates::ROUTES];
+
+/// What the rows are called in the audit log.
+#[must_use]
+pub fn operations() -> BTreeSet<&'static str> {
+    TABLE.iter().flat_map(|rows| rows.iter()).map(|row| row.operation).collect()
+}
 
 /// What a handler works with: the request after its token was found good.
 struct Asked<'a> {
@@ -42,11 +54,13 @@ struct Asked<'a> {
     generation: u64,
     /// The vault's name: the host's first label.
     vault: String,
+    /// The object's name; empty where none is asked for.
+    name: String,
+    version: Option<String>,
     api: wire::Api,
     host: String,
     port: u16,
     path: String,
-    method: Method,
     most: Option<String>,
     token: Option<String>,
     /// The body as JSON. Whether it is good is told only after the gate (keyvault.md D.1), so what came of
@@ -146,10 +160,10 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
     heard.caller(&caller);
     heard.operation("InvalidRequest");
     let version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
-    let method = route::method(&call);
-    let route = route::parse(&method, &call.path)?;
-    heard.operation(route.operation());
-    meet_fault(&app, &mut call, &route, &caller, &vault).await?;
+    let segments = route::segments(&call.path);
+    let (route, place) = route::find(TABLE, &route::method(&call), &call.path, &segments)?;
+    heard.operation(route.operation);
+    meet_fault(&app, &mut call, route, place.name.unwrap_or_default(), &caller, &vault).await?;
     let body = call.json().await;
     let asked = Asked {
         app,
@@ -157,31 +171,33 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
         caller,
         generation,
         vault,
+        name: place.name.unwrap_or_default().to_owned(),
+        version: place.version.map(str::to_owned),
         api: wire::Api::new(version),
         port: port(&call),
         most: call.query("maxresults"),
         token: call.query("$skiptoken"),
         host: call.host,
         path: call.path,
-        method,
         body,
     };
-    match route {
-        Route::Keys(route) => keys::answer(asked, route).await,
-        Route::Secrets(route) => secrets::answer(asked, route).await,
-        Route::Random => keys::random(asked).await,
-        Route::Certificates(name) => secrets::certificates(asked, name).await,
-    }
+    (route.handler)(&asked).await
 }
 
 /// Meets the fault that a test asked for this operation, if it did.
-async fn meet_fault(app: &App, call: &mut Call, route: &Route, caller: &Caller, vault: &str) -> Result<()> {
+async fn meet_fault(
+    app: &App,
+    call: &mut Call,
+    route: &Route,
+    object: &str,
+    caller: &Caller,
+    vault: &str,
+) -> Result<()> {
     if !app.faults().any(Service::KeyVault) {
         return Ok(());
     }
-    let object = call.segments().get(1).cloned().unwrap_or_default();
-    let (operations, callers) = ([route.operation()], faults::names(caller));
-    let touch = Touch { vault, key: &object, callers: &callers, ..Touch::of(Service::KeyVault, &operations) };
+    let (operations, callers) = ([route.operation], faults::names(caller));
+    let touch = Touch { vault, key: object, callers: &callers, ..Touch::of(Service::KeyVault, &operations) };
     faults::meet(app, &call.fate, &touch).await
 }
 
@@ -246,6 +262,16 @@ impl Frame {
 }
 
 impl Asked<'_> {
+    /// The version asked for; `None`: the newest.
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// A context that reads.
+    async fn reading(&self) -> Result<Cx> {
+        self.app.read(self.caller.clone()).await
+    }
+
     /// A context that writes.
     async fn write(&self) -> Result<Cx> {
         self.app.write_for(&Admission::of(&self.caller)).await
@@ -276,6 +302,20 @@ impl Asked<'_> {
     /// Reads the body.
     fn read<T>(&self, read: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
         read(self.body.as_ref().map_err(Clone::clone)?)
+    }
+
+    /// Reads the body for what needs a permission.
+    async fn body<T>(&self, permission: Permission, read: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
+        self.gated(permission, self.read(read)).await
+    }
+
+    /// Lets a wrong request be told only to those who may make a good one (keyvault.md D.1 step 8).
+    async fn gated<T>(&self, permission: Permission, read: Result<T>) -> Result<T> {
+        if read.is_err() {
+            let object = Some(self.name.as_str()).filter(|name| !name.is_empty());
+            object::admit(&mut self.reading().await?, &self.vault, permission, object).await?;
+        }
+        read
     }
 
     /// `https://NAME.vault.azure.net`, with the port under which the client sees it.

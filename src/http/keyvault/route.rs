@@ -1,155 +1,74 @@
-//! Paths of the data plane, read tolerantly (keyvault.md A.1): empty segments, trailing slashes and the case
-//! of words do not matter.
+//! A row of the data plane's table, and how a request finds its row. Paths are read tolerantly (keyvault.md A.1): empty
+//! segments, trailing slashes and the case of words do not matter.
 //! Must not know: what the operations do.
+
+use std::pin::Pin;
 
 use axum::http::Method;
 
+use super::{Asked, Reply};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
-use crate::domain::vault::key::Operation;
 use crate::http::call::{Call, decode};
 
-/// What is asked for.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Route {
-    /// Keys, living or deleted.
-    Keys(KeyRoute),
-    /// Secrets, living or deleted.
-    Secrets(SecretRoute),
-    /// `POST /rng`.
-    Random,
-    /// Anything about certificates: the name, or none for lists.
-    Certificates(Option<String>),
+/// What a handler does.
+pub type Handling<'a> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'a>>;
+
+pub type Handler = for<'a> fn(&'a Asked<'a>) -> Handling<'a>;
+
+/// One thing that can be asked of a vault.
+pub struct Route {
+    /// `*`: any.
+    method: &'static str,
+    /// Words, and `{name}`, `{version}` (which may be left out), `*` (anything, or nothing, from there on).
+    path: &'static str,
+    /// What the audit log calls it [docs; for certificates and random bytes inferred].
+    pub operation: &'static str,
+    pub handler: Handler,
 }
 
-type Version = Option<String>;
-
-/// What is asked of keys.
-#[derive(Debug, PartialEq, Eq)]
-pub enum KeyRoute {
-    /// `GET /keys`.
-    List,
-    /// `POST /keys/restore`.
-    Restore,
-    /// `POST /keys/{n}/create`.
-    Create(String),
-    /// `PUT /keys/{n}`.
-    Import(String),
-    /// `GET /keys/{n}[/{v}]`.
-    Get(String, Version),
-    /// `GET /keys/{n}/versions`.
-    Versions(String),
-    /// `PATCH /keys/{n}[/{v}]`.
-    Update(String, Version),
-    /// `DELETE /keys/{n}`.
-    Delete(String),
-    /// `POST /keys/{n}/backup`.
-    Backup(String),
-    /// `POST /keys/{n}/rotate`.
-    Rotate(String),
-    /// `GET /keys/{n}/rotationpolicy`.
-    Policy(String),
-    /// `PUT /keys/{n}/rotationpolicy`.
-    SetPolicy(String),
-    /// `POST /keys/{n}[/{v}]/{operation}`.
-    Use(String, Version, Operation),
-    /// `POST /keys/{n}[/{v}]/release`.
-    Release(String, Version),
-    /// `GET /keys/{n}[/{v}]/attestation`.
-    Attestation(String, Version),
-    /// `GET /deletedkeys`.
-    ListDeleted,
-    /// `GET /deletedkeys/{n}`.
-    GetDeleted(String),
-    /// `POST /deletedkeys/{n}/recover`.
-    Recover(String),
-    /// `DELETE /deletedkeys/{n}`.
-    Purge(String),
+/// The handler of a row from an async function, with what it takes beside the request.
+macro_rules! handler {
+    ($function:expr $(, $argument:expr)*) => {
+        |asked| Box::pin($function(asked $(, $argument)*))
+    };
 }
+pub(super) use handler;
 
-/// What is asked of secrets.
-#[derive(Debug, PartialEq, Eq)]
-pub enum SecretRoute {
-    /// `GET /secrets`.
-    List,
-    /// `POST /secrets/restore`.
-    Restore,
-    /// `PUT /secrets/{n}`.
-    Set(String),
-    /// `GET /secrets/{n}[/{v}]`.
-    Get(String, Version),
-    /// `GET /secrets/{n}/versions`.
-    Versions(String),
-    /// `PATCH /secrets/{n}[/{v}]`.
-    Update(String, Version),
-    /// `DELETE /secrets/{n}`.
-    Delete(String),
-    /// `POST /secrets/{n}/backup`.
-    Backup(String),
-    /// `GET /deletedsecrets`.
-    ListDeleted,
-    /// `GET /deletedsecrets/{n}`.
-    GetDeleted(String),
-    /// `POST /deletedsecrets/{n}/recover`.
-    Recover(String),
-    /// `DELETE /deletedsecrets/{n}`.
-    Purge(String),
+/// What a path says beside its words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Place<'a> {
+    pub name: Option<&'a str>,
+    pub version: Option<&'a str>,
 }
 
 impl Route {
-    /// What the audit log calls it [docs; for certificates and random bytes inferred].
-    pub fn operation(&self) -> &'static str {
-        match self {
-            Self::Keys(route) => route.operation(),
-            Self::Secrets(route) => route.operation(),
-            Self::Random => "RandomBytesGet",
-            Self::Certificates(Some(_)) => "CertificateGet",
-            Self::Certificates(None) => "CertificateList",
-        }
+    pub const fn new(method: &'static str, path: &'static str, operation: &'static str, handler: Handler) -> Self {
+        Self { method, path, operation, handler }
     }
-}
 
-impl KeyRoute {
-    fn operation(&self) -> &'static str {
-        match self {
-            Self::List => "KeyList",
-            Self::Restore => "KeyRestore",
-            Self::Create(_) => "KeyCreate",
-            Self::Import(_) => "KeyImport",
-            Self::Get(..) | Self::Attestation(..) => "KeyGet",
-            Self::Versions(_) => "KeyListVersions",
-            Self::Update(..) => "KeyUpdate",
-            Self::Delete(_) => "KeyDelete",
-            Self::Backup(_) => "KeyBackup",
-            Self::Rotate(_) => "KeyRotate",
-            Self::Policy(_) => "KeyRotationPolicyGet",
-            Self::SetPolicy(_) => "KeyRotationPolicySet",
-            Self::Use(_, _, operation) => crate::app::vault::keys::audited(*operation),
-            Self::Release(..) => "KeyRelease",
-            Self::ListDeleted => "KeyListDeleted",
-            Self::GetDeleted(_) => "KeyGetDeleted",
-            Self::Recover(_) => "KeyRecover",
-            Self::Purge(_) => "KeyPurge",
-        }
+    fn takes(&self, method: &Method) -> bool {
+        self.method == "*" || self.method == method.as_str()
     }
-}
 
-impl SecretRoute {
-    fn operation(&self) -> &'static str {
-        match self {
-            Self::List => "SecretList",
-            Self::Restore => "SecretRestore",
-            Self::Set(_) => "SecretSet",
-            Self::Get(..) => "SecretGet",
-            Self::Versions(_) => "SecretListVersions",
-            Self::Update(..) => "SecretUpdate",
-            Self::Delete(_) => "SecretDelete",
-            Self::Backup(_) => "SecretBackup",
-            Self::ListDeleted => "SecretListDeleted",
-            Self::GetDeleted(_) => "SecretGetDeleted",
-            Self::Recover(_) => "SecretRecover",
-            Self::Purge(_) => "SecretPurge",
+    fn place<'a>(&self, segments: &'a [String]) -> Option<Place<'a>> {
+        self.place_with(segments, true).or_else(|| self.place_with(segments, false))
+    }
+
+    fn place_with<'a>(&self, segments: &'a [String], version: bool) -> Option<Place<'a>> {
+        let mut place = Place::default();
+        let mut segments = segments.iter();
+        for word in self.path.split('/') {
+            match word {
+                "*" => return Some(place),
+                "{version}" if !version => {}
+                "{version}" => place.version = Some(segments.next()?),
+                "{name}" => place.name = Some(segments.next()?),
+                word if word.eq_ignore_ascii_case(segments.next()?) => {}
+                _ => return None,
+            }
         }
+        segments.next().is_none().then_some(place)
     }
 }
 
@@ -159,151 +78,85 @@ pub fn method(call: &Call) -> Method {
     if call.method == Method::POST { meant.unwrap_or(Method::POST) } else { call.method.clone() }
 }
 
-/// Reads a path.
-pub fn parse(method: &Method, path: &str) -> Result<Route> {
-    let segments: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(decode).collect();
-    let lower: Vec<String> = segments.iter().map(|s| s.to_ascii_lowercase()).collect();
-    let words: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let get = method == Method::GET;
-    let put = method == Method::PUT;
-    let post = method == Method::POST;
-    let patch = method == Method::PATCH;
-    let delete = method == Method::DELETE;
-    // Names keep their case; words do not.
-    let named = |at: usize| segments.get(at).cloned().unwrap_or_default();
-    let version = |at: usize| segments.get(at).cloned();
-
-    let route = match words.as_slice() {
-        ["rng"] if post => Some(Route::Random),
-        ["certificates" | "deletedcertificates", rest @ ..] => {
-            return Ok(Route::Certificates(rest.first().map(|_| named(1))));
-        }
-        ["keys", rest @ ..] => match rest {
-            [] if get => Some(KeyRoute::List),
-            ["restore"] if post => Some(KeyRoute::Restore),
-            [_] if get => Some(KeyRoute::Get(named(1), None)),
-            [_] if put => Some(KeyRoute::Import(named(1))),
-            [_] if patch => Some(KeyRoute::Update(named(1), None)),
-            [_] if delete => Some(KeyRoute::Delete(named(1))),
-            [_, "create"] if post => Some(KeyRoute::Create(named(1))),
-            [_, "backup"] if post => Some(KeyRoute::Backup(named(1))),
-            [_, "rotate"] if post => Some(KeyRoute::Rotate(named(1))),
-            [_, "versions"] if get => Some(KeyRoute::Versions(named(1))),
-            [_, "rotationpolicy"] if get => Some(KeyRoute::Policy(named(1))),
-            [_, "rotationpolicy"] if put => Some(KeyRoute::SetPolicy(named(1))),
-            [_, "release"] if post => Some(KeyRoute::Release(named(1), None)),
-            [_, _, "release"] if post => Some(KeyRoute::Release(named(1), version(2))),
-            [_, "attestation"] if get => Some(KeyRoute::Attestation(named(1), None)),
-            [_, _, "attestation"] if get => Some(KeyRoute::Attestation(named(1), version(2))),
-            [_, word] if post => Operation::parse(word).map(|o| KeyRoute::Use(named(1), None, o)),
-            [_, _, word] if post => Operation::parse(word).map(|o| KeyRoute::Use(named(1), version(2), o)),
-            [_, _] if get => Some(KeyRoute::Get(named(1), version(2))),
-            [_, _] if patch => Some(KeyRoute::Update(named(1), version(2))),
-            _ => None,
-        }
-        .map(Route::Keys),
-        ["deletedkeys", rest @ ..] => match rest {
-            [] if get => Some(KeyRoute::ListDeleted),
-            [_] if get => Some(KeyRoute::GetDeleted(named(1))),
-            [_] if delete => Some(KeyRoute::Purge(named(1))),
-            [_, "recover"] if post => Some(KeyRoute::Recover(named(1))),
-            _ => None,
-        }
-        .map(Route::Keys),
-        ["secrets", rest @ ..] => match rest {
-            [] if get => Some(SecretRoute::List),
-            ["restore"] if post => Some(SecretRoute::Restore),
-            [_] if get => Some(SecretRoute::Get(named(1), None)),
-            [_] if put => Some(SecretRoute::Set(named(1))),
-            [_] if patch => Some(SecretRoute::Update(named(1), None)),
-            [_] if delete => Some(SecretRoute::Delete(named(1))),
-            [_, "backup"] if post => Some(SecretRoute::Backup(named(1))),
-            [_, "versions"] if get => Some(SecretRoute::Versions(named(1))),
-            [_, _] if get => Some(SecretRoute::Get(named(1), version(2))),
-            [_, _] if patch => Some(SecretRoute::Update(named(1), version(2))),
-            _ => None,
-        }
-        .map(Route::Secrets),
-        ["deletedsecrets", rest @ ..] => match rest {
-            [] if get => Some(SecretRoute::ListDeleted),
-            [_] if get => Some(SecretRoute::GetDeleted(named(1))),
-            [_] if delete => Some(SecretRoute::Purge(named(1))),
-            [_, "recover"] if post => Some(SecretRoute::Recover(named(1))),
-            _ => None,
-        }
-        .map(Route::Secrets),
-        _ => None,
-    };
-    route.ok_or_else(|| {
-        // A path that another method has is answered 405, any other 404.
-        let known = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-        let elsewhere = known.iter().any(|m| m != method && exists(m, &words));
-        match elsewhere {
-            true => RequestError::MethodNotAllowed { method: method.to_string(), path: path.to_owned() }.into(),
-            false => RequestError::RouteUnknown(path.to_owned()).into(),
-        }
-    })
+/// The segments of a path.
+pub fn segments(path: &str) -> Vec<String> {
+    path.split('/').filter(|s| !s.is_empty()).map(decode).collect()
 }
 
-/// Whether a method has this path. The shapes alone are asked, so this cannot recurse more than once.
-fn exists(method: &Method, words: &[&str]) -> bool {
-    let Some((collection, rest)) = words.split_first() else { return false };
-    let crypto = |word: &str| Operation::parse(word).is_some() || word == "release";
-    let by_method: &[&Method] = match (*collection, rest) {
-        ("rng", []) => &[&Method::POST],
-        ("keys" | "secrets" | "deletedkeys" | "deletedsecrets", []) => &[&Method::GET],
-        ("keys" | "secrets", [_]) => &[&Method::GET, &Method::PUT, &Method::PATCH, &Method::DELETE],
-        ("deletedkeys" | "deletedsecrets", [_]) => &[&Method::GET, &Method::DELETE],
-        ("deletedkeys" | "deletedsecrets", [_, "recover"]) => &[&Method::POST],
-        ("keys", [_, "rotationpolicy"]) => &[&Method::GET, &Method::PUT],
-        ("keys", [_, "create" | "backup" | "rotate"]) | ("secrets", [_, "backup"]) => &[&Method::POST],
-        ("keys", [_, word] | [_, _, word]) if crypto(word) => &[&Method::POST],
-        ("keys", [_, _, "attestation"]) => &[&Method::GET],
-        ("keys" | "secrets", [_, _]) => &[&Method::GET, &Method::PATCH],
-        _ => &[],
-    };
-    by_method.contains(&method)
+/// The row of a request: the first one that fits. A path that only another method has is answered 405, any other 404.
+pub fn find<'a>(
+    table: &[&'static [Route]],
+    method: &Method,
+    path: &str,
+    segments: &'a [String],
+) -> Result<(&'static Route, Place<'a>)> {
+    let rows = || table.iter().flat_map(|rows| rows.iter());
+    let found = rows().filter(|row| row.takes(method)).find_map(|row| Some((row, row.place(segments)?)));
+    found.ok_or_else(|| match rows().any(|row| row.place(segments).is_some()) {
+        true => RequestError::MethodNotAllowed { method: method.to_string(), path: path.to_owned() }.into(),
+        false => RequestError::RouteUnknown(path.to_owned()).into(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Error;
+    use crate::http::keyvault::TABLE;
 
-    fn keys(method: &Method, path: &str) -> KeyRoute {
-        match parse(method, path).unwrap() {
-            Route::Keys(route) => route,
-            other => panic!("{other:?}"),
-        }
+    /// The operation of a request, the name and the version.
+    fn found(method: &Method, path: &str) -> Result<(&'static str, Option<String>, Option<String>)> {
+        let segments = segments(path);
+        let (row, place) = find(TABLE, method, path, &segments)?;
+        Ok((row.operation, place.name.map(str::to_owned), place.version.map(str::to_owned)))
     }
 
     #[test]
     fn slashes_and_case_do_not_matter() {
-        let n = || "My-Key".to_owned();
+        let name = || Some("My-Key".to_owned());
         for path in ["/keys/My-Key", "/keys/My-Key/", "//keys/My-Key//", "/KEYS/My-Key"] {
-            assert_eq!(keys(&Method::GET, path), KeyRoute::Get(n(), None), "{path}");
+            assert_eq!(found(&Method::GET, path).unwrap(), ("KeyGet", name(), None), "{path}");
         }
-        assert_eq!(keys(&Method::PATCH, "/keys/My-Key/"), KeyRoute::Update(n(), None));
+        assert_eq!(found(&Method::PATCH, "/keys/My-Key/").unwrap(), ("KeyUpdate", name(), None));
         for path in ["/keys/My-Key/wrapkey", "/keys/My-Key/wrapKey", "/keys/My-Key//wrapKey", "/keys/My-Key/WRAPKEY/"] {
-            assert_eq!(keys(&Method::POST, path), KeyRoute::Use(n(), None, Operation::WrapKey), "{path}");
+            assert_eq!(found(&Method::POST, path).unwrap(), ("KeyWrap", name(), None), "{path}");
         }
-        let versioned = keys(&Method::POST, "/keys/My-Key/abc/unwrapkey");
-        assert_eq!(versioned, KeyRoute::Use(n(), Some("abc".into()), Operation::UnwrapKey));
+        let versioned = found(&Method::POST, "/keys/My-Key/abc/unwrapkey").unwrap();
+        assert_eq!(versioned, ("KeyUnwrap", name(), Some("abc".to_owned())));
+    }
+
+    #[test]
+    fn words_of_a_path_are_no_versions_and_no_names() {
+        for (path, operation) in [
+            ("/keys/k/versions", "KeyListVersions"),
+            ("/keys/k/rotationpolicy", "KeyRotationPolicyGet"),
+            ("/keys/k/v/attestation", "KeyGet"),
+            ("/keys/k/v", "KeyGet"),
+            ("/secrets/s/versions", "SecretListVersions"),
+            ("/deletedsecrets", "SecretListDeleted"),
+            ("/certificates/c/versions", "CertificateGet"),
+        ] {
+            assert_eq!(found(&Method::GET, path).unwrap().0, operation, "{path}");
+        }
+        assert_eq!(found(&Method::POST, "/keys/restore").unwrap(), ("KeyRestore", None, None));
     }
 
     #[test]
     fn what_is_not_there_and_what_has_another_method() {
-        let refusal = |method: &Method, path: &str| parse(method, path).unwrap_err();
-        assert!(matches!(
-            refusal(&Method::PUT, "/keys/k/create"),
-            crate::domain::Error::Request(RequestError::MethodNotAllowed { .. })
-        ));
-        assert!(matches!(
-            refusal(&Method::GET, "/nothing/here"),
-            crate::domain::Error::Request(RequestError::RouteUnknown(_))
-        ));
-        assert!(matches!(
-            refusal(&Method::POST, "/keys/k/explode"),
-            crate::domain::Error::Request(RequestError::MethodNotAllowed { .. } | RequestError::RouteUnknown(_))
-        ));
+        let refusal = |method: &Method, path: &str| found(method, path).unwrap_err();
+        for (method, path) in [
+            (Method::PUT, "/keys/k/create"),
+            (Method::DELETE, "/keys"),
+            (Method::POST, "/keys/k/explode"),
+            (Method::PUT, "/deletedkeys/k"),
+            (Method::GET, "/rng"),
+        ] {
+            let refused = refusal(&method, path);
+            assert!(matches!(refused, Error::Request(RequestError::MethodNotAllowed { .. })), "{method} {path}");
+        }
+        for path in ["/nothing/here", "/", "/keys/k/v/sign/more", "/storage/x"] {
+            let refused = refusal(&Method::GET, path);
+            assert!(matches!(refused, Error::Request(RequestError::RouteUnknown(_))), "{path}");
+        }
     }
 }

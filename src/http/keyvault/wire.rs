@@ -1,14 +1,17 @@
 //! JSON of the data plane, in and out, by api-version (keyvault.md A.5).
-//! Must not know: rights, storage.
+//! Must not know: rights, storage, what an object of any kind is made of.
 
 use serde_json::{Map, Value, json};
 
+use super::heard::About;
+use crate::app::vault::object::{Found, Kept};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
-use crate::domain::vault::key::{Attributes, Change, Key, Material, Version, Wanted, operations};
-use crate::domain::vault::secret::{self, Secret, SecretVersion};
-use crate::domain::vault::{Deletion, Vault};
+use crate::domain::vault::key::{Attributes, Change, Material, Wanted, operations};
+use crate::domain::vault::object::{Object, Version};
+use crate::domain::vault::{Vault, secret};
 use crate::domain::world::crypto::{self, Curve};
+use crate::domain::world::time::SECOND;
 
 /// The api-version of a request. Any is accepted; what it changes are a few attributes.
 #[derive(Debug, Clone)]
@@ -34,6 +37,11 @@ impl Api {
     /// As the client wrote it.
     pub fn sent(&self) -> &str {
         &self.sent
+    }
+
+    /// Whether keys say where they are kept and whether they can leave.
+    pub fn shows_exportable(&self) -> bool {
+        self.level >= 5
     }
 }
 
@@ -65,7 +73,7 @@ pub fn required(value: &Value, name: &str) -> Result<String> {
     text(value, name)?.ok_or_else(|| invalid(name).into())
 }
 
-fn attributes(value: &Value) -> Result<Attributes> {
+fn read_attributes(value: &Value) -> Result<Attributes> {
     let Some(attributes) = optional(value, "attributes", |v| v.is_object().then(|| v.clone()))? else {
         return Ok(Attributes::default());
     };
@@ -124,15 +132,15 @@ pub fn create(body: &Value) -> Result<Wanted> {
         ("OCT", _) if hsm => return Err(RequestError::NotEmulated(format!("Key type {kty}")).into()),
         _ => return Err(invalid("kty").into()),
     };
-    described(body, material, hsm, key_ops(body)?)
+    wanted(body, material, hsm, key_ops(body)?)
 }
 
-fn described(body: &Value, material: Material, hsm: bool, key_ops: Option<Vec<String>>) -> Result<Wanted> {
+fn wanted(body: &Value, material: Material, hsm: bool, key_ops: Option<Vec<String>>) -> Result<Wanted> {
     Ok(Wanted {
         material,
         hsm,
         key_ops,
-        attributes: attributes(body)?,
+        attributes: read_attributes(body)?,
         tags: tags(body)?,
         release_policy: release_policy(body)?,
     })
@@ -151,14 +159,14 @@ pub fn import(body: &Value) -> Result<(Wanted, Value)> {
     };
     let material = material.ok_or_else(|| invalid("key"))?;
     // The operations of an import stand in the JWK.
-    Ok((described(body, material, hsm, key_ops(jwk)?)?, jwk.clone()))
+    Ok((wanted(body, material, hsm, key_ops(jwk)?)?, jwk.clone()))
 }
 
 /// The body of an update.
 pub fn update(body: &Value) -> Result<Change> {
     Ok(Change {
         key_ops: key_ops(body)?,
-        attributes: attributes(body)?,
+        attributes: read_attributes(body)?,
         tags: tags(body)?,
         release_policy: release_policy(body)?,
     })
@@ -166,183 +174,100 @@ pub fn update(body: &Value) -> Result<Change> {
 
 /// What a secret's write says beside its value.
 pub fn secret_change(body: &Value) -> Result<secret::Change> {
-    Ok(secret::Change { content_type: text(body, "contentType")?, attributes: attributes(body)?, tags: tags(body)? })
+    Ok(secret::Change {
+        content_type: text(body, "contentType")?,
+        attributes: read_attributes(body)?,
+        tags: tags(body)?,
+    })
 }
 
 // ---------------------------------------------------------------- out
 
+/// How a kind of object is shown, and what its updates can say.
+pub trait Shown: Kept {
+    /// What an item of a list begins with.
+    fn item(id: String, version: &Version<Self>) -> Map<String, Value>;
+
+    /// What an object that is shown whole begins with.
+    fn bundle(id: String, version: &Version<Self>) -> Map<String, Value> {
+        Self::item(id, version)
+    }
+
+    /// Adds the attributes that only its kind has.
+    fn attributes(_api: &Api, _version: &Version<Self>, _shown: &mut Map<String, Value>) {}
+
+    /// Adds what an object that is shown whole ends with.
+    fn rest(_version: &Version<Self>, _shown: &mut Map<String, Value>) {}
+
+    /// The body of an update.
+    fn read_change(body: &Value) -> Result<Self::Change>;
+
+    /// What the audit log tells of a version that was used (`changed`: made or changed).
+    fn about(_id: Option<String>, _version: &Version<Self>, _changed: bool) -> About {
+        About::default()
+    }
+}
+
+/// `https://v/keys/{n}/{v}`; without a version the object's own.
+pub fn id<K: Shown>(base: &str, object: &Object<K>, version: Option<&Version<K>>) -> String {
+    let object = format!("{base}/{}/{}", K::KIND.collection(), object.name);
+    version.map_or(object.clone(), |version| format!("{object}/{}", version.version))
+}
+
 /// Attributes in Azure's order [recorded]; absent when unset.
-struct Dates {
-    enabled: bool,
-    not_before: Option<i64>,
-    expires: Option<i64>,
-    created: i64,
-    updated: i64,
-}
-
-impl Dates {
-    fn shown(&self, api: &Api, vault: &Vault) -> Map<String, Value> {
-        let mut shown = Map::new();
-        let mut put = |name: &str, value: Value| {
-            shown.insert(name.to_owned(), value);
-        };
-        put("enabled", json!(self.enabled));
-        if let Some(at) = self.not_before {
-            put("nbf", json!(at));
+fn attributes<K: Shown>(api: &Api, vault: &Vault, version: &Version<K>) -> Value {
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Value| shown.insert(name.to_owned(), value);
+    put("enabled", json!(version.enabled));
+    for (name, at) in [("nbf", version.not_before), ("exp", version.expires)] {
+        if let Some(at) = at {
+            put(name, json!(at));
         }
-        if let Some(at) = self.expires {
-            put("exp", json!(at));
-        }
-        put("created", json!(self.created));
-        put("updated", json!(self.updated));
-        put("recoveryLevel", json!(vault.recovery_level()));
-        if api.level >= 3 {
-            put("recoverableDays", json!(vault.retention_days()));
-        }
-        shown
     }
-}
-
-fn key_attributes(api: &Api, vault: &Vault, v: &Version) -> Value {
-    let dates = Dates {
-        enabled: v.enabled,
-        not_before: v.not_before,
-        expires: v.expires,
-        created: v.created_at.seconds(),
-        updated: v.updated_at.seconds(),
-    };
-    let mut shown = dates.shown(api, vault);
-    if api.level >= 5 {
-        shown.insert("exportable".into(), json!(v.own.doc["exportable"].as_bool().unwrap_or(false)));
-        // A text: "0" software, "2" the HSMs of today [docs].
-        shown.insert("hsmPlatform".into(), json!(if v.is_hsm() { "2" } else { "0" }));
+    put("created", json!(version.created_at.seconds()));
+    put("updated", json!(version.updated_at.seconds()));
+    put("recoveryLevel", json!(vault.recovery_level()));
+    if api.level >= 3 {
+        put("recoverableDays", json!(vault.retention_days()));
     }
+    K::attributes(api, version, &mut shown);
     Value::Object(shown)
 }
 
-fn put_tags(item: &mut Value, tags: Option<&Value>) {
-    if let Some(tags) = tags {
-        item["tags"] = tags.clone();
+fn described<K: Shown>(api: &Api, vault: &Vault, version: &Version<K>, shown: &mut Map<String, Value>) {
+    shown.insert("attributes".to_owned(), attributes(api, vault, version));
+    if let Some(tags) = &version.tags {
+        shown.insert("tags".to_owned(), tags.clone());
     }
 }
 
-/// `https://v/keys/{n}/{v}`.
-pub fn kid(base: &str, key: &Key, version: &Version) -> String {
-    format!("{base}/keys/{}/{}", key.name, version.version)
+/// An object that is shown whole.
+pub fn bundle<K: Shown>(api: &Api, base: &str, (vault, object, version): &Found<K>) -> Value {
+    let mut shown = K::bundle(id(base, object, Some(version)), version);
+    described(api, vault, version, &mut shown);
+    K::rest(version, &mut shown);
+    Value::Object(shown)
 }
 
-/// A KeyBundle.
-pub fn bundle(api: &Api, base: &str, (vault, key, version): &(Vault, Key, Version)) -> Value {
-    let mut jwk = json!({"kid": kid(base, key, version), "kty": version.own.kty, "key_ops": version.own.key_ops});
-    for (name, value) in version.own.public_jwk.as_object().into_iter().flatten() {
-        jwk[name] = value.clone();
-    }
-    if version.is_rsa() && version.is_hsm() && jwk["e"] == "AQAB" {
-        // HSM keys show the exponent with a zero byte in front [recorded 2019].
-        jwk["e"] = json!("AAEAAQ");
-    }
-    let mut bundle = json!({"key": jwk, "attributes": key_attributes(api, vault, version)});
-    put_tags(&mut bundle, version.tags.as_ref());
-    if let Some(policy) = version.own.doc.get("release_policy") {
-        bundle["release_policy"] = policy.clone();
-    }
-    bundle
+/// An item of a list. Where the id has no version, the attributes are the newest one's [recorded].
+pub fn item<K: Shown>(api: &Api, id: String, vault: &Vault, version: &Version<K>) -> Value {
+    let mut shown = K::item(id, version);
+    described(api, vault, version, &mut shown);
+    Value::Object(shown)
 }
 
-/// `recoveryId` and the two dates, in front of what was deleted.
-fn deleted(base: &str, collection: &str, name: &str, deletion: Option<Deletion>, rest: Value) -> Value {
-    let mut shown = json!({"recoveryId": format!("{base}/{collection}/{name}")});
-    if let Some(deletion) = deletion {
+/// The same of a deleted object: `recoveryId` and the two dates stand in front.
+pub fn deleted<K: Shown>(base: &str, object: &Object<K>, rest: Value) -> Value {
+    let mut shown = json!({"recoveryId": format!("{base}/{}/{}", K::KIND.deleted_collection(), object.name)});
+    if let Some(deletion) = object.deleted {
         shown["deletedDate"] = json!(deletion.at.seconds());
         // Exactly the retention later [recorded]: from the whole second, not rounded by itself.
-        shown["scheduledPurgeDate"] =
-            json!(deletion.at.seconds() + (deletion.purge_at.0 - deletion.at.0) / crate::domain::world::time::SECOND);
+        shown["scheduledPurgeDate"] = json!(deletion.at.seconds() + (deletion.purge_at.0 - deletion.at.0) / SECOND);
     }
     for (name, value) in rest.as_object().into_iter().flatten() {
         shown[name] = value.clone();
     }
     shown
-}
-
-/// A DeletedKeyBundle.
-pub fn deleted_bundle(api: &Api, base: &str, found: &(Vault, Key, Version)) -> Value {
-    deleted(base, "deletedkeys", &found.1.name, found.1.deleted, bundle(api, base, found))
-}
-
-/// A KeyItem of a list: the id has no version, the attributes are the newest one's [recorded].
-pub fn item(api: &Api, base: &str, vault: &Vault, key: &Key, version: &Version) -> Value {
-    let mut item =
-        json!({"kid": format!("{base}/keys/{}", key.name), "attributes": key_attributes(api, vault, version)});
-    put_tags(&mut item, version.tags.as_ref());
-    item
-}
-
-/// A DeletedKeyItem.
-pub fn deleted_item(api: &Api, base: &str, vault: &Vault, key: &Key, version: &Version) -> Value {
-    deleted(base, "deletedkeys", &key.name, key.deleted, item(api, base, vault, key, version))
-}
-
-/// A KeyItem of a list of versions.
-pub fn version_item(api: &Api, base: &str, vault: &Vault, key: &Key, version: &Version) -> Value {
-    let mut item = json!({"kid": kid(base, key, version), "attributes": key_attributes(api, vault, version)});
-    put_tags(&mut item, version.tags.as_ref());
-    item
-}
-
-/// A rotation policy with its id.
-pub fn policy(base: &str, key: &Key, policy: &Value) -> Value {
-    json!({
-        "id": format!("{base}/keys/{}/rotationpolicy", key.name),
-        "lifetimeActions": policy["lifetimeActions"],
-        "attributes": policy["attributes"],
-    })
-}
-
-/// How much of a secret is shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum SecretId {
-    Version,
-    /// The id of the secret, as lists of secrets show it.
-    Secret,
-}
-
-/// A SecretBundle or SecretItem.
-pub fn secret(
-    api: &Api,
-    base: &str,
-    vault: &Vault,
-    (secret, version): (&Secret, &SecretVersion),
-    value: Option<&str>,
-    id: SecretId,
-) -> Value {
-    let mut shown = Map::new();
-    if let Some(value) = value {
-        shown.insert("value".into(), json!(value));
-    }
-    if let Some(kind) = &version.own.content_type {
-        shown.insert("contentType".into(), json!(kind));
-    }
-    let id = match id {
-        SecretId::Version => format!("{base}/secrets/{}/{}", secret.name, version.version),
-        SecretId::Secret => format!("{base}/secrets/{}", secret.name),
-    };
-    shown.insert("id".into(), json!(id));
-    let dates = Dates {
-        enabled: version.enabled,
-        not_before: version.not_before,
-        expires: version.expires,
-        created: version.created_at.seconds(),
-        updated: version.updated_at.seconds(),
-    };
-    shown.insert("attributes".into(), Value::Object(dates.shown(api, vault)));
-    let mut shown = Value::Object(shown);
-    put_tags(&mut shown, version.tags.as_ref());
-    shown
-}
-
-/// A deleted secret.
-pub fn deleted_secret(base: &str, secret: &Secret, shown: Value) -> Value {
-    deleted(base, "deletedsecrets", &secret.name, secret.deleted, shown)
 }
 
 #[cfg(test)]

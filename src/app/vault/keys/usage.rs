@@ -248,7 +248,7 @@ pub async fn authorize_alone(
 
 /// What `operation` is called in the audit log.
 #[must_use]
-pub fn audited(operation: Operation) -> &'static str {
+pub const fn audited(operation: Operation) -> &'static str {
     match operation {
         Operation::Encrypt => "KeyEncrypt",
         Operation::Decrypt => "KeyDecrypt",
