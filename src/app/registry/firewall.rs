@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::domain::Result;
-use crate::domain::access::address_in;
 use crate::domain::error::ContentError;
 use crate::domain::registry::Registry;
+use crate::domain::world::network;
 
 /// Lets an address through the registry's own firewall (acr.md C.1).
 pub fn admit(registry: &Registry, address: IpAddr) -> Result<()> {
@@ -17,7 +17,7 @@ pub fn admit(registry: &Registry, address: IpAddr) -> Result<()> {
     let open = word(rules.and_then(|r| r.get("defaultAction"))) != "deny";
     let named = || {
         let listed = rules.and_then(|r| r["ipRules"].as_array()).into_iter().flatten();
-        listed.filter_map(|r| r["value"].as_str()).any(|rule| address_in(rule, address))
+        listed.filter_map(|r| r["value"].as_str()).any(|rule| network::names(rule, address))
     };
     let public = word(registry.properties.get("publicNetworkAccess")) != "disabled";
     if public && (open || named()) { Ok(()) } else { Err(ContentError::Address(address.to_string()).into()) }

@@ -222,26 +222,6 @@ pub fn policy_permits(policies: &[Value], caller: &Caller, permission: Permissio
     })
 }
 
-/// Whether `address` lies in an IPv4 rule: `1.2.3.4` or `1.2.3.0/24`.
-#[must_use]
-pub fn address_in(rule: &str, address: IpAddr) -> bool {
-    let address = match address {
-        IpAddr::V4(v4) => v4,
-        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => v4,
-            None if v6.is_loopback() => Ipv4Addr::LOCALHOST,
-            None => return false,
-        },
-    };
-    let (base, bits) = rule.split_once('/').unwrap_or((rule, "32"));
-    let (Ok(base), Ok(bits)) = (base.trim().parse::<Ipv4Addr>(), bits.trim().parse::<u32>()) else { return false };
-    if bits > 32 {
-        return false;
-    }
-    let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-    u32::from(base) & mask == u32::from(address) & mask
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -270,16 +250,5 @@ mod tests {
             |app: &str| [json!({"objectId": caller.object_id, "applicationId": app, "permissions": {"keys": ["get"]}})];
         assert!(policy_permits(&entry(&caller.app_id), &caller, Permission::KEY_GET));
         assert!(!policy_permits(&entry("other"), &caller, Permission::KEY_GET));
-    }
-
-    #[test]
-    fn address_rules() {
-        let at = |s: &str| s.parse::<IpAddr>().unwrap();
-        assert!(address_in("127.0.0.1", at("127.0.0.1")));
-        assert!(address_in("10.1.0.0/16", at("10.1.200.3")));
-        assert!(!address_in("10.1.0.0/16", at("10.2.0.1")));
-        assert!(address_in("0.0.0.0/0", at("10.2.0.1")));
-        assert!(address_in("127.0.0.1", at("::ffff:127.0.0.1")));
-        assert!(!address_in("nonsense", at("10.2.0.1")));
     }
 }

@@ -9,11 +9,11 @@ pub mod secret;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::access::{Caller, address_in};
+use crate::domain::access::Caller;
 use crate::domain::error::{AccessError, Result, VaultError, VaultPlace};
-use crate::domain::world::name;
 use crate::domain::world::time::Timestamp;
 use crate::domain::world::well_known::TENANT_ID;
+use crate::domain::world::{name, network};
 
 /// When something was deleted, and when it goes for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,7 @@ impl Vault {
         let open = word("defaultAction").is_none_or(|d| d.eq_ignore_ascii_case("Allow"));
         let listed = || {
             acls.and_then(|a| a.get("ipRules")).and_then(Value::as_array).is_some_and(|rules| {
-                rules.iter().any(|r| r["value"].as_str().is_some_and(|v| address_in(v, caller.address)))
+                rules.iter().any(|r| r["value"].as_str().is_some_and(|v| network::names(v, caller.address)))
             })
         };
         if open || trusted || listed() {

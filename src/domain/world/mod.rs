@@ -4,5 +4,6 @@
 pub mod crypto;
 pub mod json;
 pub mod name;
+pub mod network;
 pub mod time;
 pub mod well_known;
