@@ -426,7 +426,6 @@ const FUNCTION_LIMIT: usize = 80;
 
 /// Files and functions over the limit, with their lines. A list that may only shrink.
 const LONG: &[(&str, usize)] = &[
-    ("domain/vault/mod.rs: settle", 90),
     ("http/arm/dialect.rs", 585),
     ("http/arm/dialect.rs: registry", 142),
     ("http/arm/dialect.rs: resource", 138),

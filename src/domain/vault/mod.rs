@@ -13,7 +13,7 @@ use crate::domain::access::Caller;
 use crate::domain::error::{AccessError, Result, VaultError, VaultPlace};
 use crate::domain::world::time::Timestamp;
 use crate::domain::world::well_known::TENANT_ID;
-use crate::domain::world::{name, network};
+use crate::domain::world::{json, name, network};
 
 /// When something was deleted, and when it goes for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,8 @@ pub fn settle(
     roles_by_default: bool,
 ) -> Result<Map<String, Value>> {
     let invalid = |message: &str| VaultError::Invalid(message.to_owned());
-    let asked_flag = |name: &str| asked.get(name).and_then(Value::as_bool);
+    check_types(asked)?;
+    let asked_flag = |name: &str| asked.get(name).and_then(json::flag);
     if asked_flag("enablePurgeProtection") == Some(false) {
         return Err(VaultError::PurgeProtectionIrreversible.into());
     }
@@ -185,7 +186,7 @@ pub fn settle(
     settled.insert("tenantId".into(), json!(TENANT_ID));
 
     if let Some(acls) = asked.get("networkAcls").filter(|a| a.is_object()) {
-        settled.insert("networkAcls".into(), network_acls(acls));
+        settled.insert("networkAcls".into(), network_acls(acls)?);
     }
 
     let policies = asked.get("accessPolicies").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -199,16 +200,7 @@ pub fn settle(
     }
     settled.insert("enableSoftDelete".into(), json!(true));
 
-    let days = asked.get("softDeleteRetentionInDays").and_then(Value::as_i64);
-    let days = match (existing, days) {
-        (Some(vault), Some(days)) if days != vault.retention_days() => return Err(VaultError::RetentionFixed.into()),
-        (Some(vault), _) => vault.retention_days(),
-        (None, Some(days)) if !(7..=90).contains(&days) => {
-            return Err(invalid("The property \"softDeleteRetentionInDays\" must be between 7 and 90.").into());
-        }
-        (None, days) => days.unwrap_or(90),
-    };
-    settled.insert("softDeleteRetentionInDays".into(), json!(days));
+    settled.insert("softDeleteRetentionInDays".into(), json!(retention_days(existing, asked)?));
 
     let roles = asked_flag("enableRbacAuthorization").or_else(|| match existing {
         Some(vault) => vault.properties.get("enableRbacAuthorization").and_then(Value::as_bool),
@@ -220,16 +212,7 @@ pub fn settle(
     if asked_flag("enablePurgeProtection") == Some(true) || existing.is_some_and(Vault::purge_protected) {
         settled.insert("enablePurgeProtection".into(), json!(true));
     }
-    let public = asked
-        .get("publicNetworkAccess")
-        .and_then(Value::as_str)
-        .or_else(|| existing.and_then(|v| v.properties.get("publicNetworkAccess")).and_then(Value::as_str))
-        .unwrap_or("Enabled");
-    let public = ["Enabled", "Disabled", "SecuredByPerimeter"]
-        .into_iter()
-        .find(|w| w.eq_ignore_ascii_case(public))
-        .ok_or_else(|| invalid(&format!("The value '{public}' of publicNetworkAccess is not valid.")))?;
-    settled.insert("publicNetworkAccess".into(), json!(public));
+    settled.insert("publicNetworkAccess".into(), json!(public_access(existing, asked)?));
 
     // Connections are resources of their own: a vault's PUT neither makes nor ends one.
     if let Some(links) = existing.and_then(|v| v.properties.get(PRIVATE_LINKS)) {
@@ -265,30 +248,89 @@ pub fn check_policies(policies: &[Value]) -> Result<()> {
     Ok(())
 }
 
+/// Fixed when the vault is made.
+fn retention_days(existing: Option<&Vault>, asked: &Map<String, Value>) -> Result<i64> {
+    match (existing, asked.get("softDeleteRetentionInDays").and_then(Value::as_i64)) {
+        (Some(vault), Some(days)) if days != vault.retention_days() => Err(VaultError::RetentionFixed.into()),
+        (Some(vault), _) => Ok(vault.retention_days()),
+        (None, Some(days)) if !(7..=90).contains(&days) => {
+            let message = "The property \"softDeleteRetentionInDays\" must be between 7 and 90.";
+            Err(VaultError::Invalid(message.to_owned()).into())
+        }
+        (None, days) => Ok(days.unwrap_or(90)),
+    }
+}
+
+fn public_access(existing: Option<&Vault>, asked: &Map<String, Value>) -> Result<&'static str> {
+    let word = |properties: &Map<String, Value>| properties.get("publicNetworkAccess")?.as_str().map(str::to_owned);
+    let asked = word(asked).or_else(|| word(&existing?.properties)).unwrap_or_else(|| "Enabled".to_owned());
+    let known = ["Enabled", "Disabled", "SecuredByPerimeter"].into_iter().find(|w| w.eq_ignore_ascii_case(&asked));
+    let message = || format!("The value '{asked}' of publicNetworkAccess is not valid.");
+    Ok(known.ok_or_else(|| VaultError::Invalid(message()))?)
+}
+
+/// Refuses fields of a wrong type. One of null is one that was not sent.
+fn check_types(asked: &Map<String, Value>) -> Result<()> {
+    type Fits = fn(&Value) -> bool;
+    let flag: Fits = |value| json::flag(value).is_some();
+    let fields: [(&str, Fits); 11] = [
+        ("enablePurgeProtection", flag),
+        ("enableSoftDelete", flag),
+        ("enabledForDeployment", flag),
+        ("enabledForDiskEncryption", flag),
+        ("enabledForTemplateDeployment", flag),
+        ("enableRbacAuthorization", flag),
+        ("softDeleteRetentionInDays", Value::is_i64),
+        ("tenantId", Value::is_string),
+        ("publicNetworkAccess", Value::is_string),
+        ("accessPolicies", Value::is_array),
+        ("networkAcls", Value::is_object),
+    ];
+    let sent = |name: &str| asked.get(name).filter(|value| !value.is_null());
+    match fields.iter().find(|(name, fits)| sent(name).is_some_and(|value| !fits(value))) {
+        Some((name, _)) => Err(invalid_value(name)),
+        None => Ok(()),
+    }
+}
+
+/// [inferred: the text, after that of access policies]
+fn invalid_value(name: &str) -> crate::domain::Error {
+    VaultError::Invalid(format!("An invalid value was provided for '{name}'.")).into()
+}
+
 /// Firewall rules as Azure keeps them: a bare address becomes `/32`, subnet ids lower case [recorded].
-fn network_acls(asked: &Value) -> Value {
-    let word = |name: &str, default: &str| asked[name].as_str().unwrap_or(default).to_owned();
-    let list = |name: &str| asked[name].as_array().cloned().unwrap_or_default();
-    let ip_rules: Vec<Value> = list("ipRules")
-        .iter()
-        .filter_map(|r| r["value"].as_str())
-        .map(|v| json!({"value": if v.contains('/') { v.to_owned() } else { format!("{v}/32") }}))
-        .collect();
-    let networks: Vec<Value> = list("virtualNetworkRules")
-        .into_iter()
-        .map(|mut rule| {
-            if let Some(id) = rule["id"].as_str() {
-                rule["id"] = json!(id.to_ascii_lowercase());
-            }
-            rule
-        })
-        .collect();
-    json!({
-        "bypass": word("bypass", "AzureServices"),
-        "defaultAction": word("defaultAction", "Allow"),
+fn network_acls(asked: &Value) -> Result<Value> {
+    let sent = |name: &str| asked.get(name).filter(|value| !value.is_null());
+    let word = |name: &str, words: [&'static str; 2]| match sent(name) {
+        None => Ok(words[0]),
+        Some(value) => {
+            let known = value.as_str().and_then(|v| words.into_iter().find(|word| word.eq_ignore_ascii_case(v)));
+            known.ok_or_else(|| invalid_value(&format!("networkAcls.{name}")))
+        }
+    };
+    let list = |name: &str| match sent(name) {
+        None => Ok(Vec::new()),
+        Some(Value::Array(items)) => Ok(items.clone()),
+        Some(_) => Err(invalid_value(&format!("networkAcls.{name}"))),
+    };
+    let mut ip_rules = Vec::new();
+    for rule in list("ipRules")? {
+        let value = rule["value"].as_str().unwrap_or_default();
+        let range = network::rule(value).ok_or_else(|| invalid_value("networkAcls.ipRules"))?;
+        ip_rules.push(json!({"value": range.to_string()}));
+    }
+    let mut networks = Vec::new();
+    for mut rule in list("virtualNetworkRules")? {
+        let id = rule["id"].as_str().ok_or_else(|| invalid_value("networkAcls.virtualNetworkRules"))?;
+        rule["id"] = json!(id.to_ascii_lowercase());
+        networks.push(rule);
+    }
+    Ok(json!({
+        "bypass": word("bypass", ["AzureServices", "None"])?,
+        "defaultAction": word("defaultAction", ["Allow", "Deny"])?,
         "ipRules": ip_rules,
         "virtualNetworkRules": networks,
-    })
+    }))
 }
 
 /// How a list of access policies changes.
@@ -378,6 +420,41 @@ mod tests {
     fn purge_protection_cannot_be_taken_back() {
         let refused = settle(None, &asked(json!({"enablePurgeProtection": false})), false);
         assert_eq!(refused, Err(VaultError::PurgeProtectionIrreversible.into()));
+    }
+
+    #[test]
+    fn what_no_vault_may_hold_is_refused() {
+        let acls = |name: &str, value: Value| json!({"networkAcls": {name: value}});
+        for wrong in [
+            json!({"enabledForDeployment": "yes"}),
+            json!({"enableRbacAuthorization": 1}),
+            json!({"enablePurgeProtection": []}),
+            json!({"softDeleteRetentionInDays": "90"}),
+            json!({"publicNetworkAccess": false}),
+            json!({"accessPolicies": {}}),
+            json!({"networkAcls": "closed"}),
+            acls("bypass", json!("Everybody")),
+            acls("defaultAction", json!("Perhaps")),
+            acls("defaultAction", json!(1)),
+            acls("ipRules", json!({"value": "10.0.0.1"})),
+            acls("ipRules", json!([{"value": "banana"}])),
+            acls("ipRules", json!([{"value": "10.0.0.0/33"}])),
+            acls("ipRules", json!([{"value": "2001:db8::1"}])),
+            acls("ipRules", json!([{}])),
+            acls("virtualNetworkRules", json!([{}])),
+        ] {
+            assert!(settle(None, &asked(wrong.clone()), false).is_err(), "{wrong}");
+        }
+        let sent = json!({
+            "enabledForDeployment": "True", "enableRbacAuthorization": null,
+            "networkAcls": {"defaultAction": "deny", "bypass": null, "ipRules": [{"value": "10.0.0.1"}, {"value": "10.2.0.0/16"}]},
+        });
+        let kept = settle(None, &asked(sent), false).unwrap();
+        assert_eq!(kept["enabledForDeployment"], json!(true));
+        assert_eq!(
+            kept["networkAcls"],
+            json!({"bypass": "AzureServices", "defaultAction": "Deny", "ipRules": [{"value": "10.0.0.1/32"}, {"value": "10.2.0.0/16"}], "virtualNetworkRules": []})
+        );
     }
 
     #[test]

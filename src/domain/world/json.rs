@@ -284,6 +284,16 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
+/// A value that is true or false. Words for them are taken too, as Azure's reader of JSON does [inferred].
+#[must_use]
+pub fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(word) => word.to_ascii_lowercase().parse().ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
