@@ -362,6 +362,20 @@ fn each_dangerous_crate_has_one_owner() {
     }
 }
 
+/// Text for programmers has no place in an answer: what says no is said by `Display`, in words.
+#[test]
+fn no_answer_is_made_of_debug_text() {
+    let own = [
+        // Names what a computation depends on; it is compared, never shown.
+        "app/vault/keys.rs",
+    ];
+    for (file, text) in sources() {
+        let speaks = ["app/", "domain/", "http/"].iter().any(|floor| file.starts_with(floor));
+        let debug = code(&text).contains(":?}");
+        assert!(!speaks || debug == own.contains(&file.as_str()), "{file}: text for programmers");
+    }
+}
+
 #[test]
 fn the_import_graph_of_files_has_no_cycle() {
     let sources = sources();

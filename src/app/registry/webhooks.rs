@@ -348,7 +348,7 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
     if let Some(actions) = asked.get("actions").and_then(Value::as_array) {
         let known = |a: &Value| ACTIONS.iter().any(|known| a.as_str().is_some_and(|a| a.eq_ignore_ascii_case(known)));
         if let Some(unknown) = actions.iter().find(|a| !known(a)) {
-            return Err(wrong("actions", format!("{unknown} is not one of {ACTIONS:?}")).into());
+            return Err(wrong("actions", format!("{unknown} is not one of {}", ACTIONS.join(", "))).into());
         }
         let actions: Vec<String> = actions.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
         hook.properties.insert("actions".to_owned(), json!(actions));

@@ -23,22 +23,22 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The request itself is wrong, whatever it is about.
-    #[error("request: {0:?}")]
+    #[error("{0}")]
     Request(RequestError),
     /// The token is missing or wrong.
-    #[error("token: {0:?}")]
+    #[error("{0}")]
     Token(TokenError),
     /// Entra ID gives no token.
-    #[error("sign-in: {0}")]
+    #[error("{0}")]
     SignIn(SignInError),
     /// The caller is known but may not.
     #[error("{0}")]
     Access(Box<AccessError>),
     /// Resource management refuses.
-    #[error("resource: {0:?}")]
+    #[error("{0}")]
     Resource(ResourceError),
     /// The directory refuses.
-    #[error("directory: {0:?}")]
+    #[error("{0}")]
     Directory(DirectoryError),
     /// A vault, as a resource, refuses.
     #[error("{0}")]
@@ -50,7 +50,7 @@ pub enum Error {
     #[error("{0}")]
     Registry(RegistryError),
     /// A registry's content refuses.
-    #[error("content: {0:?}")]
+    #[error("{0}")]
     Content(ContentError),
     /// What was asked for cannot be kept or read at the moment; the client may ask again.
     #[error("{0}")]

@@ -117,9 +117,10 @@ impl RegistryError {
 }
 
 /// Refusals of a registry's content.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ContentError {
     /// No right to it. The scope is what a token would have to hold.
+    #[error("{name}: authentication is required")]
     Unauthorized {
         /// The registry's login server.
         service: String,
@@ -133,32 +134,46 @@ pub enum ContentError {
         invalid_token: bool,
     },
     /// A link to a data endpoint that is too old, or for something else.
+    #[error("the link is too old, or for something else")]
     LinkInvalid,
     /// The key encryption key cannot be used: all data is blocked.
+    #[error("the key encryption key cannot be used")]
     KeyForbidden,
     /// The identity that the registry uses its key with has expired.
+    #[error("the identity that the key is used with has expired")]
     IdentityInactive,
     /// Not a repository name.
+    #[error("'{0}' is no repository name")]
     NameInvalid(String),
     /// No such repository.
+    #[error("there is no repository '{0}'")]
     NameUnknown(String),
     /// No such tag.
+    #[error("there is no tag '{0}'")]
     TagUnknown(String),
     /// Not a tag.
+    #[error("'{0}' is no tag")]
     TagInvalid(String),
     /// No such manifest.
+    #[error("{0}")]
     ManifestUnknown(String),
     /// Not a manifest.
+    #[error("the manifest is not valid: {0}")]
     ManifestInvalid(String),
     /// The manifest names a blob or manifest that is not there.
+    #[error("the manifest names '{0}', which is not there")]
     ManifestBlobUnknown(String),
     /// No such blob.
+    #[error("there is no blob '{0}'")]
     BlobUnknown(String),
     /// No such upload session.
+    #[error("there is no upload '{0}'")]
     UploadUnknown(String),
     /// The upload is wrong: offset, length.
+    #[error("the upload is not valid: {0}")]
     UploadInvalid(String),
     /// A chunk does not follow what is there. Bytes received so far.
+    #[error("the chunk does not follow the {size} bytes that are there")]
     RangeWrong {
         /// The upload's path.
         location: String,
@@ -166,25 +181,34 @@ pub enum ContentError {
         size: u64,
     },
     /// A read range outside of the blob.
+    #[error("the range lies outside of the {size} bytes that are there")]
     RangeUnsatisfiable {
         /// The blob's size in bytes.
         size: u64,
     },
     /// Not a digest, or not the digest of the bytes.
+    #[error("'{0}' is no digest, or not that of the bytes")]
     DigestInvalid(String),
     /// The body is too large.
+    #[error("the body is too large")]
     TooLarge,
     /// Locked by attributes or a policy.
+    #[error("it is locked")]
     Locked,
     /// The image waits in quarantine, and the caller may not see such.
+    #[error("the image is in quarantine")]
     Quarantined,
     /// The token is good, and does not go so far.
+    #[error("access is denied")]
     Denied,
     /// The registry's own firewall.
+    #[error("the address {0} is not allowed")]
     Address(String),
     /// The registry does not have this API.
+    #[error("{0} is not supported")]
     Unsupported(String),
     /// Another registry, from which something was to be had, did not give it.
+    #[error("{place}: {why}")]
     Source {
         /// Its repository: `docker.io/library/ubuntu`.
         place: String,

@@ -57,7 +57,7 @@ fn check_fields(document: &mut Value) -> Result<()> {
     for (pointer, words) in WORDS {
         let Some(value) = document.pointer_mut(pointer) else { continue };
         let word = value.as_str().and_then(|v| words.iter().find(|word| word.eq_ignore_ascii_case(v)));
-        *value = json!(word.ok_or_else(|| wrong(pointer, format!("{value} is not one of {words:?}")))?);
+        *value = json!(word.ok_or_else(|| wrong(pointer, format!("{value} is not one of {}", words.join(", "))))?);
     }
     for (pointer, first, last) in DAYS {
         let Some(value) = document.pointer(pointer) else { continue };

@@ -121,7 +121,7 @@ fn say(error: &Error) -> Said {
         Error::SignIn(e) => sign_in(e),
         Error::Access(e) => access(e),
         Error::Resource(e) => resource(e),
-        Error::Directory(e) => said(S::BAD_REQUEST, "BadRequest", format!("{e:?}")),
+        Error::Directory(e) => said(S::BAD_REQUEST, "BadRequest", e.to_string()),
         Error::Vault(e) => vault(e),
         Error::Key(e) => key(e),
         Error::Registry(e) => registry(e),
@@ -214,7 +214,7 @@ fn request(error: &RequestError) -> Said {
 }
 
 fn sign_in(error: &SignInError) -> Said {
-    gateway(StatusCode::BAD_REQUEST, "BadRequest", format!("{error:?}"))
+    gateway(StatusCode::BAD_REQUEST, "BadRequest", error.to_string())
 }
 
 fn access(error: &AccessError) -> Said {
@@ -228,7 +228,7 @@ fn access(error: &AccessError) -> Said {
             ),
         ),
         AccessError::Policy { .. } | AccessError::Role { .. } => {
-            said(StatusCode::FORBIDDEN, "Forbidden", format!("{error:?}"))
+            said(StatusCode::FORBIDDEN, "Forbidden", error.to_string())
         }
         AccessError::Firewall { .. } | AccessError::PublicNetwork { .. } => {
             said(StatusCode::FORBIDDEN, "Forbidden", "Client address is not authorized.")
