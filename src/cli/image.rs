@@ -93,30 +93,15 @@ impl Layout {
 
 /// Where the files of a tar archive begin, and their sizes.
 fn entries(path: &Path) -> Result<HashMap<String, (u64, u64)>, String> {
-    let wrong = || "it is neither a folder nor an uncompressed tar file".to_owned();
-    let mut file = File::open(path).map_err(|e| e.to_string())?;
-    let length = file.metadata().map_err(|e| e.to_string())?.len();
+    let wrong = |_| "it is neither a folder nor an uncompressed tar file".to_owned();
+    let mut archive = tar::Archive::new(File::open(path).map_err(|e| e.to_string())?);
     let mut found = HashMap::new();
-    let mut at = 0u64;
-    while at + 512 <= length {
-        let mut header = [0u8; 512];
-        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut header)).map_err(|e| e.to_string())?;
-        if header.iter().all(|b| *b == 0) {
-            break;
+    for entry in archive.entries_with_seek().map_err(wrong)? {
+        let entry = entry.map_err(wrong)?;
+        if entry.header().entry_type().is_file() {
+            let name = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
+            found.insert(name, (entry.raw_file_position(), entry.size()));
         }
-        if &header[257..262] != b"ustar" {
-            return Err(wrong());
-        }
-        let text = |range: std::ops::Range<usize>| {
-            let bytes = header[range].split(|b| *b == 0).next().unwrap_or_default();
-            String::from_utf8_lossy(bytes).trim().to_owned()
-        };
-        let size = u64::from_str_radix(&text(124..136), 8).map_err(|_| wrong())?;
-        // Names of layouts are short; longer ones, in headers of their own, are none of ours.
-        if matches!(header[156], b'0' | 0) {
-            found.insert(text(0..100).trim_start_matches("./").to_owned(), (at + 512, size));
-        }
-        at = at.saturating_add(512).saturating_add(size.div_ceil(512).saturating_mul(512));
     }
     Ok(found)
 }
@@ -145,6 +130,17 @@ mod tests {
             assert_eq!(layout.read(&digest).unwrap(), b"{\"x\": 1}");
             assert_eq!(layout.piece(&digest, 2, 3).unwrap(), b"x\":");
             assert!(layout.piece(&digest, 8, 3).unwrap().is_empty());
+        }
+        // A name that does not fit into a header has one of its own, in each of the two ways.
+        let long = "n".repeat(200);
+        std::fs::write(folder.path().join(&long), b"far").unwrap();
+        for format in ["gnu", "pax"] {
+            let made = std::process::Command::new("tar")
+                .args(["-cf", tar.to_str().unwrap(), "-C", folder.path().to_str().unwrap(), "--format", format])
+                .args([long.as_str(), "index.json"])
+                .status();
+            assert!(made.unwrap().success());
+            assert_eq!(Layout::open(&tar).unwrap().file(&long).unwrap(), b"far", "{format}");
         }
         let mut file = File::create(&tar).unwrap();
         file.write_all(&[1; 2000]).unwrap();

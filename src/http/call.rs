@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Method, header};
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use url::form_urlencoded;
 
 use crate::app::faults::Fate;
 use crate::domain::error::RequestError;
@@ -150,11 +151,5 @@ pub fn decode(text: &str) -> String {
 /// `a=1&b=2`, decoded.
 #[must_use]
 pub fn pairs(text: &str) -> Vec<(String, String)> {
-    text.split('&')
-        .filter(|p| !p.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))
-        })
-        .collect()
+    form_urlencoded::parse(text.as_bytes()).into_owned().collect()
 }

@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
+use url::{Position, Url};
 
 use crate::app::App;
 use crate::domain::{Error, Result};
@@ -37,8 +38,8 @@ pub async fn ask(
     headers: &[(&str, &str)],
     body: impl Into<Vec<u8>>,
 ) -> Result<Reply> {
-    let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    let service = service_for(host, app).ok_or_else(|| Error::Internal(format!("{host} is not emulated")))?;
+    let host = Url::parse(url).map_err(Error::internal)?[Position::BeforeHost..Position::AfterPort].to_owned();
+    let service = service_for(&host, app).ok_or_else(|| Error::Internal(format!("{host} is not emulated")))?;
     let body: Vec<u8> = body.into();
     let mut request = Request::builder().method(method).uri(url).header("content-length", body.len());
     for (name, value) in headers {

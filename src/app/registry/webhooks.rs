@@ -278,8 +278,7 @@ fn open_event(app: &App, sealed: &[u8]) -> Result<Value> {
 
 /// An address with the path that it stands for [recorded: `http://host` is told as `http://host/`].
 fn whole(uri: &str) -> String {
-    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    if rest.contains('/') { uri.to_owned() } else { format!("{uri}/") }
+    Url::parse(uri).map_or_else(|_| uri.to_owned(), String::from)
 }
 
 const EVENT: &[u8] = b"webhook event";
@@ -422,6 +421,19 @@ fn shown(mut event: Value, caller: &Caller) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_told_whole() {
+        for (uri, told) in [
+            ("http://host", "http://host/"),
+            ("http://host?x", "http://host/?x"),
+            ("http://host#x", "http://host/#x"),
+            ("https://user:word@host:8443/a?b=/c", "https://user:word@host:8443/a?b=/c"),
+            ("http://[::1]:5000", "http://[::1]:5000/"),
+        ] {
+            assert_eq!(whole(uri), told);
+        }
+    }
 
     #[test]
     fn scopes_cover_what_the_documentation_says() {

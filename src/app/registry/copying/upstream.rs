@@ -7,7 +7,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
@@ -183,16 +182,16 @@ impl Upstream {
         let mut place = Url::parse(realm).map_err(|e| wrong(e.to_string()))?;
         place.set_fragment(None);
         may_be_asked(&place, is_here(&self.base)).map_err(wrong)?;
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let scope = match challenge.get("scope") {
             "" => format!("repository:{}:pull", self.repository),
             scope => scope.to_owned(),
         };
-        let mut uri = format!("{place}{}scope={}", if place.query().is_some() { '&' } else { '?' }, encoded(&scope));
+        place.query_pairs_mut().append_pair("scope", &scope);
         if !challenge.get("service").is_empty() {
-            uri.push_str(&format!("&service={}", encoded(challenge.get("service"))));
+            place.query_pairs_mut().append_pair("service", challenge.get("service"));
         }
         let headers = self.basic().map(|basic| ("authorization".to_owned(), basic)).into_iter().collect();
+        let uri = place.into();
         let message =
             Message { errand: Errand::Source, method: "GET", uri, headers, body: String::new(), asker: self.asker };
         let reply = self.way.send(message).await.map_err(SourceError::Unreachable)?;
@@ -240,7 +239,7 @@ fn may_be_asked(url: &Url, here: bool) -> std::result::Result<(), String> {
 }
 
 /// A challenge: `Bearer realm="…",service="…",scope="…"`.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Challenge {
     scheme: String,
     parameters: Vec<(String, String)>,
@@ -249,23 +248,16 @@ struct Challenge {
 impl Challenge {
     fn all(reply: &Reply) -> Vec<Self> {
         let headers = reply.headers.iter().filter(|(name, _)| name == "www-authenticate");
-        headers.filter_map(|(_, value)| Self::read(value)).collect()
+        headers.flat_map(|(_, value)| Self::read(value)).collect()
     }
 
-    fn read(header: &str) -> Option<Self> {
-        let (scheme, mut rest) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
-        let mut parameters = Vec::new();
-        while let Some((name, after)) = rest.split_once('=') {
-            let name = name.trim_matches([',', ' ']).to_ascii_lowercase();
-            // Scopes have commas of their own, within quotes.
-            let (value, further) = match after.strip_prefix('"') {
-                Some(quoted) => quoted.split_once('"')?,
-                None => after.split_once(',').unwrap_or((after, "")),
-            };
-            parameters.push((name, value.to_owned()));
-            rest = further;
-        }
-        (!scheme.is_empty()).then(|| Self { scheme: scheme.to_ascii_lowercase(), parameters })
+    /// The challenges of a header. One that cannot be read holds none.
+    fn read(header: &str) -> Vec<Self> {
+        let read = |found: http_auth::ChallengeRef| Self {
+            scheme: found.scheme.to_ascii_lowercase(),
+            parameters: found.params.iter().map(|(n, v)| (n.to_ascii_lowercase(), v.to_unescaped())).collect(),
+        };
+        http_auth::parse_challenges(header).unwrap_or_default().into_iter().map(read).collect()
     }
 
     fn get(&self, name: &str) -> &str {
@@ -279,19 +271,18 @@ mod tests {
 
     #[test]
     fn challenges_are_read() {
-        let hub = Challenge::read(
-            r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push", error="x""#,
-        )
-        .unwrap();
+        let read = Challenge::read(
+            r#"Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull,push", error="x", Basic realm="a \"b\"", charset=utf-8"#,
+        );
+        let [hub, basic] = read.as_slice() else { panic!("{read:?}") };
         assert_eq!(hub.scheme, "bearer");
         assert_eq!(hub.get("realm"), "https://auth.docker.io/token");
         assert_eq!(hub.get("service"), "registry.docker.io");
         assert_eq!(hub.get("scope"), "repository:a/b:pull,push");
         assert_eq!(hub.get("error"), "x");
-        assert_eq!(Challenge::read("Basic realm=x, charset=utf-8").unwrap().get("charset"), "utf-8");
-        assert_eq!(Challenge::read("Basic").unwrap().scheme, "basic");
-        assert_eq!(Challenge::read(r#"Bearer realm="cut off"#), None);
-        assert_eq!(Challenge::read(""), None);
+        assert_eq!((basic.scheme.as_str(), basic.get("realm"), basic.get("charset")), ("basic", "a \"b\"", "utf-8"));
+        assert_eq!(Challenge::read("Basic")[0].scheme, "basic");
+        assert!(Challenge::read(r#"Bearer realm="cut off"#).is_empty() && Challenge::read("").is_empty());
     }
 
     #[test]
