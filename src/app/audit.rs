@@ -313,6 +313,11 @@ impl Cx {
         self.records.push(Record { caller, line: call.record().to_string() });
     }
 
+    /// Has a record of the emulator's own told when the transaction's changes last.
+    pub(super) fn note(&mut self, record: &serde_json::Value) {
+        self.records.push(Record { caller: None, line: record.to_string() });
+    }
+
     /// Has an event told when the transaction's changes last.
     pub(super) async fn happened(&mut self, what: Happening, key: &Key, version: &Version) -> Result<()> {
         if let Some(vault) = store::vault::vaults::find_by_id(&mut self.tx, key.vault).await? {

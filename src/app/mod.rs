@@ -10,6 +10,7 @@ pub mod faults;
 pub mod poller;
 pub mod registry;
 pub mod resources;
+pub mod snapshot;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod testbed;
@@ -74,6 +75,7 @@ pub struct App {
     way_out: OnceLock<Arc<dyn world::outgoing::Outgoing>>,
     turns: world::turns::Turns,
     faults: Arc<Faults>,
+    snapshots: snapshot::Turn,
     running: resources::operations::Running,
     deployments: resources::deployments::Active,
 }
@@ -82,6 +84,7 @@ impl App {
     /// Opens the state in the data folder, or makes a new world there.
     pub async fn open(options: Options) -> Result<Arc<Self>> {
         let store = Store::open(&options.data_dir, !options.ephemeral).await?;
+        store::snapshot::tidy(&options.data_dir);
         let faults = Arc::<Faults>::default();
         let blobs = store::registry::blobs::Blobs::open(&options.data_dir, !options.ephemeral)?.failing(faults.clone());
         let sealed = store::world::values::get(&mut store.read().await?, "seal").await?.is_some();
@@ -108,6 +111,7 @@ impl App {
             way_out: OnceLock::new(),
             turns: world::turns::Turns::default(),
             faults,
+            snapshots: snapshot::Turn::default(),
             running: resources::operations::Running::default(),
             deployments: resources::deployments::Active::default(),
         });
@@ -157,6 +161,13 @@ impl App {
         world::carry::begun_to_write();
         faults::meet(self, &faults::Fate::default(), &Touch::of(Service::Disk, &["Write"])).await?;
         self.store.write().await
+    }
+
+    /// The same, with the database of a snapshot beside it.
+    async fn begin_beside(&self, other: &std::path::Path) -> Result<Tx> {
+        world::carry::begun_to_write();
+        faults::meet(self, &faults::Fate::default(), &Touch::of(Service::Disk, &["Write"])).await?;
+        self.store.write_beside(other).await
     }
 
     /// The tenant's signing key.

@@ -18,6 +18,7 @@ mod output;
 mod seed;
 mod serve;
 mod signals;
+mod snapshot;
 mod status;
 mod trust;
 mod variables;
@@ -108,6 +109,21 @@ enum Command {
         #[arg(long, global = true)]
         json: bool,
     },
+    /// Save the whole world under a name, load it again, and say what changed
+    Snapshot {
+        #[command(subcommand)]
+        action: snapshot::Action,
+        #[command(flatten)]
+        at: At,
+        /// Print the JSON that the instance answered
+        #[arg(long, global = true)]
+        json: bool,
+    },
+    /// Put the world back as it began: as it was seeded, or else empty
+    Reset {
+        #[command(flatten)]
+        at: At,
+    },
     /// Show or move the emulator's time
     Clock {
         #[command(subcommand)]
@@ -185,6 +201,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Status { at, json } => status::run(at, json).await,
         Command::Audit { at, follow, events, json } => audit::run(at, follow, events, json).await,
         Command::Fault { action, at, json } => fault::run(action, at, json).await,
+        Command::Snapshot { action, at, json } => snapshot::run(action, at, json).await,
+        Command::Reset { at } => snapshot::reset(at).await,
         Command::Clock { change, at, json } => clock::run(change.unwrap_or(clock::Change::Show), at, json).await,
     }
 }

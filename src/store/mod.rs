@@ -5,6 +5,7 @@ pub mod access;
 pub mod directory;
 pub mod registry;
 pub mod resources;
+pub mod snapshot;
 pub mod vault;
 pub mod world;
 
@@ -84,6 +85,19 @@ impl Store {
         self.tx(open, Some(self.generation.clone())).await
     }
 
+    /// The same with another database beside it, attached under a name; without foreign keys, which nothing is to follow
+    /// from table to table there. Its connection is closed afterwards.
+    async fn begin_beside(&self, other: &str, name: &'static str) -> Result<Tx> {
+        let mut open = Open { connection: self.writer.acquire().await?, ended: true };
+        open.discard();
+        sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut *open.connection).await?;
+        let attach = sqlx::AssertSqlSafe(format!("ATTACH ? AS {name}"));
+        sqlx::query(attach).bind(other).execute(&mut *open.connection).await?;
+        open.ended = false;
+        Transactions::begin(&mut open.connection, Some("BEGIN IMMEDIATE".into_sql_str())).await?;
+        self.tx(open, Some(self.generation.clone())).await
+    }
+
     #[cfg(not(test))]
     async fn tx(&self, open: Open, raises: Option<Arc<Generation>>) -> Result<Tx> {
         Ok(Tx { open, raises, then: Vec::new(), seen: HashSet::new() })
@@ -130,6 +144,12 @@ impl Store {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// The newest version of the schema that this program knows.
+#[must_use]
+pub fn schema_version() -> i64 {
+    world::schema::newest()
 }
 
 /// A connection in a transaction. Dropped before the end, it rolls back.

@@ -46,6 +46,7 @@ mod registry;
 mod registry_ageing;
 mod registry_walk;
 mod signals;
+mod snapshots;
 mod stage;
 mod statements;
 mod streams;

@@ -4,6 +4,7 @@
 mod faults;
 #[cfg(test)]
 mod jumps;
+mod snapshots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,14 +30,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Answers a call.
 pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
-    let (status, body) = match told(&app, &mut call).await {
-        Ok(body) => (StatusCode::OK, body),
-        Err(error) => {
-            let (status, body) = refusal(&error);
-            (status, body.to_string())
-        }
-    };
-    answer_of(status, body)
+    told(&app, &mut call).await.unwrap_or_else(|error| {
+        let (status, body) = refusal(&error);
+        answer_of(status, body.to_string())
+    })
 }
 
 fn answer_of(status: StatusCode, body: String) -> Response {
@@ -57,7 +54,7 @@ pub async fn keep_out(_: Arc<App>, _: Call) -> Response {
     response
 }
 
-async fn told(app: &Arc<App>, call: &mut Call) -> Result<String> {
+async fn told(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     if is_foreign(call) {
         return Err(RequestError::InvalidValue {
             property: "origin".to_owned(),
@@ -68,9 +65,14 @@ async fn told(app: &Arc<App>, call: &mut Call) -> Result<String> {
     let segments = call.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     if path == ["acrite", "v1", "audit"] && call.method == Method::GET {
-        return Ok(audit(app, call).await);
+        return Ok(answer_of(StatusCode::OK, audit(app, call).await));
     }
-    dispatch(app, call, &path).await.map(|body| body.to_string())
+    let (status, body) = match (path.as_slice(), &call.method) {
+        (["acrite", "v1", "snapshots", rest @ ..], _) => snapshots::answer(app, call, rest).await?,
+        (["acrite", "v1", "reset"], &Method::POST) => snapshots::reset(app).await?,
+        _ => (StatusCode::OK, dispatch(app, call, &path).await?),
+    };
+    Ok(answer_of(status, body.to_string()))
 }
 
 async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Value> {
@@ -96,7 +98,7 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
             }))
         }
         (["acrite", "v1", "faults", rest @ ..], _) if rest.len() <= 1 => faults::answer(app, call, rest).await,
-        ([] | ["acrite", "v1", "health" | "clock" | "status" | "audit"], _) => {
+        ([] | ["acrite", "v1", "health" | "clock" | "status" | "audit" | "reset"], _) => {
             Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
         }
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),

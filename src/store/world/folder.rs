@@ -18,14 +18,14 @@ use crate::domain::{Error, Result};
 pub(in crate::store) const LOCK: &str = "lock";
 const DATABASE: &str = "acrite.db";
 const WRITE_AHEAD: &str = "acrite.db-wal";
-const MASTER_KEY: &str = "master.key";
+pub(in crate::store) const MASTER_KEY: &str = "master.key";
 /// Says that the folder is ours, and to git that nothing in it is to be committed.
 const MARK: &str = ".gitignore";
 const MARKED: &str = "# Made by acrite. This folder holds private keys: nothing in it belongs in a repository.\n*\n";
 /// What clients may read where the certificates are shared.
 const PUBLIC: [&str; 3] = ["ca.pem", "ca-bundle.pem", "ca-bundle.jks"];
 /// Everything else that is kept in the folder.
-const PRIVATE: [&str; 13] = [
+const PRIVATE: [&str; 14] = [
     DATABASE,
     "acrite.db-journal",
     "acrite.db-shm",
@@ -38,6 +38,7 @@ const PRIVATE: [&str; 13] = [
     "instance.json",
     LOCK,
     MASTER_KEY,
+    "snapshots",
     "uploads",
 ];
 /// How every database of SQLite begins.

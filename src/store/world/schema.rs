@@ -22,6 +22,11 @@ pub async fn bring_up_to_date(writer: &SqlitePool) -> Result<()> {
     Ok(())
 }
 
+/// The newest version.
+pub fn newest() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};

@@ -63,6 +63,7 @@ pub async fn sweep(app: &Arc<App>) -> Result<()> {
 
 /// The same. Whether there were any: that is one write more.
 pub(in crate::app) async fn sweep_any(app: &Arc<App>) -> Result<bool> {
+    let _alone = app.snapshots.sweeping.lock().await;
     let mut tx = app.store.read().await?;
     let paths = store::registry::content::doomed_files(&mut tx).await?;
     drop(tx);

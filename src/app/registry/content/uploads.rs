@@ -60,6 +60,11 @@ impl Sessions {
             .map_err(|_| ContentError::UploadInvalid("another request is writing to this upload".to_owned()).into())
     }
 
+    /// Forgets all of them: another world has taken the place of theirs.
+    pub(in crate::app) fn forget_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn forget(&self, uuid: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uuid);
     }
