@@ -3,6 +3,8 @@
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ make cmake && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+# What `acrite --version` names; there is no checkout in here: --build-arg ACRITE_COMMIT="$(git rev-parse --short=12 HEAD)"
+ARG ACRITE_COMMIT=
 COPY . .
 RUN cargo build --release --locked
 
@@ -12,9 +14,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 COPY --from=build /src/target/release/acrite /usr/local/bin/acrite
 USER acrite
 # Containers that share the volume read ca.pem in it, whoever they run as; the rest is for this user alone.
-ENV ACRITE_DATA_DIR=/data ACRITE_SHARE_CA=true
+ENV ACRITE_DATA_DIR=/data ACRITE_SHARE_CA=true ACRITE_LISTEN=0.0.0.0:4443
 VOLUME /data
 EXPOSE 4443
 HEALTHCHECK --interval=5s --timeout=2s CMD ["acrite", "status"]
 ENTRYPOINT ["acrite"]
-CMD ["serve", "--listen", "0.0.0.0:4443"]
+CMD ["serve"]

@@ -19,6 +19,7 @@ pub mod vault;
 pub mod world;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rand::rngs::ThreadRng;
@@ -78,6 +79,9 @@ pub struct App {
     snapshots: snapshot::Turn,
     running: resources::operations::Running,
     deployments: resources::deployments::Active,
+    /// What was to be there from the start is there.
+    ready: AtomicBool,
+    notes: timeline::Notes,
 }
 
 impl App {
@@ -114,6 +118,8 @@ impl App {
             snapshots: snapshot::Turn::default(),
             running: resources::operations::Running::default(),
             deployments: resources::deployments::Active::default(),
+            ready: AtomicBool::new(false),
+            notes: timeline::Notes::default(),
         });
         seal_world(&app).await?;
         registry::content::settle_in(&app).await?;
@@ -211,6 +217,17 @@ impl App {
         Ok(store::world::outbox::events(&mut self.store.read().await?, 0, i64::MAX).await?.len())
     }
 
+    /// Says that what was to be there from the start is there.
+    pub fn ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Whether what was to be there from the start is there.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
     /// The audit log.
     #[must_use]
     pub fn audit(&self) -> &audit::Log {
@@ -254,6 +271,8 @@ pub struct Cx {
     until: Timestamp,
     /// There while [`App::change`] makes a change in it.
     aside: Option<change::Aside>,
+    /// What happened by itself, for who lets time pass.
+    notes: Vec<timeline::Note>,
 }
 
 impl Cx {
@@ -269,7 +288,13 @@ impl Cx {
             events: Vec::new(),
             until: Timestamp(i64::MAX),
             aside: None,
+            notes: Vec::new(),
         }
+    }
+
+    /// Notes what happens in this transaction because time passed.
+    fn passing(&mut self, what: impl Into<String>) {
+        self.notes.push(timeline::Note { at: self.now, what: what.into() });
     }
 
     /// Makes the changes last. What the audit log and webhooks are to be told of them is written with them, and
@@ -277,7 +302,10 @@ impl Cx {
     pub async fn commit(mut self) -> Result<()> {
         audit::write_out(&mut self).await?;
         registry::webhooks::write_out(&mut self).await?;
-        self.tx.commit().await
+        let (app, notes) = (self.app, self.notes);
+        self.tx.commit().await?;
+        app.notes.add(notes);
+        Ok(())
     }
 
     /// Randomness. Not to be held across an await.

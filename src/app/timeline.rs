@@ -1,7 +1,8 @@
 //! The user moves time: reads and changes the clock, and has done what that makes due.
 //! Must not know: what becomes due.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::world::clock;
 use crate::app::{App, poller};
@@ -22,6 +23,36 @@ pub enum Change {
     Resume,
     /// Simulated seconds for each second.
     Rate(f64),
+}
+
+/// Something that happened by itself because time passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub at: Timestamp,
+    /// In words.
+    pub what: String,
+}
+
+/// What happened by itself since the user last let time pass: the newest of it.
+#[derive(Debug, Default)]
+pub(super) struct Notes(Mutex<VecDeque<Note>>);
+
+/// Notes that are kept.
+const NOTES: usize = 1000;
+
+impl Notes {
+    pub fn add(&self, notes: Vec<Note>) {
+        if !notes.is_empty() {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.extend(notes);
+            let over = kept.len().saturating_sub(NOTES);
+            kept.drain(..over);
+        }
+    }
+
+    fn take(&self) -> Vec<Note> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
 }
 
 /// What the clock shows.
@@ -53,13 +84,20 @@ pub async fn show(app: &Arc<App>) -> Result<Shown> {
     })
 }
 
-/// Changes the clock, and does all that becomes due, in order. Time never goes back: what was decided at a later time
+/// Changes the clock, and does all that becomes due, in order; tells what that was. Time never goes back: what was decided at a later time
 /// would have to be undone. It goes from one due instant to the next: whoever asks meanwhile is answered as of the
 /// instant that was reached. Where it cannot go on, the clock stays there.
-pub async fn change(app: &Arc<App>, change: Change) -> Result<Shown> {
+pub async fn change(app: &Arc<App>, change: Change) -> Result<(Shown, Vec<Note>)> {
     // One after the other, so that two changes at the same time are both made.
     let _turn = app.poll.changing.lock().await;
     poller::catch_up(app).await?;
+    // What a running clock brought before is no part of this.
+    app.notes.take();
+    let shown = changed(app, change).await?;
+    Ok((shown, app.notes.take()))
+}
+
+async fn changed(app: &Arc<App>, change: Change) -> Result<Shown> {
     let machine = clock::machine();
     let before = app.clock.setting();
     let now = before.at(machine);

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use clap::Args;
 use serde_json::Value;
 
 use crate::cli::At;
@@ -10,10 +11,28 @@ use crate::cli::control::Control;
 use crate::cli::failure::Failure;
 use crate::cli::output::print;
 
-pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Result<ExitCode, Failure> {
+/// What of the log is shown, and how.
+#[derive(Args)]
+pub(super) struct Options {
+    /// Go on until interrupted, showing what happens
+    #[arg(long)]
+    follow: bool,
+    /// Show events instead: new key versions, and keys near their end
+    #[arg(long)]
+    events: bool,
+    /// Show challenges too: first requests without a token, which clients send to be told where to get one
+    #[arg(long)]
+    all: bool,
+    /// Print each record as one line of JSON, in Azure Monitor's shape (events: Event Grid's)
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(at: At, options: Options) -> Result<ExitCode, Failure> {
+    let Options { follow, events, all, json } = options;
     let control = Control::find(&at).await?;
     let kind = if events { "event" } else { "audit" };
-    let (mut next, mut wait) = (0, false);
+    let (mut next, mut wait, mut challenges) = (0, false, 0);
     if !json {
         print(&line(&if events { EVENT_HEADINGS } else { HEADINGS }.map(str::to_owned)))?;
     }
@@ -26,6 +45,10 @@ pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Resul
         };
         for entry in answer["entries"].as_array().into_iter().flatten().filter(|e| e.get(kind).is_some()) {
             let record = &entry[kind];
+            if !json && !all && is_challenge(record) {
+                challenges += 1;
+                continue;
+            }
             print(&match (json, events) {
                 (true, _) => format!("{record}\n"),
                 (false, true) => line(&event(record)),
@@ -34,6 +57,9 @@ pub(super) async fn run(at: At, follow: bool, events: bool, json: bool) -> Resul
         }
         next = answer["next"].as_u64().unwrap_or(next);
         if !follow {
+            if challenges > 0 {
+                print(&format!("{challenges} challenges are not shown; --all shows them\n"))?;
+            }
             return Ok(ExitCode::SUCCESS);
         }
         // Only the first look does not wait: what is there is shown at once.
@@ -48,6 +74,13 @@ const EVENT_HEADINGS: [&str; 5] = ["TIME", "", "EVENT", "EXPIRES", "OBJECT"];
 fn line(cells: &[String; 5]) -> String {
     let [time, caller, operation, result, object] = cells;
     format!("{time:<24}  {caller:<24}  {operation:<20}  {result:<14}  {object}\n")
+}
+
+/// Whether it is about a request without a token: clients begin with one, and the answer tells them where to sign in.
+fn is_challenge(record: &Value) -> bool {
+    let nobody = record["identity"].as_object().is_some_and(serde_json::Map::is_empty);
+    let asked_in_vain = record["resultDescription"].as_str().is_some_and(|why| why.starts_with("AKV10000"));
+    record["operationName"] == "Authentication" && nobody && asked_in_vain
 }
 
 fn text(value: &Value) -> String {

@@ -53,8 +53,18 @@ pub(super) async fn run(change: Change, at: At, json: bool) -> Result<ExitCode, 
         None => control.get(PATH).await?,
         Some(wish) => control.post(PATH, &wish).await?,
     };
-    print(&if json { format!("{clock:#}\n") } else { shown(&clock) })?;
+    let passed = matches!(change, Change::Advance { .. } | Change::Set { .. });
+    let what = if passed { happened(&clock["happened"]) } else { String::new() };
+    print(&if json { format!("{clock:#}\n") } else { shown(&clock) + &what })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What happened by itself while time passed.
+fn happened(notes: &Value) -> String {
+    let word = |note: &Value, name: &str| note[name].as_str().unwrap_or("-").to_owned();
+    let rows: Vec<_> =
+        notes.as_array().into_iter().flatten().map(|note| vec![word(note, "at"), word(note, "what")]).collect();
+    if rows.is_empty() { "happened      nothing\n".to_owned() } else { format!("happened\n{}", table(&rows)) }
 }
 
 fn wish(change: &Change) -> Option<Value> {

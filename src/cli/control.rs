@@ -2,18 +2,27 @@
 //! Must not know what the answers mean.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{Method, Request, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::app::folder::make_marked;
 use crate::cli::At;
 use crate::cli::failure::{Failure, program, sh_path};
 use crate::cli::instance::{DEFAULT_PORT, Notice, Place, default_folder, named_token};
+use crate::cli::trust::AUTHORITY;
+use crate::cli::{az, files, trust};
+
+/// The pause before an instance that does not answer yet is asked again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A running instance that answered.
 pub(super) struct Control {
@@ -59,6 +68,10 @@ impl Control {
                 Ok((StatusCode::OK, health)) if health["status"] == "ok" => {
                     return Ok(Self { at: door, health, status: here("status") });
                 }
+                Ok((StatusCode::OK, health)) if health["status"] == "starting" => {
+                    let what = format!("the acrite at {} is still deploying what it begins with", door.url);
+                    return Err(Failure::new(what, "wait for it", &here("env --wait")));
+                }
                 Ok((StatusCode::UNAUTHORIZED, _)) => {
                     let what = format!("the acrite at {} wants the token that it printed at its start", door.url);
                     let read = "read -r ACRITE_TOKEN && export ACRITE_TOKEN";
@@ -75,18 +88,58 @@ impl Control {
         Err(Failure::new(what, "give a command its own with `acrite exec -- COMMAND`, or start one", &here("serve")))
     }
 
-    /// Where this instance is, for pointing clients at it.
-    pub fn place(&self, at: &At) -> Result<Place, Failure> {
+    /// Finds the instance as soon as it answers and holds what it was to begin with.
+    pub async fn wait(at: &At, most: Duration) -> Result<Self, Failure> {
+        let waiting = async {
+            loop {
+                if let Ok(found) = Self::find(at).await {
+                    return found;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        match tokio::time::timeout(most, waiting).await {
+            Ok(found) => Ok(found),
+            Err(_) => Self::find(at).await,
+        }
+    }
+
+    /// Where this instance is, for pointing clients at it. What they read is in its data folder; where that is not on
+    /// this machine, or is not the one of that name here, it is made here.
+    pub async fn place(&self, at: &At) -> Result<Place, Failure> {
+        let served = self.get("/acrite/v1/ca").await?;
+        let served = served["ca"].as_str().unwrap_or_default();
         let told = self.health["data_dir"].as_str().map(PathBuf::from);
         let folder = at.data_dir.clone().or(told).unwrap_or_else(default_folder);
+        let url = self.at.url.clone();
         match folder.canonicalize() {
-            Ok(folder) if folder.join("ca.pem").exists() => Ok(Place { url: self.at.url.clone(), folder }),
-            _ => {
-                let what = format!("the certificates of the acrite at {} are not in {}", self.at.url, folder.display());
-                let advice = "name its data folder with --data-dir (in a container: the volume), or start another one";
-                Err(Failure::new(what, advice, &format!("{} serve --listen 127.0.0.1:0", program())))
+            Ok(folder) if std::fs::read(folder.join(AUTHORITY)).is_ok_and(|own| own == served.as_bytes()) => {
+                Ok(Place { url, folder, elsewhere: None })
             }
+            _ => self.place_from_afar(served),
         }
+    }
+
+    fn place_from_afar(&self, authority: &str) -> Result<Place, Failure> {
+        let unusable = |why: &dyn std::fmt::Display| {
+            let what = format!("the acrite at {} told no certificate: {why}", self.at.url);
+            Failure::new(what, "see whether it is of this version", &self.status)
+        };
+        let der = CertificateDer::from_pem_slice(authority.as_bytes()).map_err(|why| unusable(&why))?;
+        let home = default_folder();
+        let name =
+            self.at.url.trim_start_matches("http://").replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-");
+        let folder = home.join("clients").join(name);
+        let made = make_marked(&home).and_then(|()| std::fs::create_dir_all(&folder));
+        made.and_then(|()| folder.canonicalize()).map_err(|error| files::unwritable(&folder, &error)).and_then(
+            |folder| {
+                files::write(&folder.join(AUTHORITY), authority.as_bytes(), files::PUBLIC)?;
+                trust::write_stores(&folder, &der)?;
+                let place = Place { url: self.at.url.clone(), folder, elsewhere: Some(self.at.token.clone()) };
+                az::sign_in(&place.az_folder())?;
+                Ok(place)
+            },
+        )
     }
 
     /// What `IDENTITY_HEADER` must hold.

@@ -2,8 +2,9 @@
 //! Owns quoting; must not know what the variables mean.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use crate::cli::At;
 use crate::cli::control::Control;
@@ -11,6 +12,21 @@ use crate::cli::failure::Failure;
 use crate::cli::failure::{is_plain, sh_word};
 use crate::cli::output::print;
 use crate::cli::variables::{REMOVED, variables};
+use crate::cli::{moment, trust};
+
+/// What is to be printed, and when.
+#[derive(Args)]
+pub(super) struct Options {
+    /// How to write them
+    #[arg(long, value_enum, default_value_t)]
+    shell: Shell,
+    /// Also set IDENTITY_ENDPOINT and IDENTITY_HEADER
+    #[arg(long)]
+    identity_endpoint: bool,
+    /// Wait until the instance answers and holds what it was to begin with, for DURATION at most
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "30s", value_parser = moment::duration)]
+    wait: Option<Duration>,
+}
 
 /// Who reads the variables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -28,17 +44,43 @@ pub(super) enum Shell {
     Github,
 }
 
-pub(super) async fn run(at: At, shell: Shell, identity_endpoint: bool) -> Result<ExitCode, Failure> {
-    let control = Control::find(&at).await?;
-    let place = control.place(&at)?;
+pub(super) async fn run(at: At, options: Options) -> Result<ExitCode, Failure> {
+    let Options { shell, identity_endpoint, wait } = options;
+    let text = match told(&at, shell, identity_endpoint, wait).await {
+        Ok(text) => text,
+        Err(failure) => {
+            print(refusal(shell))?;
+            return Err(failure);
+        }
+    };
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a shell that evaluates the output of a failed `env` is to stumble over: with nothing to evaluate it would go on,
+/// to the real Azure.
+pub(super) fn refusal(shell: Shell) -> &'static str {
+    match shell {
+        Shell::Sh | Shell::Fish => "false\n",
+        Shell::Powershell => "throw 'acrite env failed'\n",
+        Shell::Dotenv | Shell::Github => "",
+    }
+}
+
+async fn told(at: &At, shell: Shell, identity_endpoint: bool, wait: Option<Duration>) -> Result<String, Failure> {
+    let control = match wait {
+        None => Control::find(at).await?,
+        Some(wait) => Control::wait(at, wait).await?,
+    };
+    let place = control.place(at).await?;
     let header = control.identity_header().filter(|_| identity_endpoint);
-    let all = variables(&place, header, |name| std::env::var(name).ok());
+    let inherited = |name: &str| std::env::var(name).ok();
+    let all = variables(&place, &trust::bundle(&place.folder, inherited)?, header, inherited);
     let removed =
         REMOVED.into_iter().filter(|name| std::env::var_os(name).is_some() && !all.iter().any(|(set, _)| set == name));
     let mut text: String = removed.map(|name| unset(shell, name)).collect();
     text.extend(all.iter().filter(|(name, _)| is_for(shell, name)).map(|(name, value)| set(shell, name, value)));
-    print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(text)
 }
 
 /// A file is read on other machines and in containers, where this one's `PATH` would do harm.

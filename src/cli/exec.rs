@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 
 use crate::cli::failure::{Failure, program, sh_word};
-use crate::cli::files;
 use crate::cli::instance::{Instance, Options};
 use crate::cli::signals::{self, Running, Signals};
 use crate::cli::variables::{REMOVED, variables};
+use crate::cli::{files, trust};
 
 /// How long a command that was told to end may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub(super) async fn run(
     options.ephemeral = options.data_dir.is_none();
     // Before anything is made, so that no signal can leave it behind.
     let signals = Signals::hear()?;
-    super::log("acrite=warn")?;
+    super::log("acrite=warn", &options)?;
     let instance = tokio::select! {
         biased;
         started = Instance::start(&options, &signals) => started?,
@@ -61,7 +61,9 @@ fn spawn(instance: &Instance, identity_endpoint: bool, command: &[OsString]) -> 
         child.env_remove(name);
     }
     let header = identity_endpoint.then(|| instance.identity_header());
-    child.envs(variables(&instance.place, header.as_deref(), |name| std::env::var(name).ok()));
+    let inherited = |name: &str| std::env::var(name).ok();
+    let bundle = trust::bundle(&instance.place.folder, inherited)?;
+    child.envs(variables(&instance.place, &bundle, header.as_deref(), inherited));
     let leads = !signals::in_foreground();
     if leads {
         child.process_group(0);

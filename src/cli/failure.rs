@@ -69,6 +69,28 @@ fn changed(words: Vec<String>, changes: &[(&str, &str)]) -> String {
     text.join(" ")
 }
 
+/// The command line of this process in which the option `right` stands for `wrong`, which there is not; with the value
+/// that this has, or else `usual`.
+pub(super) fn meaning(wrong: &str, right: &str, usual: &str) -> String {
+    meant(std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(), wrong, right, usual)
+}
+
+fn meant(words: Vec<String>, wrong: &str, right: &str, usual: &str) -> String {
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let (mut kept, mut value) = (Vec::new(), None);
+    let mut words = words.into_iter().enumerate();
+    while let Some((at, word)) = words.next() {
+        match word.split_once('=') {
+            Some((name, given)) if name == wrong && at < end => value = Some(given.to_owned()),
+            _ if word == wrong && at < end => {
+                value = words.next().map(|(_, word)| word);
+            }
+            _ => kept.push(word),
+        }
+    }
+    changed(kept, &[(right, value.as_deref().unwrap_or(usual))])
+}
+
 /// The name of a folder that is not there yet, beside one that cannot be used.
 pub(super) fn beside(folder: &Path) -> String {
     let name = |n: u32| {
@@ -111,5 +133,8 @@ mod tests {
             "acrite exec --listen 127.0.0.1:0 -- sh --listen '$x'"
         );
         assert_eq!(again("acrite --ephemeral", &[("--data-dir", "a b")]), "acrite --data-dir 'a b'");
+        let meant = |line: &str| meant(line.split(' ').map(str::to_owned).collect(), "--port", "--listen", "4443");
+        assert_eq!(meant("acrite exec --port=0 -- curl --port 0"), "acrite exec --listen 0 -- curl --port 0");
+        assert_eq!(meant("acrite serve --port"), "acrite serve --listen 4443");
     }
 }

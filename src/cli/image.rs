@@ -1,4 +1,4 @@
-//! OCI layouts to read from: a folder, or a tar file of one.
+//! OCI layouts to read from: a folder, a tar file of one, or the one that is built in.
 //! Must not know where the image goes.
 
 use std::collections::HashMap;
@@ -11,8 +11,68 @@ use serde_json::Value;
 /// Bytes of a manifest or an index, at most.
 const MANIFEST_LIMIT: u64 = 16 * 1024 * 1024;
 
+/// The path that means the layout that is built in. A folder of this name is `./hello`.
+const BUILT_IN: &str = "hello";
+
+/// The files of `fixtures/hello`: an image of one layer with one file.
+const HELLO: [(&str, &[u8]); 4] = [
+    ("index.json", include_bytes!("../../fixtures/hello/index.json")),
+    (
+        "blobs/sha256/1861ca85da53f8261b6b740f640b397662149374073507942b9d9c93ca734cc0",
+        include_bytes!(
+            "../../fixtures/hello/blobs/sha256/1861ca85da53f8261b6b740f640b397662149374073507942b9d9c93ca734cc0"
+        ),
+    ),
+    (
+        "blobs/sha256/1f383743b3a078517ca0ffb94dca4c7153c2bbf7f3331cef58a1a271d93ef867",
+        include_bytes!(
+            "../../fixtures/hello/blobs/sha256/1f383743b3a078517ca0ffb94dca4c7153c2bbf7f3331cef58a1a271d93ef867"
+        ),
+    ),
+    (
+        "blobs/sha256/a8fa6509fb497a1274a580e42660db1719a9e23236b12e5bd15f389493f9e090",
+        include_bytes!(
+            "../../fixtures/hello/blobs/sha256/a8fa6509fb497a1274a580e42660db1719a9e23236b12e5bd15f389493f9e090"
+        ),
+    ),
+];
+
+/// A file of a layout.
+enum Place {
+    /// Within a file on disk: where its bytes begin, and how many they are.
+    File(File, u64, u64),
+    Here(&'static [u8]),
+}
+
+impl Place {
+    fn size(&self) -> u64 {
+        match self {
+            Self::File(_, _, size) => *size,
+            Self::Here(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// At most `most` bytes from `at`.
+    fn read(self, at: u64, most: u64) -> std::io::Result<Vec<u8>> {
+        let length = self.size().saturating_sub(at).min(most);
+        let mut bytes = Vec::new();
+        match self {
+            Self::File(mut file, from, _) => {
+                file.seek(SeekFrom::Start(from + at)).and_then(|_| file.take(length).read_to_end(&mut bytes))?;
+            }
+            Self::Here(all) => {
+                let from = usize::try_from(at).unwrap_or(usize::MAX).min(all.len());
+                let to = from + usize::try_from(length).unwrap_or(0);
+                bytes.extend_from_slice(&all[from..to]);
+            }
+        }
+        Ok(bytes)
+    }
+}
+
 /// An OCI layout.
 pub(super) enum Layout {
+    BuiltIn,
     Folder(PathBuf),
     /// A tar file, and where in it each file's bytes are.
     Tar(PathBuf, HashMap<String, (u64, u64)>),
@@ -21,24 +81,30 @@ pub(super) enum Layout {
 impl Layout {
     /// Opens what lies at the path.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let layout =
-            if path.is_dir() { Self::Folder(path.to_owned()) } else { Self::Tar(path.to_owned(), entries(path)?) };
+        let layout = match path {
+            path if path == Path::new(BUILT_IN) => Self::BuiltIn,
+            path if path.is_dir() => Self::Folder(path.to_owned()),
+            path => Self::Tar(path.to_owned(), entries(path)?),
+        };
         layout.place("index.json").map_err(|_| "it has no index.json".to_owned())?;
         Ok(layout)
     }
 
-    /// The file, where its bytes begin, and how many they are.
-    fn place(&self, name: &str) -> Result<(File, u64, u64), String> {
+    fn place(&self, name: &str) -> Result<Place, String> {
         let missing = |error: &dyn std::fmt::Display| format!("{name}: {error}");
         match self {
+            Self::BuiltIn => {
+                let found = HELLO.iter().find(|(file, _)| *file == name);
+                found.map(|(_, bytes)| Place::Here(bytes)).ok_or_else(|| missing(&"it is not built in"))
+            }
             Self::Folder(folder) => {
                 let file = File::open(folder.join(name)).map_err(|e| missing(&e))?;
                 let size = file.metadata().map_err(|e| missing(&e))?.len();
-                Ok((file, 0, size))
+                Ok(Place::File(file, 0, size))
             }
             Self::Tar(tar, entries) => {
                 let (from, size) = entries.get(name).ok_or_else(|| missing(&"it is not in the archive"))?;
-                Ok((File::open(tar).map_err(|e| missing(&e))?, *from, *size))
+                Ok(Place::File(File::open(tar).map_err(|e| missing(&e))?, *from, *size))
             }
         }
     }
@@ -71,23 +137,17 @@ impl Layout {
     }
 
     fn file(&self, name: &str) -> Result<Vec<u8>, String> {
-        let (mut file, from, size) = self.place(name)?;
-        if size > MANIFEST_LIMIT {
+        let place = self.place(name)?;
+        if place.size() > MANIFEST_LIMIT {
             return Err(format!("{name} is larger than a manifest may be"));
         }
-        let mut bytes = Vec::new();
-        let read = file.seek(SeekFrom::Start(from)).and_then(|_| file.take(size).read_to_end(&mut bytes));
-        read.map(|_| bytes).map_err(|e| format!("{name}: {e}"))
+        place.read(0, u64::MAX).map_err(|e| format!("{name}: {e}"))
     }
 
     /// A piece of a blob; empty at its end.
     pub fn piece(&self, digest: &str, at: u64, most: usize) -> Result<Vec<u8>, String> {
         let name = Self::blob(digest)?;
-        let (mut file, from, size) = self.place(&name)?;
-        let left = size.saturating_sub(at).min(most as u64);
-        let mut bytes = Vec::new();
-        let read = file.seek(SeekFrom::Start(from + at)).and_then(|_| file.take(left).read_to_end(&mut bytes));
-        read.map(|_| bytes).map_err(|e| format!("{name}: {e}"))
+        self.place(&name)?.read(at, most as u64).map_err(|e| format!("{name}: {e}"))
     }
 }
 
@@ -146,5 +206,28 @@ mod tests {
         file.write_all(&[1; 2000]).unwrap();
         assert!(Layout::open(&tar).is_err());
         assert!(Layout::open(Path::new("/nowhere")).is_err());
+    }
+
+    #[test]
+    fn what_is_built_in_is_the_fixture() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hello");
+        let (built_in, fixture) = (Layout::open(Path::new("hello")).unwrap(), Layout::open(&folder).unwrap());
+        let (manifest, kind) = built_in.manifest("any").unwrap();
+        assert_eq!((manifest.clone(), kind), fixture.manifest("any").unwrap());
+        let parsed: Value = serde_json::from_slice(&built_in.read(&manifest).unwrap()).unwrap();
+        for digest in [
+            manifest.as_str(),
+            parsed["config"]["digest"].as_str().unwrap(),
+            parsed["layers"][0]["digest"].as_str().unwrap(),
+        ] {
+            let bytes = built_in.read(digest).unwrap();
+            assert_eq!(bytes, fixture.read(digest).unwrap());
+            assert_eq!(
+                digest,
+                format!("sha256:{}", crate::domain::world::crypto::hex(&crate::domain::world::crypto::sha256(&bytes)))
+            );
+            assert_eq!(built_in.piece(digest, 3, 5).unwrap(), bytes[3..8]);
+            assert!(built_in.piece(digest, bytes.len() as u64, 5).unwrap().is_empty());
+        }
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -30,6 +30,8 @@ use crate::net::{Asker, CertificateError, Certificates, Config, Outbound, Servic
 
 /// Where an instance listens unless told otherwise.
 pub(super) const DEFAULT_PORT: u16 = 4443;
+/// The variable that says where `serve` listens.
+const LISTEN: &str = "ACRITE_LISTEN";
 /// The data folder unless told otherwise.
 pub(super) const DEFAULT_FOLDER: &str = ".acrite";
 
@@ -38,10 +40,19 @@ const LOOKS_AT_LOCK: (u32, Duration) = (40, Duration::from_millis(50));
 /// How long the end of an instance waits for its database to be closed.
 const CLOSING: Duration = Duration::from_secs(5);
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    /// A line of JSON for each
+    Json,
+}
+
 /// How an instance is to run.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// Address and port [default: 127.0.0.1:4443; for exec a free port]
+    /// Address and port [default: $ACRITE_LISTEN, else 127.0.0.1:4443; for exec a free port]
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
     /// Folder that keeps everything [default: $ACRITE_DATA_DIR, else .acrite; for exec a temporary one]
@@ -59,6 +70,12 @@ pub struct Options {
     /// Append audit records to FILE, besides audit.jsonl in the data folder
     #[arg(long, value_name = "FILE")]
     pub audit_log: Option<PathBuf>,
+    /// Log each request: status, error code, method, host, path, milliseconds
+    #[arg(long)]
+    pub log_requests: bool,
+    /// How the log is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, env = "ACRITE_LOG_FORMAT", hide_env = true)]
+    pub log_format: LogFormat,
     /// How long a registry may go on using a key that was revoked, as Azure does
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = moment::duration)]
     pub revocation_delay: Duration,
@@ -180,8 +197,10 @@ pub(super) struct Instance {
 pub(super) struct Place {
     /// `http://address:port`
     pub url: String,
-    /// The data folder, absolute.
+    /// Where its certificates and az's profile are, absolute: its data folder, or one that stands for that here.
     pub folder: PathBuf,
+    /// The data folder is on another machine or in a container; what its control API wants to see, if anything.
+    pub elsewhere: Option<Option<String>>,
 }
 
 impl Place {
@@ -228,7 +247,7 @@ impl Instance {
         let _ = std::fs::remove_file(Notice::path(&path));
         let listener = listen(options).await?;
         let own = listener.local_addr().map_err(|error| unbindable(&error))?;
-        let place = Place { url: url(own), folder: path };
+        let place = Place { url: url(own), folder: path, elsewhere: None };
 
         let certificates = authority(&place.folder, is_old, options)?;
         trust::write_stores(&place.folder, certificates.authority_der())?;
@@ -256,6 +275,7 @@ impl Instance {
     /// Sows what is to be there from the start, and lets other commands find the instance.
     async fn announce(&self, options: &Options) -> Result<(), Failure> {
         seed::sow(&options.seed, &self.app).await?;
+        self.app.ready();
         let (url, token) = (self.place.url.clone(), self.token.clone());
         let notice = serde_json::to_vec(&Notice { url, pid: std::process::id(), token }).unwrap_or_default();
         files::write(&Notice::path(&self.place.folder), &notice, files::PRIVATE)?;
@@ -370,7 +390,16 @@ fn authority(folder: &Path, is_old: bool, options: &Options) -> Result<Certifica
 }
 
 async fn listen(options: &Options) -> Result<TcpListener, Failure> {
-    let address = options.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)));
+    // Not for `exec`, which may run beside what the variable is meant for.
+    let usual = std::env::var(LISTEN).ok().filter(|address| !address.is_empty());
+    let address = match (options.listen, usual) {
+        (Some(address), _) => address,
+        (None, Some(named)) => listen_address(&named).map_err(|wrong| {
+            let without = format!("env -u {LISTEN} {}", again(&[]));
+            Failure::new(format!("{LISTEN}: {wrong}"), "without it", &without).with_code(2)
+        })?,
+        (None, None) => SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+    };
     TcpListener::bind(address).await.map_err(|error| {
         let free = again(&[("--listen", "127.0.0.1:0")]);
         Failure::new(format!("cannot listen on {address}: {error}"), "take any free port", &free)

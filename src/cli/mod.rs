@@ -28,14 +28,16 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::http::REQUESTS;
 use failure::{Failure, program};
-use instance::Options;
+use instance::{LogFormat, Options};
 
 /// A local Azure Container Registry with customer-managed keys, Key Vault, ARM and Entra ID.
 #[derive(Parser)]
-#[command(name = "acrite", version, args_conflicts_with_subcommands = true)]
+#[command(name = "acrite", version = env!("ACRITE_VERSION"), args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -70,12 +72,8 @@ enum Command {
     Env {
         #[command(flatten)]
         at: At,
-        /// How to write them
-        #[arg(long, value_enum, default_value_t)]
-        shell: env::Shell,
-        /// Also set IDENTITY_ENDPOINT and IDENTITY_HEADER
-        #[arg(long)]
-        identity_endpoint: bool,
+        #[command(flatten)]
+        options: env::Options,
     },
     /// Show registries and keys: what protects what, locked or open, and why
     Status {
@@ -89,15 +87,8 @@ enum Command {
     Audit {
         #[command(flatten)]
         at: At,
-        /// Go on until interrupted, showing what happens
-        #[arg(long)]
-        follow: bool,
-        /// Show events instead: new key versions, and keys near their end
-        #[arg(long)]
-        events: bool,
-        /// Print each record as one line of JSON, in Azure Monitor's shape (events: Event Grid's)
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        options: audit::Options,
     },
     /// Make calls fail on purpose: counted, and in each service's own words
     Fault {
@@ -188,8 +179,26 @@ fn usage(refused: &clap::Error) -> ExitCode {
         help = format!("{help} {}", inner.get_name());
         command = inner.clone();
     }
-    output::error().put(format!("{text}\n\nFor more information: {help} --help\n").as_bytes());
+    if std::env::args_os().nth(1).is_some_and(|word| word == "env") {
+        // Nobody may read it, and the failure is told all the same.
+        let _ = output::print(env::refusal(env::Shell::Sh));
+    }
+    let meant = meant(refused).map_or(String::new(), |meant| format!("Did you mean --listen? {meant}\n"));
+    output::error().put(format!("{text}\n\n{meant}For more information: {help} --help\n").as_bytes());
     ExitCode::from(2)
+}
+
+/// The command line with the address where other programs of its kind want a port.
+fn meant(refused: &clap::Error) -> Option<String> {
+    let word = match refused.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) if refused.kind() == ErrorKind::UnknownArgument => word,
+        _ => return None,
+    };
+    let name = word.split(['=', ' ']).next().unwrap_or_default();
+    if !["--port", "-p", "--bind", "--address", "--addr", "--host"].contains(&name) {
+        return None;
+    }
+    Some(failure::meaning(name, "--listen", &instance::DEFAULT_PORT.to_string()))
 }
 
 async fn run(command: Command) -> Result<ExitCode, Failure> {
@@ -197,9 +206,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(options) => serve::run(options).await,
         Command::Exec { options, identity_endpoint, command } => exec::run(options, identity_endpoint, command).await,
         Command::Become { parent, command } => Err(exec::become_command(parent, &command)),
-        Command::Env { at, shell, identity_endpoint } => env::run(at, shell, identity_endpoint).await,
+        Command::Env { at, options } => env::run(at, options).await,
         Command::Status { at, json } => status::run(at, json).await,
-        Command::Audit { at, follow, events, json } => audit::run(at, follow, events, json).await,
+        Command::Audit { at, options } => audit::run(at, options).await,
         Command::Fault { action, at, json } => fault::run(action, at, json).await,
         Command::Snapshot { action, at, json } => snapshot::run(action, at, json).await,
         Command::Reset { at } => snapshot::reset(at).await,
@@ -209,21 +218,26 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
 
 /// Logs to standard error what `ACRITE_LOG` asks for, or else `usual`. Panics are logged too: like every other line
 /// theirs must not wait for a reader.
-fn log(usual: &str) -> Result<(), Failure> {
+fn log(usual: &str, options: &Options) -> Result<(), Failure> {
     use tracing_subscriber::EnvFilter;
     let asked = std::env::var("ACRITE_LOG").ok().filter(|asked| !asked.is_empty());
-    let filter = EnvFilter::try_new(asked.as_deref().unwrap_or(usual)).map_err(|error| {
+    let requests = if options.log_requests { format!(",{REQUESTS}=info") } else { String::new() };
+    let filter = format!("{}{requests}", asked.as_deref().unwrap_or(usual));
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
         let what = format!("ACRITE_LOG says {:?}: {error}", asked.unwrap_or_default());
         Failure::new(what, "to log what is refused", "export ACRITE_LOG=acrite=debug").with_code(2)
     })?;
-    // A second subscriber in one process (in tests) is no reason to fail.
-    let _ = tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(output::error)
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .try_init();
+        .with_target(false);
+    // A second subscriber in one process (in tests) is no reason to fail.
+    let _ = match options.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}\n{}", std::backtrace::Backtrace::capture())));
     Ok(())
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::cli::failure::{Failure, again, beside, program};
+use crate::cli::failure::{Failure, again, beside, program, sh_path};
 use crate::cli::files;
 use crate::cli::image::Layout;
 use crate::domain::world::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
@@ -35,7 +35,7 @@ pub struct Seed {
     /// The resource group of templates that are for one; made if it is not there
     #[arg(long, value_name = "NAME", default_value = "acrite")]
     pub group: String,
-    /// An image to push after the templates: an OCI layout, as a folder or a tar file (repeatable)
+    /// An image to push after the templates: an OCI layout, as a folder or a tar file, or `hello`, which is built in (repeatable)
     #[arg(long = "image", value_name = "REGISTRY/REPOSITORY:TAG=PATH", value_parser = image)]
     pub images: Vec<Image>,
 }
@@ -50,7 +50,7 @@ pub struct Image {
 }
 
 fn image(text: &str) -> Result<Image, String> {
-    let wrong = || format!("`{text}` is not REGISTRY/REPOSITORY:TAG=PATH, such as myregistry/app:v1=./image");
+    let wrong = || format!("`{text}` is not REGISTRY/REPOSITORY:TAG=PATH, such as myregistry/app:v1=hello");
     let (name, path) = text.split_once('=').ok_or_else(wrong)?;
     let (name, tag) = name.rsplit_once(':').ok_or_else(wrong)?;
     let (registry, repository) = name.split_once('/').ok_or_else(wrong)?;
@@ -90,6 +90,16 @@ async fn read(path: &Path) -> Result<String, Failure> {
         Failure::new(what, "check the path after the option", &files::look_at(path))
     })?;
     Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// Refuses source code of a language that compiles to what is wanted, with the command that compiles it.
+fn compiled(file: &Path, language: &str, command: &str) -> Result<(), Failure> {
+    if !file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(language)) {
+        return Ok(());
+    }
+    let what = format!("{} is Bicep, and only what it compiles to can be deployed", file.display());
+    let compile = format!("az bicep {command} --file {}", sh_path(file));
+    Err(Failure::new(what, "compile it, and name the .json file that this makes", &compile).with_code(2))
 }
 
 /// Everything an error says, the inner ones included.
@@ -139,6 +149,8 @@ impl<'a> Client<'a> {
     }
 
     async fn deploy(&self, template: &Path, parameters: Option<&Path>, group: &str) -> Result<(), Failure> {
+        compiled(template, "bicep", "build")?;
+        parameters.map_or(Ok(()), |file| compiled(file, "bicepparam", "build-params"))?;
         let text = read(template).await?;
         let parameters = match parameters {
             Some(parameters) => read(parameters).await?,
@@ -203,8 +215,7 @@ impl<'a> Client<'a> {
             Failure::new(what, advice, command)
         };
         let no_layout = |why| {
-            let advice =
-                "the path must be an OCI layout, as `skopeo copy SOURCE oci:PATH` makes it; look what is there";
+            let advice = "the path must be an OCI layout, as `skopeo copy SOURCE oci:PATH` makes it, or `hello`, which is built in; look what is there";
             failed(why, advice, &files::look_at(&image.path))
         };
         let layout = Layout::open(&image.path).map_err(no_layout)?;

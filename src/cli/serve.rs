@@ -11,7 +11,7 @@ use crate::cli::signals::Signals;
 pub(super) async fn run(options: Options) -> Result<ExitCode, Failure> {
     // Before anything is made, so that no signal can leave it behind.
     let signals = Signals::hear()?;
-    super::log("acrite=info")?;
+    super::log("acrite=info", &options)?;
     let instance = tokio::select! {
         biased;
         started = Instance::start(&options, &signals) => started?,
@@ -34,8 +34,9 @@ fn greeting(options: &Options, instance: &Instance) -> String {
         format!("  token         {token}   with it, other machines may use what is this machine's own\n")
     });
     format!(
-        "acrite listening on {}\n  data folder   {folder}{}\n  point a shell at it   eval \"$(acrite env{at})\"\n{token}",
+        "acrite listening on {}\n  data folder   {folder}{}\n  point a shell at it   eval \"$(acrite env{at})\"\n{token}  version       {}\n",
         instance.place.url,
         if options.ephemeral { " (removed at the end)" } else { "" },
+        env!("ACRITE_VERSION"),
     )
 }

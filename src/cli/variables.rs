@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::cli::instance::Place;
-use crate::cli::trust::{BUNDLE, JAVA_PASSWORD, JAVA_STORE};
+use crate::cli::trust::{AUTHORITY, JAVA_PASSWORD, JAVA_STORE};
 use crate::domain::world::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
 use crate::http::IDENTITY_PATH;
 
@@ -26,24 +26,27 @@ pub(super) const REMOVED: [&str; 14] = [
     "MSI_SECRET",
 ];
 
-/// All variables for the instance at `place`. `inherited` reads the environment they are added to.
+/// All variables for the instance at `place`. `bundle` is what clients trust, `inherited` reads the environment that the
+/// variables are added to.
 ///
 /// `identity` adds App Service's managed identity endpoint. It is not there by default: SDKs that find it use it
 /// for themselves and no longer ask the address that virtual machines use, and az's own identity login changes too.
 pub(super) fn variables(
     place: &Place,
+    bundle: &Path,
     identity: Option<&str>,
     inherited: impl Fn(&str) -> Option<String>,
 ) -> Vec<(&'static str, String)> {
     let url = place.url.clone();
     let path = |name: &str| place.folder.join(name).display().to_string();
     let local = "localhost,127.0.0.1,::1".to_owned();
-    let bundle = path(BUNDLE);
+    let node = inherited("NODE_EXTRA_CA_CERTS").filter(|file| !file.is_empty() && !file.ends_with(AUTHORITY));
+    let node = node.map_or_else(|| path(AUTHORITY), |_| bundle.display().to_string());
+    let bundle = bundle.display().to_string();
 
     let mut all = vec![
         ("ACRITE_URL", url.clone()),
-        ("ACRITE_CA", path("ca.pem")),
-        ("ACRITE_DATA_DIR", place.folder.display().to_string()),
+        ("ACRITE_CA", path(AUTHORITY)),
         // Programs differ in which spelling they read.
         ("HTTPS_PROXY", url.clone()),
         ("HTTP_PROXY", url.clone()),
@@ -58,7 +61,7 @@ pub(super) fn variables(
         ("GIT_SSL_CAINFO", bundle.clone()),
         ("PIP_CERT", bundle),
         // Node has its own roots and adds these; it reads the proxy variables only when told to.
-        ("NODE_EXTRA_CA_CERTS", path("ca.pem")),
+        ("NODE_EXTRA_CA_CERTS", node),
         ("NODE_USE_ENV_PROXY", "1".to_owned()),
         ("JAVA_TOOL_OPTIONS", java_options(place, inherited("JAVA_TOOL_OPTIONS"))),
         ("AZURE_CONFIG_DIR", place.az_folder().display().to_string()),
@@ -72,6 +75,11 @@ pub(super) fn variables(
         ("ARM_CLIENT_SECRET", DEVELOPER_SECRET.to_owned()),
         ("ARM_SUBSCRIPTION_ID", SUBSCRIPTION_ID.to_owned()),
     ];
+    match &place.elsewhere {
+        None => all.push(("ACRITE_DATA_DIR", place.folder.display().to_string())),
+        Some(Some(token)) => all.push(("ACRITE_TOKEN", token.clone())),
+        Some(None) => {}
+    }
     if let Some(header) = identity {
         all.push(("IDENTITY_ENDPOINT", format!("{url}{IDENTITY_PATH}")));
         all.push(("IDENTITY_HEADER", header.to_owned()));
@@ -125,7 +133,15 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place { url: "http://127.0.0.1:4443".into(), folder: "/data".into() }
+        Place { url: "http://127.0.0.1:4443".into(), folder: "/data".into(), elsewhere: None }
+    }
+
+    fn variables(
+        place: &Place,
+        identity: Option<&str>,
+        inherited: impl Fn(&str) -> Option<String>,
+    ) -> Vec<(&'static str, String)> {
+        super::variables(place, &place.folder.join("ca-bundle.pem"), identity, inherited)
     }
 
     fn get(all: &[(&str, String)], name: &str) -> Option<String> {

@@ -26,6 +26,7 @@ use tower::service_fn;
 use crate::app::App;
 use crate::app::faults::Fate;
 use crate::app::world::carry;
+use crate::app::world::clock;
 use call::{Call, Code};
 use leftover::{Leftover, Patience};
 
@@ -58,6 +59,9 @@ fn azure(host: &str, app: &Arc<App>) -> Option<Router> {
         _ => None,
     }
 }
+
+/// The target of the log's lines that tell each request; they are not written unless it is asked for.
+pub const REQUESTS: &str = "requests";
 
 /// The path of `IDENTITY_ENDPOINT` on the emulator's own host.
 pub const IDENTITY_PATH: &str = "/acrite/v1/msi/token";
@@ -92,13 +96,20 @@ where
             let mut call = Call::new(request, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
             call.fate = fate.clone();
             // Neither query nor headers: those hold tokens and signatures.
-            let asked = tracing::enabled!(tracing::Level::DEBUG)
-                .then(|| (call.method.clone(), call.host.clone(), call.path.clone()));
+            let logged =
+                tracing::enabled!(tracing::Level::DEBUG) || tracing::enabled!(target: REQUESTS, tracing::Level::INFO);
+            let asked = logged.then(|| (call.method.clone(), call.host.clone(), call.path.clone()));
+            let began = clock::machine();
             // A client that hangs up does not undo half of a write.
             let answer = faults::ended(&fate, carry::carried(answer(app, call)).await);
-            if let Some((method, host, path)) = asked.filter(|_| answer.status().as_u16() >= 400) {
+            if let Some((method, host, path)) = asked {
+                let status = answer.status().as_u16();
                 let code = answer.extensions().get::<Code>().map_or("-", |code| &code.0);
-                tracing::debug!(status = answer.status().as_u16(), code, %method, host, path, "refused");
+                let ms = (clock::machine().0 - began.0) / 1000;
+                tracing::info!(target: REQUESTS, status, code, %method, host, path, ms, "answered");
+                if status >= 400 {
+                    tracing::debug!(status, code, %method, host, path, "refused");
+                }
             }
             Ok::<_, Infallible>(leftover.settle(patience, answer).await)
         }

@@ -16,6 +16,7 @@ use axum::http::{Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::AlertDescription;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -69,11 +70,30 @@ pub(super) async fn begin(server: Arc<Server>, stream: TcpStream, peer: SocketAd
     let conversation = |way| Conversation { server: server.clone(), peer, asker, reached, way };
     if first == TLS_HANDSHAKE {
         let tls = server.config.certificates.tls_by_sni(reached.ip().to_string());
-        if let Some(stream) = server.in_time(TlsAcceptor::from(tls).accept(stream)).await {
+        let accepted = async { TlsAcceptor::from(tls).accept(stream).await.inspect_err(|e| distrusted(e, None, peer)) };
+        if let Some(stream) = server.in_time(accepted).await {
             conversation(Way::Tls).serve(stream).await;
         }
     } else {
         conversation(Way::Plain).serve(stream).await;
+    }
+}
+
+/// Says what to do about a client that leaves because it does not trust the certificate it is shown. It cannot say it
+/// itself in words that lead here.
+fn distrusted(error: &io::Error, host: Option<&str>, client: SocketAddr) {
+    use AlertDescription::{BadCertificate, CertificateUnknown, UnknownCA, UnsupportedCertificate};
+    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::AlertReceived(
+        BadCertificate | CertificateUnknown | UnknownCA | UnsupportedCertificate,
+    )) = told
+    {
+        let host = host.unwrap_or("this port");
+        tracing::warn!(
+            %client,
+            "a client does not trust the certificate of {host}: point its shell here with `eval \"$(acrite env)\"`, or \
+             have it trust ca.pem of the data folder ($ACRITE_CA)"
+        );
     }
 }
 
@@ -316,7 +336,9 @@ impl Conversation {
         let Way::Tunnel { host, .. } = &way else { return };
         if first == TLS_HANDSHAKE {
             let tls = server.config.certificates.tls_for(host.clone());
-            if let Some(stream) = server.in_time(TlsAcceptor::from(tls).accept(stream)).await {
+            let accepted =
+                async { TlsAcceptor::from(tls).accept(stream).await.inspect_err(|e| distrusted(e, Some(host), peer)) };
+            if let Some(stream) = server.in_time(accepted).await {
                 Conversation { server, peer, asker, reached, way }.serve(stream).await;
             }
         } else {

@@ -428,7 +428,9 @@ async fn what_hangs_on_a_resource_belongs_to_its_own_provider() {
         let path = below("Microsoft.Insights/diagnosticSettings/all");
         let body = if method == Method::PUT { json!({"properties": {}}) } else { Value::Null };
         let told = refused(me.arm(method, &path, body).await).await;
-        let message = "The resource namespace 'Microsoft.Insights' is invalid.".to_owned();
+        let message =
+            "The resource namespace 'Microsoft.Insights' is invalid. See the table of limits in Acrite's README."
+                .to_owned();
         assert_eq!(told, (404, "InvalidResourceNamespace".to_owned(), message));
     }
     let (status, code, message) =

@@ -160,6 +160,16 @@ impl World {
         self.process.wait().unwrap();
     }
 
+    /// Ends the process as Ctrl-C does, and returns the lines of its log.
+    pub fn log(mut self) -> Vec<String> {
+        let pid = rustix::process::Pid::from_raw(self.process.id().cast_signed()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        self.process.wait().unwrap();
+        let log = self.log.take().unwrap().join().unwrap();
+        assert_eq!(leftovers::errors(&log, &[]), Vec::<String>::new());
+        log
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.id()

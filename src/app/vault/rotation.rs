@@ -136,8 +136,12 @@ pub(in crate::app) async fn do_due(cx: &mut Cx, prepared: &mut Prepared) -> Resu
     let now = cx.now;
     // What is purged at this very instant does not rotate any more.
     let purged = store::vault::object::purge_due::<Keys>(&mut cx.tx, now).await?;
-    store::vault::object::purge_due::<Secrets>(&mut cx.tx, now).await?;
+    let secrets = store::vault::object::purge_due::<Secrets>(&mut cx.tx, now).await?;
+    if secrets > 0 {
+        cx.passing(format!("deleted secrets are purged: {secrets}"));
+    }
     if purged > 0 {
+        cx.passing(format!("deleted keys are purged: {purged}"));
         let app = cx.app.clone();
         cx.tx.then(move || app.parsed.forget());
     }
@@ -156,6 +160,7 @@ pub(in crate::app) async fn do_due(cx: &mut Cx, prepared: &mut Prepared) -> Resu
         };
         add_like(cx, &mut key, &newest, &private, public).await?;
         if let Some(vault) = store::vault::vaults::find_by_id(&mut cx.tx, key.vault).await? {
+            cx.passing(format!("key {} of vault {} has a new version by its rotation policy", key.name, vault.name));
             rotated.push((vault.name, key.name));
         }
     }
@@ -165,6 +170,7 @@ pub(in crate::app) async fn do_due(cx: &mut Cx, prepared: &mut Prepared) -> Resu
 /// Tells that the end of `key`'s newest version is near, once.
 async fn tell_near_expiry(cx: &mut Cx, mut key: Key) -> Result<()> {
     key.own.near_expiry_at = None;
+    cx.passing(format!("key {}: its end is near, which an event tells", key.name));
     store::vault::object::update(&mut cx.tx, &key).await?;
     if let Some(mut newest) = store::vault::object::find_version::<Keys>(&mut cx.tx, key.id, None).await? {
         newest.own.doc["near_expiry_told"] = json!(newest.expires);

@@ -240,7 +240,9 @@ pub(in crate::app) async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
 
 /// Does what is due in vaults at the context's instant.
 pub(in crate::app) async fn do_due(cx: &mut Cx) -> Result<()> {
-    if store::vault::vaults::purge_due(&mut cx.tx, cx.now).await? > 0 {
+    let purged = store::vault::vaults::purge_due(&mut cx.tx, cx.now).await?;
+    if purged > 0 {
+        cx.passing(format!("deleted vaults are purged: {purged}"));
         let app = cx.app.clone();
         cx.tx.then(move || app.parsed.forget());
     }

@@ -258,7 +258,7 @@ fn resource(error: &ResourceError) -> Said {
         ResourceError::ProviderNotFound(namespace) => gateway(
             S::NOT_FOUND,
             "InvalidResourceNamespace",
-            format!("The resource namespace '{namespace}' is invalid."),
+            format!("The resource namespace '{namespace}' is invalid. See the table of limits in Acrite's README."),
         ),
         ResourceError::TypeNotFound { namespace, kind } => gateway(
             S::NOT_FOUND,

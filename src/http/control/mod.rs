@@ -17,8 +17,8 @@ use url::{Host, Url};
 
 use crate::app::audit::Entry;
 use crate::app::directory::sign_in;
-use crate::app::timeline::{self, Change, Shown};
-use crate::app::{App, status};
+use crate::app::timeline::{self, Change, Note, Shown};
+use crate::app::{App, folder, status};
 use crate::domain::access::Caller;
 use crate::domain::error::{INTERNAL, RequestError};
 use crate::domain::world::json;
@@ -78,13 +78,24 @@ async fn told(app: &Arc<App>, call: &mut Call) -> Result<Response> {
 async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Value> {
     let method = call.method.clone();
     match (path, &method) {
-        ([] | ["acrite", "v1", "health"], &Method::GET) => Ok(
-            json!({"status": "ok", "version": env!("CARGO_PKG_VERSION"), "data_dir": app.data_dir(), "identity_header": sign_in::identity_header(app)}),
-        ),
+        ([] | ["acrite", "v1", "health"], &Method::GET) => Ok(json!({
+            "status": if app.is_ready() { "ok" } else { "starting" },
+            "version": env!("ACRITE_VERSION"),
+            "data_dir": app.data_dir(),
+            "identity_header": sign_in::identity_header(app),
+        })),
+        // For clients that do not see the data folder.
+        (["acrite", "v1", "ca"], &Method::GET) => {
+            Ok(json!({"ca": String::from_utf8_lossy(&folder::authority(app.data_dir())?)}))
+        }
         (["acrite", "v1", "clock"], &Method::GET) => timeline::show(app).await.map(|s| shown_clock(&s)),
         (["acrite", "v1", "clock"], &Method::POST) => {
             let change = clock_change(&call.json().await?)?;
-            timeline::change(app, change).await.map(|s| shown_clock(&s))
+            let (clock, happened) = timeline::change(app, change).await?;
+            let note = |note: &Note| json!({"at": note.at.zulu3(), "what": note.what});
+            let mut shown = shown_clock(&clock);
+            shown["happened"] = happened.iter().map(note).collect();
+            Ok(shown)
         }
         (["acrite", "v1", "status"], &Method::GET) => {
             let clock = timeline::show(app).await?;
@@ -98,7 +109,7 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
             }))
         }
         (["acrite", "v1", "faults", rest @ ..], _) if rest.len() <= 1 => faults::answer(app, call, rest).await,
-        ([] | ["acrite", "v1", "health" | "clock" | "status" | "audit" | "reset"], _) => {
+        ([] | ["acrite", "v1", "health" | "ca" | "clock" | "status" | "audit" | "reset"], _) => {
             Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
         }
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),

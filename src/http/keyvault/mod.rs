@@ -27,11 +27,12 @@ use crate::app::change::{Admission, Attempt};
 use crate::app::directory::tokens;
 use crate::app::vault::{object, vaults};
 use crate::app::{App, Cx, faults};
-use crate::domain::Result;
 use crate::domain::access::{Caller, Permission};
-use crate::domain::error::RequestError;
+use crate::domain::directory::identity::PrincipalKind;
+use crate::domain::error::{AccessError, RequestError};
 use crate::domain::fault::{Service, Touch};
 use crate::domain::vault::Vault;
+use crate::domain::{Error, Result};
 use crate::http::call::{Call, Code};
 use heard::{About, Heard};
 use route::Route;
@@ -121,9 +122,7 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
         Err(error) => {
             let said = dialect::say(&error);
             heard.refused(&app, &error, &said).await;
-            if error.is_trouble() {
-                tracing::error!("{error}");
-            }
+            log(&error);
             let mut response = frame.response(said.status, Some(said.body().to_string()), None);
             response.extensions_mut().insert(Code(said.code().to_owned()));
             if said.status == StatusCode::UNAUTHORIZED
@@ -133,6 +132,28 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
             }
             response
         }
+    }
+}
+
+/// Notes in the log what a client cannot see the reason of, or the cure.
+fn log(error: &Error) {
+    match error {
+        failure if failure.is_trouble() => tracing::error!("{failure}"),
+        Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: Key Vault, {what}"),
+        Error::Access(refused) => {
+            let AccessError::Role { caller, action, vault, .. } = &**refused else { return };
+            let role =
+                if action.contains("/secrets/") { "Key Vault Secrets Officer" } else { "Key Vault Crypto Officer" };
+            let kind = if caller.kind == PrincipalKind::User { "User" } else { "ServicePrincipal" };
+            let (name, id) = (&vault.name, &caller.object_id);
+            tracing::warn!(
+                "vault {name} decides by roles, and {caller} has none that gives {action}. Give it one: \
+                 az role assignment create --role '{role}' --assignee-object-id {id} --assignee-principal-type {kind} \
+                 --scope \"$(az keyvault show --name {name} --query id --output tsv)\" ; or go over to access policies: \
+                 az keyvault update --name {name} --enable-rbac-authorization false"
+            );
+        }
+        _ => {}
     }
 }
 

@@ -24,9 +24,9 @@ use crate::app::registry::registry_tokens;
 use crate::app::registry::replications;
 use crate::app::registry::rights::Need;
 use crate::app::{App, Cx};
-use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::RequestError;
+use crate::domain::{Error, Result};
 use crate::http::call::Call;
 use routes::{Of, Route};
 
@@ -37,8 +37,10 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let mut answer = match route(&app, call).await {
         Ok(answer) => answer,
         Err(error) => {
-            if error.is_trouble() {
-                tracing::error!("registry: {error}");
+            match &error {
+                failure if failure.is_trouble() => tracing::error!("registry: {failure}"),
+                Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: registries, {what}"),
+                _ => {}
             }
             dialect::refusal(&error, &correlation)
         }
@@ -102,7 +104,7 @@ async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
     }
 }
 
-fn not_allowed(call: &Call) -> crate::domain::Error {
+fn not_allowed(call: &Call) -> Error {
     RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into()
 }
 

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::error::Unavailable;
 use crate::domain::{Error, Result};
+use crate::store::world::trouble::file;
 
 /// The file whose lock is held by the process that uses the folder.
 pub(in crate::store) const LOCK: &str = "lock";
@@ -23,9 +24,9 @@ pub(in crate::store) const MASTER_KEY: &str = "master.key";
 const MARK: &str = ".gitignore";
 const MARKED: &str = "# Made by acrite. This folder holds private keys: nothing in it belongs in a repository.\n*\n";
 /// What clients may read where the certificates are shared.
-const PUBLIC: [&str; 3] = ["ca.pem", "ca-bundle.pem", "ca-bundle.jks"];
+const PUBLIC: [&str; 3] = [AUTHORITY, "ca-bundle.pem", "ca-bundle.jks"];
 /// Everything else that is kept in the folder.
-const PRIVATE: [&str; 14] = [
+const PRIVATE: [&str; 15] = [
     DATABASE,
     "acrite.db-journal",
     "acrite.db-shm",
@@ -35,12 +36,15 @@ const PRIVATE: [&str; 14] = [
     "azure",
     "blobs",
     "ca.key",
+    "clients",
     "instance.json",
     LOCK,
     MASTER_KEY,
     "snapshots",
     "uploads",
 ];
+/// The certificate of the authority, which clients trust.
+const AUTHORITY: &str = "ca.pem";
 /// How every database of SQLite begins.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
@@ -266,6 +270,21 @@ impl Watch {
             Err(_) => Err(Error::Unavailable(Unavailable::ReadOnly)),
         }
     }
+}
+
+/// The certificate that clients trust, as PEM.
+pub fn authority(dir: &Path) -> Result<Vec<u8>> {
+    let path = dir.join(AUTHORITY);
+    fs::read(&path).map_err(|error| file(&path, &error))
+}
+
+/// Makes a folder for this user alone, marked as a data folder is, where there is none yet.
+pub fn make_marked(folder: &Path) -> io::Result<()> {
+    if folder.exists() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    fs::write(folder.join(MARK), MARKED)
 }
 
 /// The data folder's master key, mode 0600. Made where nothing was `sealed` under it yet.

@@ -435,10 +435,15 @@ impl Move {
             Ok(wrapped) => {
                 let at = cx.now;
                 if store::registry::registries::rewrap(&mut cx.tx, *id, &moved.from, &self.cmk, &wrapped, at).await? {
-                    tracing::info!(registry = %name, key = %self.cmk.versioned(), "rotated to the key's new version");
+                    let key = self.cmk.versioned();
+                    tracing::info!(registry = %name, %key, "rotated to the key's new version");
+                    cx.passing(format!("registry {name} is rotated to {key}"));
                 }
             }
-            Err(why) => tracing::warn!(registry = %name, %why, "could not rotate to the key's new version"),
+            Err(why) => {
+                tracing::warn!(registry = %name, %why, "could not rotate to the key's new version");
+                cx.passing(format!("registry {name} could not be rotated to {}: {why}", self.cmk.versioned()));
+            }
         }
         Ok(())
     }

@@ -15,13 +15,21 @@ pub async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
 /// there and keeps it, or finds it gone and sends it again. The files are the caller's to sweep.
 pub async fn do_due(cx: &mut Cx) -> Result<()> {
     let at = cx.now;
-    for (manifest, bin) in store::registry::ageing::untagged(&mut cx.tx, at).await? {
+    let untagged = store::registry::ageing::untagged(&mut cx.tx, at).await?;
+    if !untagged.is_empty() {
+        cx.passing(format!("untagged manifests are removed by retention policies: {}", untagged.len()));
+    }
+    for (manifest, bin) in untagged {
         store::registry::content::delete_manifest(&mut cx.tx, manifest, bin, at).await?;
     }
     for repository in store::registry::ageing::purge(&mut cx.tx, at).await? {
         store::registry::content::delete_repository(&mut cx.tx, repository).await?;
     }
-    for (repository, blob) in store::registry::ageing::idle_blobs(&mut cx.tx, at).await? {
+    let idle = store::registry::ageing::idle_blobs(&mut cx.tx, at).await?;
+    if !idle.is_empty() {
+        cx.passing(format!("blobs that no manifest names are collected: {}", idle.len()));
+    }
+    for (repository, blob) in idle {
         store::registry::content::hide_blob(&mut cx.tx, repository, blob).await?;
     }
     store::registry::ageing::expire_uploads(&mut cx.tx, at).await
