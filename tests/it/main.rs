@@ -47,6 +47,7 @@ mod recordings;
 mod registry;
 mod registry_ageing;
 mod registry_walk;
+mod roles;
 mod signals;
 mod snapshots;
 mod stage;

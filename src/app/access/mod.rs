@@ -6,8 +6,9 @@ pub mod roles;
 
 use crate::app::Cx;
 use crate::domain::Result;
+use crate::domain::access::built_in;
 use crate::domain::access::condition::{Attributes, Condition, Source, UTC_NOW, Value};
-use crate::domain::access::role::{self, Role};
+use crate::domain::access::role::Role;
 use crate::domain::access::{Grant, Permission, Plane, allowed, policy_permits};
 use crate::domain::error::AccessError;
 use crate::domain::vault::Vault;
@@ -38,8 +39,8 @@ pub async fn grants(cx: &mut Cx) -> Result<Vec<Grant>> {
 
 /// A role, built in or custom.
 pub async fn role_by_id(cx: &mut Cx, id: &str) -> Result<Option<Role>> {
-    match role::built_in(id) {
-        Some(role) => Ok(Some(role.clone())),
+    match built_in::find(id) {
+        Some(role) => Ok(Some(role)),
         None => Ok(store::access::custom_role_by_id(&mut cx.tx, id).await?.map(|c| c.role)),
     }
 }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use crate::app::{Cx, access};
 use crate::domain::Result;
 use crate::domain::access::condition::Condition;
-use crate::domain::access::covers;
-use crate::domain::access::role::{self, Role};
+use crate::domain::access::role::Role;
+use crate::domain::access::{built_in, covers};
 use crate::domain::error::ResourceError;
 use crate::domain::world::name;
 use crate::store;
@@ -148,15 +148,26 @@ pub async fn list(cx: &mut Cx, scope: &str, filter: &Filter) -> Result<Vec<Assig
 /// A role definition as ARM shows it.
 #[derive(Debug, Clone)]
 pub enum Definition {
-    BuiltIn(&'static Role),
+    BuiltIn(Box<Role>),
     Custom(Box<CustomRole>),
 }
 
 /// All role definitions, built in ones first.
 pub async fn definitions(cx: &mut Cx) -> Result<Vec<Definition>> {
-    let mut all: Vec<Definition> = role::BUILT_IN.iter().map(Definition::BuiltIn).collect();
+    let mut all: Vec<Definition> =
+        built_in::all().into_iter().map(|role| Definition::BuiltIn(Box::new(role))).collect();
     all.extend(store::access::custom_roles(&mut cx.tx).await?.into_iter().map(|c| Definition::Custom(Box::new(c))));
     Ok(all)
+}
+
+/// A role definition by GUID.
+pub async fn definition(cx: &mut Cx, id: &str) -> Result<Definition> {
+    if let Some(role) = built_in::find(id) {
+        return Ok(Definition::BuiltIn(Box::new(role)));
+    }
+    let custom = store::access::custom_role_by_id(&mut cx.tx, id).await?;
+    let missing = || ResourceError::RoleNotFound(id.to_ascii_lowercase());
+    Ok(Definition::Custom(Box::new(custom.ok_or_else(missing)?)))
 }
 
 /// Creates or changes a custom role.

@@ -1,6 +1,7 @@
 //! Who may do what: roles at scopes, access policies, vault permissions. Decisions only, given all facts.
 //! Must not know: where grants are kept, what a caller's token looked like.
 
+pub mod built_in;
 pub mod condition;
 pub mod role;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 use crate::domain::access::condition::{Attributes, Condition};
 pub use crate::domain::access::role::Plane;
-use crate::domain::access::role::Role;
+use crate::domain::access::role::{Permissions, Role};
 use crate::domain::directory::identity::{Disabled, PrincipalKind, Standing};
 
 /// Who asks: the claims of a verified token, or a registry acting as its own identity.
@@ -103,9 +104,15 @@ pub struct Grant {
 pub fn allowed(grants: &[Grant], plane: Plane, action: &str, scope: &str, known: &Attributes) -> bool {
     grants.iter().any(|g| {
         covers(&g.scope, scope)
-            && g.role.permits(plane, action)
+            && g.role.permissions.iter().any(|p| p.list(plane, action) && holds(p, action, known))
             && g.condition.as_ref().is_none_or(|condition| condition.holds(action, known))
     })
+}
+
+/// Whether the condition that is part of a role holds, if it has one.
+fn holds(permissions: &Permissions, action: &str, known: &Attributes) -> bool {
+    let Some(text) = &permissions.condition else { return true };
+    Condition::parse(text).is_ok_and(|condition| condition.holds(action, known))
 }
 
 /// Whether `scope` is `ancestor` or lies below it. Case does not matter.

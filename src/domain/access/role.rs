@@ -1,7 +1,5 @@
-//! Roles: the built-in ones and what any role permits.
-//! Must not know: who holds them.
-
-use std::sync::LazyLock;
+//! Roles, and what their lists give.
+//! Must not know: who holds them, which there are.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,41 +20,40 @@ pub struct Role {
     pub id: String,
     /// Its display name.
     pub name: String,
-    pub description: String,
+    #[serde(default)]
+    pub description: Option<String>,
+    pub permissions: Vec<Permissions>,
+}
+
+/// One element of a role's `permissions`: it gives what its own lists say, where its own condition holds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Permissions {
     /// Control-plane patterns.
     pub actions: Vec<String>,
     /// Control-plane patterns taken away again.
-    #[serde(default)]
     pub not_actions: Vec<String>,
     /// Data-plane patterns.
-    #[serde(default)]
     pub data_actions: Vec<String>,
     /// Data-plane patterns taken away again.
-    #[serde(default)]
     pub not_data_actions: Vec<String>,
+    /// What has to hold besides. Only built-in roles have such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition_version: Option<String>,
 }
 
-impl Role {
-    /// Whether the role has `action` in the plane's list and not in the list taken away.
+impl Permissions {
+    /// Whether `action` is in the plane's list and not in the list taken away, the condition aside.
     #[must_use]
-    pub fn permits(&self, plane: Plane, action: &str) -> bool {
+    pub fn list(&self, plane: Plane, action: &str) -> bool {
         let (given, taken) = match plane {
             Plane::Control => (&self.actions, &self.not_actions),
             Plane::Data => (&self.data_actions, &self.not_data_actions),
         };
         given.iter().any(|p| matches(p, action)) && !taken.iter().any(|p| matches(p, action))
     }
-}
-
-/// The built-in roles that matter for vaults, identities and registries, as Azure publishes them
-/// (ids, actions and texts from a dump of the service, August 2026).
-pub static BUILT_IN: LazyLock<Vec<Role>> =
-    LazyLock::new(|| serde_json::from_str(include_str!("built_in_roles.json")).unwrap_or_default());
-
-/// The built-in role with this GUID.
-#[must_use]
-pub fn built_in(id: &str) -> Option<&'static Role> {
-    BUILT_IN.iter().find(|r| r.id.eq_ignore_ascii_case(id))
 }
 
 /// Whether `action` matches `pattern`: case aside, `*` stands for any text, slashes included.
@@ -90,13 +87,5 @@ mod tests {
         assert!(matches("Microsoft.Authorization/*/Write", "Microsoft.Authorization/roleAssignments/write"));
         assert!(!matches("Microsoft.KeyVault/vaults", "Microsoft.KeyVault/vaults/write"));
         assert!(!matches("ab*b", "ab"));
-    }
-
-    #[test]
-    fn the_built_in_roles_are_there() {
-        assert!(BUILT_IN.len() > 30);
-        let owner = built_in("8e3af657-a8ff-443c-a75c-2fe8c4bcb635").unwrap();
-        assert!(owner.permits(Plane::Control, "Microsoft.KeyVault/vaults/write"));
-        assert!(!owner.permits(Plane::Data, "Microsoft.KeyVault/vaults/keys/read"));
     }
 }

@@ -129,7 +129,7 @@ impl Operator {
             Relation::Number(order) => order.holds(number(left)?, number(right)?),
             Relation::Time(order) => order.holds(time(left)?, time(right)?),
             Relation::Bool => truth(left)? == truth(right)?,
-            Relation::Guid => word(left)?.eq_ignore_ascii_case(&word(right)?),
+            Relation::Guid => guid(&word(left)?) == guid(&word(right)?),
         };
         Some(holds != self.negated)
     }
@@ -153,6 +153,11 @@ pub(super) fn spread(every: bool, mut of: impl Iterator<Item = Option<bool>>) ->
         None => Ok(None),
     })
     .unwrap_or_else(|decided| decided)
+}
+
+/// As GUIDs are written most often: built-in roles leave the dashes out.
+fn guid(text: &str) -> String {
+    uuid::Uuid::try_parse(text).map_or_else(|_| text.to_ascii_lowercase(), |guid| guid.to_string())
 }
 
 /// `*` stands for any text, `?` for one character, a backslash takes either's meaning away [docs].

@@ -2,15 +2,16 @@
 //! Must not know: what roles open.
 
 use axum::http::StatusCode;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::filter;
 use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler};
 use super::wire::Answer;
-use crate::app::access::roles::{self, Asked, Assignment, CustomRole, Definition, Filter};
+use crate::app::access::roles::{self, Asked, Assignment, Definition, Filter};
 use crate::app::{Cx, access as gate};
 use crate::domain::access::condition::Source;
-use crate::domain::access::role::Role;
+use crate::domain::access::role::{Permissions, Role};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
@@ -18,8 +19,10 @@ use crate::domain::{Error, Result};
 const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
 const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";
 
-fn definition_id(role_id: &str) -> String {
-    format!("{}/providers/{DEFINITIONS}/{role_id}", name::subscription_id())
+/// A role definition as it is seen from a scope: in the subscription, or in the tenant [docs].
+fn definition_id(scope: &str, role_id: &str) -> String {
+    let above = if scope.trim_matches('/').is_empty() { String::new() } else { name::subscription_id() };
+    format!("{above}/providers/{DEFINITIONS}/{role_id}")
 }
 
 /// `createdBy` is null in the answer to the PUT, and the caller's object id later [recorded].
@@ -28,7 +31,7 @@ fn shown_assignment(a: &Assignment, just_made: bool) -> Value {
     let scope = if a.scope.is_empty() { "/" } else { &a.scope };
     json!({
         "properties": {
-            "roleDefinitionId": definition_id(&a.role_id), "principalId": a.principal_id, "principalType": a.principal_type,
+            "roleDefinitionId": definition_id(&a.scope, &a.role_id), "principalId": a.principal_id, "principalType": a.principal_type,
             "scope": scope, "condition": text("condition"), "conditionVersion": text("conditionVersion"),
             "createdOn": a.created_at.zulu7(), "updatedOn": a.updated_at.zulu7(),
             "createdBy": if just_made { Value::Null } else { json!(a.created_by) }, "updatedBy": a.created_by,
@@ -38,37 +41,49 @@ fn shown_assignment(a: &Assignment, just_made: bool) -> Value {
     })
 }
 
-fn permissions(role: &Role) -> Value {
-    json!([{
-        "actions": role.actions, "notActions": role.not_actions,
-        "dataActions": role.data_actions, "notDataActions": role.not_data_actions,
-    }])
+/// The first version that shows the conditions of built-in roles [spec].
+const SHOWS_CONDITIONS: &str = "2022-05-01-preview";
+/// The only version that does not know of data [spec].
+const WITHOUT_DATA: &str = "2015-07-01";
+
+fn shown_permissions(role: &Role, version: &str) -> Vec<Value> {
+    let one = |p: &Permissions| {
+        let mut shown = json!({"actions": p.actions, "notActions": p.not_actions});
+        if version != WITHOUT_DATA {
+            shown["dataActions"] = json!(p.data_actions);
+            shown["notDataActions"] = json!(p.not_data_actions);
+        }
+        if let Some(condition) = p.condition.as_ref().filter(|_| version >= SHOWS_CONDITIONS) {
+            shown["condition"] = json!(condition);
+            shown["conditionVersion"] = json!(p.condition_version);
+        }
+        shown
+    };
+    role.permissions.iter().map(one).collect()
 }
 
-fn shown_definition(definition: &Definition) -> Value {
-    match definition {
-        Definition::BuiltIn(role) => json!({
-            "properties": {
-                "roleName": role.name, "type": "BuiltInRole", "description": role.description, "assignableScopes": ["/"],
-                "permissions": permissions(role), "createdOn": "2015-02-02T21:55:09.8806423Z", "updatedOn": "2021-11-11T20:13:39.6573851Z",
-                "createdBy": null, "updatedBy": null,
-            },
-            "id": definition_id(&role.id), "type": DEFINITIONS, "name": role.id,
-        }),
-        Definition::Custom(custom) => shown_custom(custom),
-    }
-}
-
-fn shown_custom(custom: &CustomRole) -> Value {
-    json!({
-        "properties": {
-            "roleName": custom.role.name, "type": "CustomRole", "description": custom.role.description,
-            "assignableScopes": custom.scopes, "permissions": permissions(&custom.role),
-            "createdOn": custom.created_at.zulu7(), "updatedOn": custom.updated_at.zulu7(),
-            "createdBy": custom.created_by, "updatedBy": custom.created_by,
-        },
-        "id": definition_id(&custom.role.id), "type": DEFINITIONS, "name": custom.role.id,
-    })
+fn shown_definition(definition: &Definition, request: &Request) -> Value {
+    let (role, mut properties) = match definition {
+        Definition::BuiltIn(role) => {
+            let properties = json!({
+                "roleName": role.name, "type": "BuiltInRole", "description": role.description,
+                "assignableScopes": ["/"], "createdOn": "2015-02-02T21:55:09.8806423Z",
+                "updatedOn": "2021-11-11T20:13:39.6573851Z", "createdBy": null, "updatedBy": null,
+            });
+            (&**role, properties)
+        }
+        Definition::Custom(custom) => {
+            let properties = json!({
+                "roleName": custom.role.name, "type": "CustomRole", "description": custom.role.description,
+                "assignableScopes": custom.scopes, "createdOn": custom.created_at.zulu7(),
+                "updatedOn": custom.updated_at.zulu7(), "createdBy": custom.created_by, "updatedBy": custom.created_by,
+            });
+            (&custom.role, properties)
+        }
+    };
+    properties["permissions"] = json!(shown_permissions(role, &request.api_version));
+    let id = definition_id(&request.scope, &role.id);
+    json!({"properties": properties, "id": id, "type": DEFINITIONS, "name": role.id})
 }
 
 const TYPE: Type = Type::new(Place::Anywhere, &["2022-04-01"]);
@@ -91,9 +106,10 @@ pub(super) static TYPES: &[Type] = &[
     },
     Type {
         name: DEFINITIONS,
+        versions: &["2022-05-01-preview", "2022-04-01", "2018-01-01-preview", "2015-07-01"],
         operations: &[
-            Operation::list(handler!(list_definitions)),
-            Operation::get(handler!(get_definition)),
+            Operation::new("GET", On::All, Asks::InHandler, Run::Read(handler!(list_definitions))),
+            Operation::new("GET", On::One, Asks::InHandler, Run::Read(handler!(get_definition))),
             Operation::put(handler!(define)),
             Operation::delete(handler!(undefine)),
         ],
@@ -118,7 +134,7 @@ async fn nothing(_: &mut Cx, _: &Request) -> Result<Answer> {
 async fn list_permissions(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let grants = gate::grants(cx).await?;
     let held = grants.iter().filter(|g| crate::domain::access::covers(&g.scope, &request.scope));
-    Ok(Answer::list(held.map(|g| permissions(&g.role)[0].clone()).collect()))
+    Ok(Answer::list(held.flat_map(|g| shown_permissions(&g.role, &request.api_version)).collect()))
 }
 
 async fn list_assignments(cx: &mut Cx, request: &Request) -> Result<Answer> {
@@ -218,7 +234,16 @@ async fn unassign(cx: &mut Cx, request: &Request) -> Result<Answer> {
     Ok(gone.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), |a| Answer::ok(shown_assignment(&a, false))))
 }
 
+/// What the tenant has is everybody's to read; in a subscription it takes a role.
+async fn require_definitions(cx: &mut Cx, request: &Request) -> Result<()> {
+    if request.scope.trim_matches('/').is_empty() {
+        return Ok(());
+    }
+    gate::require(cx, &format!("{DEFINITIONS}/read"), &request.scope).await
+}
+
 async fn list_definitions(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    require_definitions(cx, request).await?;
     let filter = request.query("$filter").unwrap_or_default();
     let clauses = definition_filter(&filter)?;
     let matches = |shown: &Value| {
@@ -231,7 +256,7 @@ async fn list_definitions(cx: &mut Cx, request: &Request) -> Result<Answer> {
             found.as_str().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
         })
     };
-    let mut all: Vec<Value> = roles::definitions(cx).await?.iter().map(shown_definition).collect();
+    let mut all: Vec<Value> = roles::definitions(cx).await?.iter().map(|d| shown_definition(d, request)).collect();
     all.retain(matches);
     Ok(Answer::list(all))
 }
@@ -248,36 +273,53 @@ fn definition_filter(text: &str) -> Result<Vec<(String, String)>> {
 }
 
 async fn get_definition(cx: &mut Cx, request: &Request) -> Result<Answer> {
-    let id = request.name();
-    let all: Vec<Value> = roles::definitions(cx).await?.iter().map(shown_definition).collect();
-    let found = all.into_iter().find(|d| d["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(id)));
-    Ok(Answer::ok(found.ok_or_else(|| ResourceError::RoleNotFound(id.to_ascii_lowercase()))?))
+    require_definitions(cx, request).await?;
+    Ok(Answer::ok(shown_definition(&roles::definition(cx, request.name()).await?, request)))
+}
+
+/// What a PUT of a role definition says. A member that is null is one that is not there.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Definitions {
+    role_name: Option<String>,
+    description: Option<String>,
+    assignable_scopes: Option<Vec<String>>,
+    permissions: Option<Vec<Lists>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Lists {
+    actions: Option<Vec<String>>,
+    not_actions: Option<Vec<String>>,
+    data_actions: Option<Vec<String>>,
+    not_data_actions: Option<Vec<String>>,
 }
 
 async fn define(cx: &mut Cx, request: &Request) -> Result<Answer> {
-    let properties = &request.body["properties"];
-    let list = |at: &Value| -> Vec<String> {
-        at.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-    };
-    let all = |name: &str| -> Vec<String> {
-        properties["permissions"].as_array().into_iter().flatten().flat_map(|p| list(&p[name])).collect()
+    let asked = Option::<Definitions>::deserialize(&request.body["properties"]);
+    let asked = asked.map_err(|why| RequestError::Malformed(why.to_string()))?.unwrap_or_default();
+    let element = |lists: Lists| Permissions {
+        actions: lists.actions.unwrap_or_default(),
+        not_actions: lists.not_actions.unwrap_or_default(),
+        data_actions: lists.data_actions.unwrap_or_default(),
+        not_data_actions: lists.not_data_actions.unwrap_or_default(),
+        ..Permissions::default()
     };
     let role = Role {
         id: request.name().to_ascii_lowercase(),
-        name: properties["roleName"].as_str().unwrap_or_default().to_owned(),
-        description: properties["description"].as_str().unwrap_or_default().to_owned(),
-        actions: all("actions"),
-        not_actions: all("notActions"),
-        data_actions: all("dataActions"),
-        not_data_actions: all("notDataActions"),
+        name: asked.role_name.unwrap_or_default(),
+        description: asked.description,
+        permissions: asked.permissions.unwrap_or_default().into_iter().map(element).collect(),
     };
-    let made = roles::define(cx, role, list(&properties["assignableScopes"])).await?;
-    Ok(Answer::new(StatusCode::CREATED, shown_custom(&made)))
+    let made = roles::define(cx, role, asked.assignable_scopes.unwrap_or_default()).await?;
+    Ok(Answer::new(StatusCode::CREATED, shown_definition(&Definition::Custom(Box::new(made)), request)))
 }
 
 async fn undefine(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let gone = roles::undefine(cx, &request.name().to_ascii_lowercase()).await?;
-    Ok(gone.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), |r| Answer::ok(shown_custom(&r))))
+    let shown = gone.map(|role| shown_definition(&Definition::Custom(Box::new(role)), request));
+    Ok(shown.map_or_else(|| Answer::empty(StatusCode::NO_CONTENT), Answer::ok))
 }
 
 #[cfg(test)]
