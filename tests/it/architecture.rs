@@ -446,8 +446,6 @@ const LONG: &[(&str, usize)] = &[
     ("http/arm/dialect.rs: registry", 142),
     ("http/arm/dialect.rs: resource", 138),
     ("http/arm/resources/deployments.rs: answer", 100),
-    ("http/entra/dialect.rs: say_sign_in", 167),
-    ("http/graph/dialect.rs: say", 115),
     ("http/registry/dialect.rs: content", 82),
 ];
 

@@ -13,7 +13,7 @@ use crate::domain::directory::applications::{self, EXCHANGE_AUDIENCE};
 use crate::domain::directory::certificate;
 use crate::domain::directory::identity::{Principal, PrincipalKind};
 use crate::domain::directory::token::{self, LIFETIME, MANAGED_LIFETIME, Proof, Purpose};
-use crate::domain::error::{SignInError, TokenError};
+use crate::domain::error::{AssertionError, ClientError, SignInError, TokenError};
 use crate::domain::world::crypto;
 use crate::domain::world::name::{IDENTITIES, ResourceId};
 use crate::domain::world::well_known::{TENANT_DOMAIN, TENANT_ID};
@@ -90,18 +90,18 @@ pub async fn client_credentials(
     check_tenant(tenant)?;
     poller::catch_up(app).await?;
     let mut tx = app.store.read().await?;
-    let unknown = || SignInError::ClientUnknown { client_id: client_id.to_owned(), tenant: tenant.to_owned() };
+    let unknown = || ClientError::Unknown { client_id: client_id.to_owned(), tenant: tenant.to_owned() };
     let Some(standing) = store::directory::standing(&mut tx, Who::App(client_id)).await? else {
         return Err(match store::directory::application_by_app(&mut tx, client_id).await? {
             Some(_) => {
-                SignInError::PrincipalMissing { client_id: client_id.to_owned(), tenant: TENANT_ID.to_owned() }.into()
+                ClientError::PrincipalMissing { client_id: client_id.to_owned(), tenant: TENANT_ID.to_owned() }.into()
             }
             None => unknown().into(),
         });
     };
     let name = || standing.principal.display_name.clone();
     if standing.application.as_ref().is_some_and(|a| a["signInAudience"] == "PersonalMicrosoftAccount") {
-        return Err(SignInError::ConsumersOnly { client_id: client_id.to_owned(), name: name() }.into());
+        return Err(ClientError::ConsumersOnly { client_id: client_id.to_owned(), name: name() }.into());
     }
     let proof = match credential {
         Credential::Secret(secret) => {
@@ -111,7 +111,7 @@ pub async fn client_credentials(
             Proof::Secret
         }
         Credential::Assertion(assertion) => {
-            let (header, claims) = token::peek(assertion).ok_or(SignInError::AssertionMalformed)?;
+            let (header, claims) = token::peek(assertion).ok_or(AssertionError::Malformed)?;
             // What a client signs itself names itself as the issuer (RFC 7523).
             if claims["iss"].as_str().is_some_and(|iss| iss.eq_ignore_ascii_case(client_id)) {
                 let mut certificates = certificate::certificates(&standing.principal.doc);
@@ -143,7 +143,7 @@ struct SelfSigned<'a> {
 fn check_self_signed(signed: &SelfSigned<'_>, certificates: &[(Vec<u8>, Timestamp)], now: Timestamp) -> Result<()> {
     let thumbprint = ["x5t", "x5t#S256"].iter().find_map(|name| signed.header[*name].as_str());
     let thumbprint = thumbprint.and_then(crypto::from_base64url).map(|t| crypto::hex(&t).to_ascii_uppercase());
-    let wrong = |reason| SignInError::CertificateWrong {
+    let wrong = |reason| AssertionError::Certificate {
         client_id: signed.client_id.to_owned(),
         reason,
         thumbprint: thumbprint.clone().unwrap_or_default(),
@@ -159,7 +159,7 @@ fn check_self_signed(signed: &SelfSigned<'_>, certificates: &[(Vec<u8>, Timestam
     let machine = clock::machine().seconds() as f64;
     let at = |name: &str| signed.claims[name].as_f64();
     if at("exp").is_none_or(|exp| exp <= machine) || at("nbf").is_some_and(|nbf| machine + 300.0 < nbf) {
-        return Err(SignInError::AssertionTime.into());
+        return Err(AssertionError::Time.into());
     }
     let audiences = token::texts(&signed.claims["aud"]);
     let ours = |audience: &String| {
@@ -171,7 +171,7 @@ fn check_self_signed(signed: &SelfSigned<'_>, certificates: &[(Vec<u8>, Timestam
     if audiences.iter().any(ours) {
         return Ok(());
     }
-    Err(SignInError::AssertionAudience(audiences.join(", ")).into())
+    Err(AssertionError::Audience(audiences.join(", ")).into())
 }
 
 /// A federated token in place of a secret. Its signature can be checked where its issuer is this tenant;
@@ -184,12 +184,12 @@ async fn check_federated(
     assertion: &str,
     claims: &Value,
 ) -> Result<()> {
-    let invalid = |why: &str| SignInError::AssertionInvalid(why.to_owned());
+    let invalid = |why: &str| AssertionError::Invalid(why.to_owned());
     let issuer = claims["iss"].as_str().unwrap_or_default();
     let subject = claims["sub"].as_str().unwrap_or_default();
     applications::check_federated(credentials, issuer, subject, &token::texts(&claims["aud"]))?;
     if issuer != token::issuer() && issuer != token::issuer_v2() {
-        return Err(SignInError::IssuerUnreachable(issuer.to_owned()).into());
+        return Err(AssertionError::IssuerUnreachable(issuer.to_owned()).into());
     }
     match app.signer().await?.verify(assertion, clock::machine()) {
         Ok(_) => {
@@ -198,7 +198,7 @@ async fn check_federated(
             holder.ok_or_else(|| invalid("its subject is not in the directory"))?.check()?;
             Ok(())
         }
-        Err(Error::Token(TokenError::Expired)) => Err(SignInError::AssertionTime.into()),
+        Err(Error::Token(TokenError::Expired)) => Err(AssertionError::Time.into()),
         Err(Error::Token(_)) => Err(invalid("its signature does not hold").into()),
         Err(other) => Err(other),
     }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::domain::error::{Result, SignInError};
+use crate::domain::error::{AssertionError, ClientError, Result};
 use crate::domain::world::crypto;
 use crate::domain::world::time::Timestamp;
 
@@ -60,7 +60,7 @@ pub fn check_secret(
         }
     }
     let client_id = client_id.to_owned();
-    Err(if expired { SignInError::SecretExpired { client_id } } else { SignInError::SecretWrong { client_id } }.into())
+    Err(if expired { ClientError::SecretExpired { client_id } } else { ClientError::SecretWrong { client_id } }.into())
 }
 
 /// Letters of a client secret [issue: secrets as users paste them].
@@ -107,7 +107,7 @@ pub fn check_federated(
     subject: &str,
     audiences: &[String],
 ) -> Result<()> {
-    let unmatched = |claim, value: &str| Err(SignInError::AssertionUnmatched { claim, value: value.to_owned() }.into());
+    let unmatched = |claim, value: &str| Err(AssertionError::Unmatched { claim, value: value.to_owned() }.into());
     let mut fitting = credentials.iter().filter(|c| c.issuer == issuer).peekable();
     if fitting.peek().is_none() {
         return unmatched("issuer", issuer);
@@ -127,6 +127,7 @@ pub fn check_federated(
 mod tests {
     use super::*;
     use crate::domain::Error;
+    use crate::domain::error::SignInError;
 
     fn password(secret: &str, from: i64, to: i64) -> Password {
         Password {
@@ -146,9 +147,9 @@ mod tests {
         let kept = [password("old", 0, 10), password("new", 5, 100)];
         let check = |secret, now| check_secret("a", &kept, secret, Timestamp(now), Timestamp(0));
         assert!(check("old", 9).is_ok() && check("new", 9).is_ok());
-        assert_eq!(check("old", 10), Err(Error::SignIn(SignInError::SecretExpired { client_id: "a".to_owned() })));
-        assert_eq!(check("new", 4), Err(Error::SignIn(SignInError::SecretWrong { client_id: "a".to_owned() })));
-        assert_eq!(check("other", 9), Err(Error::SignIn(SignInError::SecretWrong { client_id: "a".to_owned() })));
+        assert_eq!(check("old", 10), Err(Error::from(ClientError::SecretExpired { client_id: "a".to_owned() })));
+        assert_eq!(check("new", 4), Err(Error::from(ClientError::SecretWrong { client_id: "a".to_owned() })));
+        assert_eq!(check("other", 9), Err(Error::from(ClientError::SecretWrong { client_id: "a".to_owned() })));
     }
 
     #[test]
@@ -173,7 +174,7 @@ mod tests {
             check_federated(std::slice::from_ref(&credential), issuer, subject, &[audience.to_owned()])
         };
         let claim = |result| match result {
-            Err(Error::SignIn(SignInError::AssertionUnmatched { claim, .. })) => claim,
+            Err(Error::SignIn(SignInError::Assertion(AssertionError::Unmatched { claim, .. }))) => claim,
             _ => "",
         };
         assert!(check("https://issuer", "repo:x", EXCHANGE_AUDIENCE).is_ok());

@@ -13,17 +13,57 @@ pub enum SignInError {
     /// No such tenant.
     #[error("there is no tenant {0}")]
     TenantUnknown(String),
+    /// The client itself, or its secret.
+    #[error("{0}")]
+    Client(ClientError),
+    /// The assertion that the client sent in place of a secret.
+    #[error("{0}")]
+    Assertion(AssertionError),
+    /// The tenant has to be named: `common` and `organizations` name none.
+    #[error("no tenant was named")]
+    TenantMissing,
+    /// The scope is not `RESOURCE/.default`.
+    #[error("{0} is no scope of a resource")]
+    ScopeInvalid(String),
+    #[error("{0} is missing")]
+    ParameterMissing(&'static str),
+    /// The grant type is unknown or not emulated.
+    #[error("there is no grant type {0}")]
+    GrantUnsupported(String),
+    /// A parameter is missing or wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// The requested resource is not one of the emulated services.
+    #[error("there is no resource {0}")]
+    ResourceUnknown(String),
+    /// A refresh token, authorization code or assertion that is not valid.
+    #[error("{0}")]
+    GrantInvalid(String),
+    /// The managed identity endpoint knows no such identity.
+    #[error("there is no such managed identity")]
+    IdentityUnknown,
+    /// The managed identity endpoint knows several and was told none.
+    #[error("there are several managed identities, and none was named")]
+    IdentityAmbiguous,
+    /// The managed identity endpoint wants the header `Metadata: true`.
+    #[error("the header Metadata: true is missing")]
+    MetadataHeaderMissing,
+    /// `IDENTITY_ENDPOINT` wants the header `X-IDENTITY-HEADER` with the instance's secret.
+    #[error("the header X-IDENTITY-HEADER is wrong")]
+    IdentityHeaderWrong,
+}
+
+/// Why a client gets no token whatever it asks for.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ClientError {
     /// No such application in the tenant.
     #[error("there is no application {client_id} in tenant {tenant}")]
-    ClientUnknown {
+    Unknown {
         /// The application id sent.
         client_id: String,
         /// The tenant asked.
         tenant: String,
     },
-    /// The tenant has to be named: `common` and `organizations` name none.
-    #[error("no tenant was named")]
-    TenantMissing,
     /// The application is there, its service principal is not.
     #[error("application {client_id} has no service principal in tenant {tenant}")]
     PrincipalMissing {
@@ -61,15 +101,20 @@ pub enum SignInError {
     /// Neither a secret nor an assertion came with the request.
     #[error("there is neither a secret nor an assertion")]
     CredentialMissing,
+}
+
+/// Why a client's assertion proves nothing.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AssertionError {
     /// A client assertion that is no JWT.
     #[error("the client assertion is no JWT")]
-    AssertionMalformed,
+    Malformed,
     /// A client assertion whose signature does not hold.
     #[error("the client assertion does not hold: {0}")]
-    AssertionInvalid(String),
+    Invalid(String),
     /// A client assertion signed with a certificate that the application does not have, or has no longer.
     #[error("the certificate {thumbprint} of {client_id} cannot be used. {reason}")]
-    CertificateWrong {
+    Certificate {
         /// The application id.
         client_id: String,
         /// Why: `The key was not found.`, `The key used is expired.`
@@ -79,13 +124,13 @@ pub enum SignInError {
     },
     /// A client assertion made for another endpoint.
     #[error("the client assertion is for {0}")]
-    AssertionAudience(String),
+    Audience(String),
     /// A client assertion whose time is not now.
     #[error("the client assertion is not valid now")]
-    AssertionTime,
+    Time,
     /// No federated credential of the application fits the assertion. Which claim is the first not to.
     #[error("no federated credential has the assertion's {claim} {value}")]
-    AssertionUnmatched {
+    Unmatched {
         /// `issuer`, `subject` or `audience`.
         claim: &'static str,
         /// What the assertion says.
@@ -94,35 +139,18 @@ pub enum SignInError {
     /// The keys of an assertion's issuer cannot be had.
     #[error("the keys of the issuer {0} cannot be had")]
     IssuerUnreachable(String),
-    /// The scope is not `RESOURCE/.default`.
-    #[error("{0} is no scope of a resource")]
-    ScopeInvalid(String),
-    #[error("{0} is missing")]
-    ParameterMissing(&'static str),
-    /// The grant type is unknown or not emulated.
-    #[error("there is no grant type {0}")]
-    GrantUnsupported(String),
-    /// A parameter is missing or wrong.
-    #[error("{0}")]
-    Invalid(String),
-    /// The requested resource is not one of the emulated services.
-    #[error("there is no resource {0}")]
-    ResourceUnknown(String),
-    /// A refresh token, authorization code or assertion that is not valid.
-    #[error("{0}")]
-    GrantInvalid(String),
-    /// The managed identity endpoint knows no such identity.
-    #[error("there is no such managed identity")]
-    IdentityUnknown,
-    /// The managed identity endpoint knows several and was told none.
-    #[error("there are several managed identities, and none was named")]
-    IdentityAmbiguous,
-    /// The managed identity endpoint wants the header `Metadata: true`.
-    #[error("the header Metadata: true is missing")]
-    MetadataHeaderMissing,
-    /// `IDENTITY_ENDPOINT` wants the header `X-IDENTITY-HEADER` with the instance's secret.
-    #[error("the header X-IDENTITY-HEADER is wrong")]
-    IdentityHeaderWrong,
+}
+
+impl From<ClientError> for Error {
+    fn from(inner: ClientError) -> Self {
+        SignInError::Client(inner).into()
+    }
+}
+
+impl From<AssertionError> for Error {
+    fn from(inner: AssertionError) -> Self {
+        SignInError::Assertion(inner).into()
+    }
 }
 
 /// Refusals of the directory, as Microsoft Graph meets them.
@@ -159,6 +187,6 @@ pub enum DirectoryError {
 
 impl From<Disabled> for Error {
     fn from(Disabled { client_id, name }: Disabled) -> Self {
-        SignInError::PrincipalDisabled { client_id, name }.into()
+        ClientError::PrincipalDisabled { client_id, name }.into()
     }
 }

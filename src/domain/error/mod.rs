@@ -10,7 +10,7 @@ mod vault;
 
 pub use crate::domain::unavailable::Unavailable;
 pub use access::AccessError;
-pub use directory::{DirectoryError, SignInError};
+pub use directory::{AssertionError, ClientError, DirectoryError, SignInError};
 pub use registry::{ContentError, RegistryError, SourceError};
 pub use request::{RequestError, TokenError};
 pub use resources::ResourceError;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::app::world::clock;
 use crate::domain::Result;
-use crate::domain::error::{Error, INTERNAL, RequestError, SignInError, Unavailable};
+use crate::domain::error::{AssertionError, ClientError, Error, INTERNAL, RequestError, SignInError, Unavailable};
 use crate::domain::world::well_known::TENANT_ID;
 use crate::http::call::Call;
 use crate::http::faults;
@@ -30,6 +30,9 @@ impl Trace {
         Self { correlation, echo }
     }
 }
+
+const BAD: StatusCode = StatusCode::BAD_REQUEST;
+const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
 
 /// A refusal before it is written: status, OAuth's word, the AADSTS number (0: none), text.
 struct Refusal {
@@ -63,7 +66,6 @@ fn unavailable(why: Unavailable) -> Refusal {
 
 /// The table. Without wildcards over what this front end can meet; groups it never meets are named whole.
 fn say(error: &Error) -> Refusal {
-    const BAD: StatusCode = StatusCode::BAD_REQUEST;
     match error {
         Error::Request(request) => match request {
             // [inferred] Azure shows an empty page with this status.
@@ -139,9 +141,9 @@ fn say(error: &Error) -> Refusal {
 }
 
 fn say_sign_in(error: &SignInError) -> Refusal {
-    const BAD: StatusCode = StatusCode::BAD_REQUEST;
-    const UNAUTHORIZED: StatusCode = StatusCode::UNAUTHORIZED;
     match error {
+        SignInError::Client(client) => say_client(client),
+        SignInError::Assertion(assertion) => say_assertion(assertion),
         SignInError::InstanceUnknown(host) => {
             refusal(BAD, "invalid_instance", 50_049, format!("Unknown or invalid instance '{host}'."))
         }
@@ -159,97 +161,6 @@ fn say_sign_in(error: &SignInError) -> Refusal {
             50_059,
             "No tenant-identifying information found in either the request or implied by any provided credentials.",
         ),
-        SignInError::ClientUnknown { client_id, tenant } => refusal(
-            BAD,
-            "unauthorized_client",
-            700_016,
-            format!(
-                "Application with identifier '{client_id}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
-            ),
-        ),
-        SignInError::PrincipalMissing { client_id, tenant } => refusal(
-            UNAUTHORIZED,
-            "invalid_client",
-            7_000_229,
-            format!(
-                "The client application {client_id} is missing service principal in the tenant {tenant}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119"
-            ),
-        ),
-        SignInError::PrincipalDisabled { client_id, name } => {
-            refusal(BAD, "unauthorized_client", 7_000_112, format!("Application '{client_id}'({name}) is disabled."))
-        }
-        // [issue] for number and text of the token endpoint.
-        SignInError::ConsumersOnly { client_id, name } => refusal(
-            BAD,
-            "invalid_request",
-            9_002_331,
-            format!(
-                "Application '{client_id}'({name}) is configured for use by Microsoft Account users only. Please use the /consumers endpoint to serve this request."
-            ),
-        ),
-        SignInError::SecretWrong { client_id } => refusal(
-            UNAUTHORIZED,
-            "invalid_client",
-            7_000_215,
-            format!(
-                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client_id}'."
-            ),
-        ),
-        SignInError::SecretExpired { client_id } => refusal(
-            UNAUTHORIZED,
-            "invalid_client",
-            7_000_222,
-            format!(
-                "The provided client secret keys for app '{client_id}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds."
-            ),
-        ),
-        SignInError::CredentialMissing => refusal(
-            UNAUTHORIZED,
-            "invalid_client",
-            7_000_216,
-            "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
-        ),
-        SignInError::AssertionMalformed => {
-            refusal(UNAUTHORIZED, "invalid_client", 50_027, "JWT token is invalid or malformed.")
-        }
-        SignInError::AssertionInvalid(why) => {
-            refusal(UNAUTHORIZED, "invalid_client", 50_013, format!("Assertion failed signature validation: {why}."))
-        }
-        SignInError::CertificateWrong { client_id, reason, thumbprint } => refusal(
-            UNAUTHORIZED,
-            "invalid_client",
-            700_027,
-            format!(
-                "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - {reason}, Thumbprint of key used by client: '{thumbprint}', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{client_id}'.]"
-            ),
-        ),
-        SignInError::AssertionAudience(audience) => refusal(
-            UNAUTHORIZED,
-            "invalid_client",
-            700_023,
-            format!("Client assertion audience claim does not match Realm issuer. The audience is '{audience}'."),
-        ),
-        SignInError::AssertionTime => {
-            refusal(UNAUTHORIZED, "invalid_client", 700_024, "Client assertion is not within its valid time range.")
-        }
-        SignInError::AssertionUnmatched { claim, value } => {
-            let code = match *claim {
-                "issuer" => 700_211,
-                "audience" => 700_212,
-                _ => 700_213,
-            };
-            refusal(
-                UNAUTHORIZED,
-                "invalid_client",
-                code,
-                format!(
-                    "No matching federated identity record found for presented assertion {claim} '{value}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
-                ),
-            )
-        }
-        SignInError::IssuerUnreachable(issuer) => {
-            refusal(BAD, "invalid_request", 50_166, format!("Request to External OIDC endpoint failed: '{issuer}'."))
-        }
         SignInError::GrantUnsupported(grant) => refusal(
             BAD,
             "unsupported_grant_type",
@@ -306,12 +217,113 @@ fn say_sign_in(error: &SignInError) -> Refusal {
     }
 }
 
+fn say_client(error: &ClientError) -> Refusal {
+    match error {
+        ClientError::Unknown { client_id, tenant } => refusal(
+            BAD,
+            "unauthorized_client",
+            700_016,
+            format!(
+                "Application with identifier '{client_id}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
+            ),
+        ),
+        ClientError::PrincipalMissing { client_id, tenant } => refusal(
+            UNAUTHORIZED,
+            "invalid_client",
+            7_000_229,
+            format!(
+                "The client application {client_id} is missing service principal in the tenant {tenant}. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119"
+            ),
+        ),
+        ClientError::PrincipalDisabled { client_id, name } => {
+            refusal(BAD, "unauthorized_client", 7_000_112, format!("Application '{client_id}'({name}) is disabled."))
+        }
+        // [issue] for number and text of the token endpoint.
+        ClientError::ConsumersOnly { client_id, name } => refusal(
+            BAD,
+            "invalid_request",
+            9_002_331,
+            format!(
+                "Application '{client_id}'({name}) is configured for use by Microsoft Account users only. Please use the /consumers endpoint to serve this request."
+            ),
+        ),
+        ClientError::SecretWrong { client_id } => refusal(
+            UNAUTHORIZED,
+            "invalid_client",
+            7_000_215,
+            format!(
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client_id}'."
+            ),
+        ),
+        ClientError::SecretExpired { client_id } => refusal(
+            UNAUTHORIZED,
+            "invalid_client",
+            7_000_222,
+            format!(
+                "The provided client secret keys for app '{client_id}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds."
+            ),
+        ),
+        ClientError::CredentialMissing => refusal(
+            UNAUTHORIZED,
+            "invalid_client",
+            7_000_216,
+            "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+        ),
+    }
+}
+
+fn say_assertion(error: &AssertionError) -> Refusal {
+    match error {
+        AssertionError::Malformed => {
+            refusal(UNAUTHORIZED, "invalid_client", 50_027, "JWT token is invalid or malformed.")
+        }
+        AssertionError::Invalid(why) => {
+            refusal(UNAUTHORIZED, "invalid_client", 50_013, format!("Assertion failed signature validation: {why}."))
+        }
+        AssertionError::Certificate { client_id, reason, thumbprint } => refusal(
+            UNAUTHORIZED,
+            "invalid_client",
+            700_027,
+            format!(
+                "The certificate with identifier used to sign the client assertion is not registered on application. [Reason - {reason}, Thumbprint of key used by client: '{thumbprint}', Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{client_id}'.]"
+            ),
+        ),
+        AssertionError::Audience(audience) => refusal(
+            UNAUTHORIZED,
+            "invalid_client",
+            700_023,
+            format!("Client assertion audience claim does not match Realm issuer. The audience is '{audience}'."),
+        ),
+        AssertionError::Time => {
+            refusal(UNAUTHORIZED, "invalid_client", 700_024, "Client assertion is not within its valid time range.")
+        }
+        AssertionError::Unmatched { claim, value } => {
+            let code = match *claim {
+                "issuer" => 700_211,
+                "audience" => 700_212,
+                _ => 700_213,
+            };
+            refusal(
+                UNAUTHORIZED,
+                "invalid_client",
+                code,
+                format!(
+                    "No matching federated identity record found for presented assertion {claim} '{value}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+                ),
+            )
+        }
+        AssertionError::IssuerUnreachable(issuer) => {
+            refusal(BAD, "invalid_request", 50_166, format!("Request to External OIDC endpoint failed: '{issuer}'."))
+        }
+    }
+}
+
 /// Notes in the log what a client cannot see the reason of.
 fn log(error: &Error) {
     match error {
         failure if failure.is_trouble() => tracing::error!("{failure}"),
         Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: sign-in by {what}"),
-        Error::SignIn(SignInError::IssuerUnreachable(issuer)) => {
+        Error::SignIn(SignInError::Assertion(AssertionError::IssuerUnreachable(issuer))) => {
             tracing::warn!("not emulated: tokens of {issuer}; only this tenant's own tokens are taken as assertions");
         }
         _ => {}

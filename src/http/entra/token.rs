@@ -13,7 +13,7 @@ use super::meet_fault;
 use crate::app::App;
 use crate::app::directory::sign_in::{self, Credential, Granted};
 use crate::domain::Result;
-use crate::domain::error::SignInError;
+use crate::domain::error::{ClientError, SignInError};
 use crate::domain::fault::Service;
 use crate::http::call::Call;
 
@@ -106,7 +106,7 @@ impl Form {
                 other => Err(SignInError::Invalid(format!("client_assertion_type '{other}' is not supported")).into()),
             };
         }
-        self.get("client_secret").map(Credential::Secret).ok_or_else(|| SignInError::CredentialMissing.into())
+        self.get("client_secret").map(Credential::Secret).ok_or_else(|| ClientError::CredentialMissing.into())
     }
 }
 

@@ -34,6 +34,8 @@ impl Trace {
     }
 }
 
+const BAD: StatusCode = StatusCode::BAD_REQUEST;
+
 struct Refusal {
     status: StatusCode,
     code: &'static str,
@@ -53,42 +55,8 @@ fn unavailable(why: Unavailable) -> Refusal {
 
 /// The table. Without wildcards over what this front end can meet; groups it never meets are named whole.
 fn say(error: &Error) -> Refusal {
-    const BAD: StatusCode = StatusCode::BAD_REQUEST;
     match error {
-        Error::Request(request) => match request {
-            RequestError::RouteUnknown(path) => {
-                let segment = path.rsplit('/').find(|s| !s.is_empty()).unwrap_or_default();
-                refusal(BAD, "BadRequest", format!("Resource not found for the segment '{segment}'."))
-            }
-            RequestError::MethodNotAllowed { .. } => refusal(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "Request_BadRequest",
-                "Specified HTTP method is not allowed for the request target.",
-            ),
-            RequestError::Malformed(why) => {
-                refusal(BAD, "BadRequest", format!("Unable to read JSON request payload. {why}"))
-            }
-            RequestError::InvalidValue { property, message } => refusal(
-                BAD,
-                "Request_BadRequest",
-                format!("Invalid value specified for property '{property}'. {message}"),
-            ),
-            RequestError::TooLarge { limit } => refusal(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "Request_BadRequest",
-                format!("The request body is larger than {limit} bytes."),
-            ),
-            RequestError::CutOff => refusal(BAD, "BadRequest", "Unable to read JSON request payload. It was cut off."),
-            // Graph has no api-version.
-            RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => {
-                refusal(BAD, "BadRequest", "Invalid version.")
-            }
-            RequestError::NotEmulated(what) => refusal(
-                StatusCode::NOT_IMPLEMENTED,
-                "NotImplemented",
-                format!("{what} is not supported by this service."),
-            ),
-        },
+        Error::Request(request) => say_request(request),
         Error::Token(token) => {
             let message = match token {
                 TokenError::Missing => "Access token is empty.".to_owned(),
@@ -112,47 +80,7 @@ fn say(error: &Error) -> Refusal {
                 "Insufficient privileges to complete the operation.",
             ),
         },
-        Error::Directory(directory) => match directory {
-            DirectoryError::NotFound(id) => missing(id),
-            DirectoryError::QueryUnsupported(query) => {
-                refusal(BAD, "Request_UnsupportedQuery", format!("Unsupported Query: '{query}'."))
-            }
-            DirectoryError::NoUser => {
-                refusal(BAD, "BadRequest", "/me request is only valid with delegated authentication flow.")
-            }
-            DirectoryError::ApplicationUnknown(app_id) => refusal(
-                BAD,
-                "Request_BadRequest",
-                format!("The appId '{app_id}' of the service principal does not reference a valid application object."),
-            ),
-            DirectoryError::ServicePrincipalExists(app_id) => refusal(
-                StatusCode::CONFLICT,
-                "Request_MultipleObjectsWithSameKeyValue",
-                format!(
-                    "The service principal cannot be created, updated, or restored because the service principal name {app_id} is already in use."
-                ),
-            ),
-            DirectoryError::ValueTaken { property } => refusal(
-                BAD,
-                "Request_BadRequest",
-                format!("Another object with the same value for property {property} already exists."),
-            ),
-            DirectoryError::ReferenceExists(property) => refusal(
-                BAD,
-                "Request_BadRequest",
-                format!(
-                    "One or more added object references already exist for the following modified properties: '{property}'."
-                ),
-            ),
-            DirectoryError::PasswordNotFound(key_id) => {
-                refusal(BAD, "Request_BadRequest", format!("No password credential found with keyId '{key_id}'."))
-            }
-            DirectoryError::TooManyCredentials => refusal(
-                BAD,
-                "Request_BadRequest",
-                "The number of federated identity credentials has reached the limit of 20.",
-            ),
-        },
+        Error::Directory(directory) => say_directory(directory),
         Error::Resource(ResourceError::DirectoryObjectNotFound(id)) => missing(id),
         Error::Internal(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "Service_InternalServerError", INTERNAL),
         Error::Unavailable(why) => unavailable(*why),
@@ -165,6 +93,83 @@ fn say(error: &Error) -> Refusal {
         | Error::Content(_) => {
             refusal(StatusCode::INTERNAL_SERVER_ERROR, "Service_InternalServerError", error.to_string())
         }
+    }
+}
+
+fn say_request(request: &RequestError) -> Refusal {
+    match request {
+        RequestError::RouteUnknown(path) => {
+            let segment = path.rsplit('/').find(|s| !s.is_empty()).unwrap_or_default();
+            refusal(BAD, "BadRequest", format!("Resource not found for the segment '{segment}'."))
+        }
+        RequestError::MethodNotAllowed { .. } => refusal(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Request_BadRequest",
+            "Specified HTTP method is not allowed for the request target.",
+        ),
+        RequestError::Malformed(why) => {
+            refusal(BAD, "BadRequest", format!("Unable to read JSON request payload. {why}"))
+        }
+        RequestError::InvalidValue { property, message } => {
+            refusal(BAD, "Request_BadRequest", format!("Invalid value specified for property '{property}'. {message}"))
+        }
+        RequestError::TooLarge { limit } => refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "Request_BadRequest",
+            format!("The request body is larger than {limit} bytes."),
+        ),
+        RequestError::CutOff => refusal(BAD, "BadRequest", "Unable to read JSON request payload. It was cut off."),
+        // Graph has no api-version.
+        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => {
+            refusal(BAD, "BadRequest", "Invalid version.")
+        }
+        RequestError::NotEmulated(what) => {
+            refusal(StatusCode::NOT_IMPLEMENTED, "NotImplemented", format!("{what} is not supported by this service."))
+        }
+    }
+}
+
+fn say_directory(directory: &DirectoryError) -> Refusal {
+    match directory {
+        DirectoryError::NotFound(id) => missing(id),
+        DirectoryError::QueryUnsupported(query) => {
+            refusal(BAD, "Request_UnsupportedQuery", format!("Unsupported Query: '{query}'."))
+        }
+        DirectoryError::NoUser => {
+            refusal(BAD, "BadRequest", "/me request is only valid with delegated authentication flow.")
+        }
+        DirectoryError::ApplicationUnknown(app_id) => refusal(
+            BAD,
+            "Request_BadRequest",
+            format!("The appId '{app_id}' of the service principal does not reference a valid application object."),
+        ),
+        DirectoryError::ServicePrincipalExists(app_id) => refusal(
+            StatusCode::CONFLICT,
+            "Request_MultipleObjectsWithSameKeyValue",
+            format!(
+                "The service principal cannot be created, updated, or restored because the service principal name {app_id} is already in use."
+            ),
+        ),
+        DirectoryError::ValueTaken { property } => refusal(
+            BAD,
+            "Request_BadRequest",
+            format!("Another object with the same value for property {property} already exists."),
+        ),
+        DirectoryError::ReferenceExists(property) => refusal(
+            BAD,
+            "Request_BadRequest",
+            format!(
+                "One or more added object references already exist for the following modified properties: '{property}'."
+            ),
+        ),
+        DirectoryError::PasswordNotFound(key_id) => {
+            refusal(BAD, "Request_BadRequest", format!("No password credential found with keyId '{key_id}'."))
+        }
+        DirectoryError::TooManyCredentials => refusal(
+            BAD,
+            "Request_BadRequest",
+            "The number of federated identity credentials has reached the limit of 20.",
+        ),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::app::registry::children::{self, begin, missing, save};
 use crate::app::registry::cmk;
 use crate::app::vault::secrets;
 use crate::domain::access::Caller;
-use crate::domain::error::{AccessError, KeyError, RegistryError, RequestError, SignInError, VaultError};
+use crate::domain::error::{AccessError, ClientError, KeyError, RegistryError, RequestError, SignInError, VaultError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name, login_server};
 use crate::domain::vault::kind::ObjectKind;
@@ -263,7 +263,7 @@ pub(in crate::app) fn said(refusal: &Error) -> (&'static str, String) {
             ("BadRequest", format!("No such host is known. ({vault}.vault.azure.net:443)"))
         }
         // [inferred] What Entra ID says to the identity, which gets no token for the vault.
-        Error::SignIn(SignInError::PrincipalDisabled { client_id, name }) => {
+        Error::SignIn(SignInError::Client(ClientError::PrincipalDisabled { client_id, name })) => {
             ("Unauthorized", format!("AADSTS7000112: Application '{client_id}'({name}) is disabled."))
         }
         other => ("BadRequest", other.to_string()),
