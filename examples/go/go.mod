@@ -1,0 +1,3 @@
+module acrite.dev/acritetest
+
+go 1.22
