@@ -3,6 +3,7 @@
 //! Must not know: what a table or a file holds.
 
 mod diff;
+pub mod elsewhere;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,12 +21,11 @@ use crate::domain::world::crypto;
 use crate::domain::world::time::ClockSetting;
 use crate::domain::{Error, Timestamp};
 use crate::store;
+use crate::store::archive::ABOUT;
 use crate::store::snapshot::{DATABASE, SNAPSHOTS};
 
 /// The format of a snapshot's folder. Raised when a version could no longer read what an older one saved.
 const FORMAT: u32 = 1;
-/// What tells of a snapshot, in its folder.
-const ABOUT: &str = "snapshot.json";
 /// The snapshot of a world as it was seeded, for `reset`.
 pub const START: &str = "start";
 /// Letters of a name at most.
@@ -163,8 +163,13 @@ pub async fn show(app: &Arc<App>, name: &str) -> Result<Snapshot> {
         return Err(Refusal::Unknown(name.to_owned()));
     }
     let read = blocking(move || store::snapshot::read_file(&place.join(ABOUT))).await?;
+    read_about(name, &read)
+}
+
+/// What a snapshot tells of itself.
+fn read_about(name: &str, read: &[u8]) -> Result<Snapshot> {
     let damaged = |why: String| Refusal::Damaged { name: name.to_owned(), why };
-    let document: serde_json::Value = serde_json::from_slice(&read).map_err(|error| damaged(error.to_string()))?;
+    let document: serde_json::Value = serde_json::from_slice(read).map_err(|error| damaged(error.to_string()))?;
     // Of a newer format only this much is known.
     if document["format"].as_u64() > Some(u64::from(FORMAT)) {
         let acrite = document["acrite"].as_str().unwrap_or("of an unknown version").to_owned();

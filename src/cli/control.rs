@@ -1,17 +1,21 @@
 //! A small client of the control API, and the search for the instance it should talk to.
 //! Must not know what the answers mean.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use axum::http::{Method, Request, StatusCode, Uri};
+use axum::http::{Method, Request, Response, StatusCode, Uri};
+use futures_util::stream;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
+use tokio::fs::OpenOptions;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::app::folder::make_marked;
@@ -162,6 +166,68 @@ impl Control {
         self.call(Method::DELETE, path, None).await
     }
 
+    /// Writes an answer that is no JSON to a new file for its owner alone. Returns its length.
+    pub async fn download(&self, path: &str, file: &Path) -> Result<u64, Failure> {
+        let broken = |error: Broken| {
+            let what = format!("the acrite at {} did not answer to its end: {error}", self.at.url);
+            Failure::new(what, "see whether it still runs", &self.status)
+        };
+        let mut answer = send(&self.at, Method::GET, path, Body::empty()).await.map_err(broken)?;
+        if answer.status() != StatusCode::OK {
+            let bytes = answer.into_body().collect().await.map_err(|error| broken(error.into()))?.to_bytes();
+            return Err(self.refusal(&serde_json::from_slice(&bytes).unwrap_or_default(), StatusCode::BAD_REQUEST));
+        }
+        let unwritable = |error: std::io::Error| {
+            let look = crate::cli::files::look_at(file);
+            Failure::new(format!("{} cannot be written: {error}", file.display()), "look what is there", &look)
+        };
+        let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(file).await;
+        let mut to = made.map_err(unwritable)?;
+        let mut length = 0;
+        while let Some(frame) = answer.frame().await {
+            let Ok(data) = frame.map_err(|error| broken(error.into()))?.into_data() else { continue };
+            length += data.len() as u64;
+            to.write_all(&data).await.map_err(unwritable)?;
+        }
+        to.sync_all().await.map_err(unwritable)?;
+        Ok(length)
+    }
+
+    /// Sends a file.
+    pub async fn upload(&self, path: &str, file: &Path) -> Result<Value, Failure> {
+        let opened = tokio::fs::File::open(file).await.map_err(|error| {
+            let look = crate::cli::files::look_at(file);
+            Failure::new(format!("{} cannot be read: {error}", file.display()), "look what is there", &look)
+        })?;
+        let parts = stream::try_unfold(opened, |mut file| async move {
+            let mut part = vec![0; 256 * 1024];
+            let read = file.read(&mut part).await?;
+            part.truncate(read);
+            Ok::<_, std::io::Error>((read > 0).then_some((part, file)))
+        });
+        let sent = send(&self.at, Method::POST, path, Body::from_stream(parts)).await;
+        let answered = async {
+            let answer = sent?;
+            let status = answer.status();
+            let bytes = answer.into_body().collect().await?.to_bytes();
+            Ok::<_, Broken>((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+        };
+        match answered.await {
+            Ok((StatusCode::OK, answer)) => Ok(answer),
+            Ok((status, answer)) => Err(self.refusal(&answer, status)),
+            Err(error) => {
+                let what = format!("the acrite at {} did not answer: {error}", self.at.url);
+                Err(Failure::new(what, "see whether it still runs", &self.status))
+            }
+        }
+    }
+
+    /// What is told of a refusal: the instance's own words.
+    fn refusal(&self, answer: &Value, status: StatusCode) -> Failure {
+        let message = answer["error"]["message"].as_str().map_or(format!("it answered {status}"), str::to_owned);
+        Failure::new(message, &format!("that is the answer of the acrite at {}", self.at.url), &self.status)
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let (status, answer) = call(&self.at, method, path, body).await.map_err(|error| {
             let what = format!("the acrite at {} did not answer: {error}", self.at.url);
@@ -170,15 +236,23 @@ impl Control {
         if status.is_success() {
             return Ok(answer);
         }
-        let message = answer["error"]["message"].as_str().map_or(format!("it answered {status}"), str::to_owned);
-        Err(Failure::new(message, &format!("that is the answer of the acrite at {}", self.at.url), &self.status))
+        Err(self.refusal(&answer, status))
     }
 }
 
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
-/// One request over a connection of its own.
+/// One request over a connection of its own, and its answer as JSON.
 async fn call(door: &Door, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Value), Broken> {
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let response = send(door, method, path, body).await?;
+    let status = response.status();
+    let bytes = response.into_body().collect().await?.to_bytes();
+    // An error page that is no JSON still has its status.
+    Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+}
+
+async fn send(door: &Door, method: Method, path: &str, body: Body) -> Result<Response<Incoming>, Broken> {
     let url: Uri = door.url.parse()?;
     let authority = match (url.scheme_str(), url.authority()) {
         (Some("http"), Some(authority)) => authority,
@@ -197,10 +271,5 @@ async fn call(door: &Door, method: Method, path: &str, body: Option<&Value>) -> 
     if let Some(token) = &door.token {
         request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }
-    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-    let response = sender.send_request(request.body(body)?).await?;
-    let status = response.status();
-    let bytes = response.into_body().collect().await?.to_bytes();
-    // An error page that is no JSON still has its status.
-    Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    Ok(sender.send_request(request.body(body)?).await?)
 }

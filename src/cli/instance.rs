@@ -16,9 +16,10 @@ use tokio::task::JoinHandle;
 use crate::app;
 use crate::app::App;
 use crate::app::folder::{Folder, FolderError, is_own};
+use crate::app::snapshot::elsewhere;
 use crate::app::temporary::{self, Temporary};
 use crate::app::world::clock::Start;
-use crate::cli::failure::{Failure, again, beside, sh_path};
+use crate::cli::failure::{Failure, again, beside, program, sh_path};
 use crate::cli::moment::{self, ClockStart};
 use crate::cli::seed::{self, Seed};
 use crate::cli::signals::Signals;
@@ -82,12 +83,20 @@ pub struct Options {
     /// Start of the emulator's clock: an RFC 3339 time, `frozen`, a rate such as `60x`, or a time and one of those
     #[arg(long, value_name = "SPEC", default_value = "", hide_default_value = true, value_parser = moment::clock_start)]
     pub clock: ClockStart,
+    /// Begin with the world of a snapshot: the name of one in the data folder that commands use here, or an exported file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub snapshot: Option<PathBuf>,
     #[command(flatten)]
     pub seed: Seed,
 }
 
 /// Opens the state in the folder and says who answers for which host.
-async fn services(folder: &Path, options: &Options, own: SocketAddr) -> Result<(Services, Arc<App>), Failure> {
+async fn services(
+    folder: &Path,
+    options: &Options,
+    own: SocketAddr,
+    begun: Option<Start>,
+) -> Result<(Services, Arc<App>), Failure> {
     let failed = |error: Error| {
         let what = match error {
             Error::Internal(text) => text,
@@ -104,6 +113,7 @@ async fn services(folder: &Path, options: &Options, own: SocketAddr) -> Result<(
         rate: asked.rate.unwrap_or(1.0),
         frozen: asked.frozen,
     });
+    let clock = clock.or(begun);
     let app = App::open(app::Options {
         data_dir: folder.to_owned(),
         ephemeral: options.ephemeral,
@@ -252,7 +262,8 @@ impl Instance {
         let certificates = authority(&place.folder, is_old, options)?;
         trust::write_stores(&place.folder, certificates.authority_der())?;
         az::sign_in(&place.az_folder())?;
-        let (services, app) = services(&place.folder, options, own).await?;
+        let begun = begin_with_snapshot(&place.folder, is_old, options).await?;
+        let (services, app) = services(&place.folder, options, own, begun).await?;
         let outbound = outbound(options);
         let token = token(&app, own);
 
@@ -386,6 +397,22 @@ fn authority(folder: &Path, is_old: bool, options: &Options) -> Result<Certifica
             )
         }
         other => elsewhere(folder, options, other.to_string()),
+    })
+}
+
+/// Begins a new world with a snapshot, if one was named. Returns what the clock is to show.
+async fn begin_with_snapshot(folder: &Path, is_old: bool, options: &Options) -> Result<Option<Start>, Failure> {
+    let Some(source) = &options.snapshot else { return Ok(None) };
+    if is_old {
+        let what = format!("{} holds a world already, and would lose it to the snapshot", folder.display());
+        let load = format!("{} snapshot load {}", program(), sh_path(source));
+        return Err(Failure::new(what, "load it there while that world runs", &load).with_code(2));
+    }
+    let other = default_folder();
+    let begun = elsewhere::begin_with(source, &other, folder).await;
+    begun.map(Some).map_err(|refusal| {
+        let list = format!("ls {}", sh_path(&other.join("snapshots")));
+        Failure::new(refusal.to_string(), "see which there are", &list)
     })
 }
 

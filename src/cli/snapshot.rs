@@ -1,6 +1,7 @@
 //! `acrite snapshot` and `acrite reset`: the world saved, loaded, compared and put back.
 //! Must not know how a snapshot is kept; it sends wishes and prints what became of them.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -31,6 +32,18 @@ pub(super) enum Action {
     },
     /// Delete one
     Delete { name: String },
+    /// Write one to a file, with the keys of its world: for `acrite exec --snapshot FILE`, or `import`
+    Export {
+        name: String,
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Take one in from a file that this world's `export` has written
+    Import {
+        name: String,
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 pub(super) async fn run(action: Action, at: At, json: bool) -> Result<ExitCode, Failure> {
@@ -44,6 +57,11 @@ pub(super) async fn run(action: Action, at: At, json: bool) -> Result<ExitCode, 
         Action::Diff { name, with: None } => control.get(&format!("{PATH}/{name}/diff")).await?,
         Action::Diff { name, with: Some(with) } => control.get(&format!("{PATH}/{name}/diff?with={with}")).await?,
         Action::Delete { name } => control.delete(&format!("{PATH}/{name}")).await?,
+        Action::Export { name, file } => {
+            let bytes = control.download(&format!("{PATH}/{name}/export"), file).await?;
+            json!({"file": file, "bytes": bytes})
+        }
+        Action::Import { name, file } => control.upload(&format!("{PATH}/{name}/import"), file).await?,
     };
     let text = match action {
         _ if json => format!("{answer:#}\n"),
@@ -53,6 +71,14 @@ pub(super) async fn run(action: Action, at: At, json: bool) -> Result<ExitCode, 
         Action::Show { .. } => listed(&json!([answer])),
         Action::Diff { .. } => differences(&answer["differences"]),
         Action::Delete { name } => format!("deleted {name}\n"),
+        Action::Export { name, file } => {
+            format!(
+                "exported {name} to {}: {} bytes, with its keys: keep it as you keep them\n",
+                file.display(),
+                answer["bytes"]
+            )
+        }
+        Action::Import { name, .. } => format!("imported {name}: {}\n", contents(&answer)),
     };
     print(&text)?;
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 //! Must not know: who asks, what is allowed, what time it is.
 
 pub mod access;
+pub mod archive;
 pub mod directory;
 pub mod registry;
 pub mod resources;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
@@ -192,6 +192,24 @@ pub fn remove(folder: &Path) {
     if let Err(error) = fs::remove_dir_all(folder) {
         tracing::warn!("{} stays: {error}", folder.display());
     }
+}
+
+/// Puts the world of a snapshot into a new data folder: its database, its blobs, and the key of the folder `key_in` that
+/// both are sealed under.
+pub async fn lay_out(snapshot: &Path, key_in: &Path, dir: &Path) -> Result<()> {
+    let copy = |from: &Path, name: &str| -> Result<PathBuf> {
+        let to = dir.join(name);
+        let mode = |_| fs::set_permissions(&to, Permissions::from_mode(0o600));
+        fs::copy(from, &to).and_then(mode).map_err(|e| failed(from, &e))?;
+        Ok(to)
+    };
+    let database = copy(&snapshot.join(DATABASE), DATABASE)?;
+    copy(&key_in.join(MASTER_KEY), MASTER_KEY)?;
+    let options = SqliteConnectOptions::new().filename(&database).read_only(true).immutable(true);
+    let mut connection = options.connect().await?;
+    let files: Vec<String> = sqlx::query_scalar("SELECT file FROM blobs").fetch_all(&mut connection).await?;
+    connection.close().await?;
+    link_blobs(snapshot, dir, &files)
 }
 
 /// What there is, for comparing two worlds: things, what is told of each, and its value. Empty: the thing is all there is

@@ -22,6 +22,7 @@ mod damaged;
 mod data_folder;
 mod deployments;
 mod disabled;
+mod docs;
 mod entra;
 mod faults;
 mod framing;

@@ -288,3 +288,59 @@ fn the_command_line_saves_loads_compares_and_resets() {
     assert!(wrong.contains("there is no snapshot one"), "{wrong}");
     assert_eq!(ran.status.code(), Some(1));
 }
+
+#[tokio::test]
+async fn an_exported_world_is_taken_in_again_and_begins_another_instance() {
+    let world = World::with(&["--clock", "2026-01-01T00:00:00Z,frozen"]);
+    let me = world.developer().await;
+    let (_, docker, manifest) = stage::image(&me, false, "team/app", LAYER).await;
+    save(&world, "one").await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let at = |path: &str| format!("{}/acrite/v1/snapshots/{path}", world.url);
+    let exported = client.get(at("one/export")).send().await.unwrap();
+    assert_eq!(exported.headers()["content-type"], "application/x-tar");
+    let archive = exported.bytes().await.unwrap().to_vec();
+    for secret in [LAYER, &manifest] {
+        assert!(!archive.windows(secret.len()).any(|part| part == secret), "all of it is sealed");
+    }
+
+    let import = async |name: &str, body: Vec<u8>| {
+        let answer = client.post(at(&format!("{name}/import"))).body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    docker.push_image("v2", b"another").await.unwrap();
+    assert_eq!(import("two", archive.clone()).await.0, 200);
+    assert_eq!(import("two", archive.clone()).await.0, 409);
+    load(&world, "two").await;
+    assert_eq!(docker.pull_image("v1").await.unwrap(), (manifest.clone(), LAYER.to_vec()));
+    assert_eq!(docker.pull_image("v2").await.unwrap_err().status(), StatusCode::NOT_FOUND);
+    // What is no archive, or not a whole one, or another world's.
+    for broken in [b"no archive".to_vec(), Vec::new(), archive[..archive.len() / 2].to_vec()] {
+        let (status, said) = import("three", broken).await;
+        assert!(status == 422 && said["error"]["message"].as_str().unwrap().contains("is damaged"), "{status} {said}");
+    }
+    let other = World::new();
+    let theirs = format!("{}/acrite/v1/snapshots/theirs/import", other.url);
+    let refused = client.post(theirs).body(archive.clone()).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().await.unwrap().contains("another master key"));
+
+    // Another instance begins with it: by its file, and by its name in this data folder.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &archive).unwrap();
+    let begun = World::with(&["--snapshot", file.path().to_str().unwrap()]);
+    let they = begun.developer().await;
+    let docker = they.sign_in("reg01", "team/app").await;
+    assert_eq!(docker.pull_image("v1").await.unwrap(), (manifest, LAYER.to_vec()));
+    let clock = done(&begun, Method::GET, "clock", Value::Null).await;
+    assert_eq!((&clock["now"], &clock["frozen"]), (&json!("2026-01-01T00:00:00.000Z"), &json!(true)));
+    let home = tempfile::tempdir().unwrap();
+    let named = crate::process::acrite(home.path(), &["exec", "--snapshot", "one", "--", "acrite", "status"])
+        .env("ACRITE_DATA_DIR", &world.dir)
+        .output()
+        .unwrap();
+    assert!(crate::process::out(&named).contains("reg01"), "{}", crate::process::err(&named));
+    let none = crate::process::run(home.path(), &["exec", "--snapshot", "none", "--", "true"]);
+    assert!(crate::process::err(&none).contains("there is no snapshot none"), "{}", crate::process::err(&none));
+    assert_eq!(none.status.code(), Some(1));
+}

@@ -68,6 +68,7 @@ async fn told(app: &Arc<App>, call: &mut Call) -> Result<Response> {
         return Ok(answer_of(StatusCode::OK, audit(app, call).await));
     }
     let (status, body) = match (path.as_slice(), &call.method) {
+        (["acrite", "v1", "snapshots", name, "export"], &Method::GET) => return snapshots::export(app, name).await,
         (["acrite", "v1", "snapshots", rest @ ..], _) => snapshots::answer(app, call, rest).await?,
         (["acrite", "v1", "reset"], &Method::POST) => snapshots::reset(app).await?,
         _ => (StatusCode::OK, dispatch(app, call, &path).await?),

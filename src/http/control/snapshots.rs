@@ -1,14 +1,19 @@
 //! `/acrite/v1/snapshots` and `/acrite/v1/reset`: the world is saved, loaded and compared.
 //! Must not know: how a snapshot is kept.
 
+use std::io;
 use std::sync::Arc;
 
-use axum::http::{Method, StatusCode};
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::app::App;
-use crate::app::snapshot::{self, Refusal};
+use crate::app::snapshot::{self, Refusal, elsewhere};
 use crate::domain::error::{INTERNAL, RequestError};
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
@@ -38,7 +43,11 @@ pub(super) async fn answer(app: &Arc<App>, call: &mut Call, rest: &[&str]) -> Re
             let with = call.query("with");
             snapshot::differences(app, name, with.as_deref()).await.map(|said| json!({ "differences": said }))
         }
-        ([] | [_] | [_, "load" | "diff"], _) => {
+        ([name, "import"], Method::POST) => {
+            let archive = Arriving::new(std::mem::take(&mut call.body));
+            elsewhere::import(app, name, archive).await.map(|taken| json!(taken))
+        }
+        ([] | [_] | [_, "load" | "diff" | "export" | "import"], _) => {
             return Err(
                 RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into()
             );
@@ -46,6 +55,85 @@ pub(super) async fn answer(app: &Arc<App>, call: &mut Call, rest: &[&str]) -> Re
         _ => return Err(RequestError::RouteUnknown(call.path.clone()).into()),
     };
     told.map_or_else(refused, |body| Ok((StatusCode::OK, body)))
+}
+
+/// A snapshot as one file, while it is written.
+pub(super) async fn export(app: &Arc<App>, name: &str) -> Result<Response> {
+    let place = match elsewhere::export(app, name).await {
+        Ok(place) => place,
+        Err(refusal) => {
+            let (status, body) = refused(refusal)?;
+            return Ok(super::answer_of(status, body.to_string()));
+        }
+    };
+    let (sender, parts) = mpsc::channel(4);
+    let app = app.clone();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = elsewhere::write(&app, &place, io::BufWriter::with_capacity(PART, Leaving(sender.clone())))
+        {
+            tracing::warn!("a snapshot was not exported to its end: {error}");
+            // The client is to see that the file is not whole.
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    let parts = stream::unfold(parts, |mut parts| async move { parts.recv().await.map(|part| (part, parts)) });
+    let mut answer = Response::new(Body::from_stream(parts));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+    Ok(answer)
+}
+
+/// Bytes of an archive that are sent at a time.
+const PART: usize = 256 * 1024;
+
+/// What is written on a blocking thread, on its way to the client.
+struct Leaving(mpsc::Sender<io::Result<Bytes>>);
+
+impl io::Write for Leaving {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = |_| io::ErrorKind::BrokenPipe;
+        self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes))).map_err(gone)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A body on its way to a blocking thread that reads it.
+struct Arriving {
+    parts: mpsc::Receiver<io::Result<Bytes>>,
+    rest: Bytes,
+}
+
+impl Arriving {
+    fn new(body: Body) -> Self {
+        let (sender, parts) = mpsc::channel(4);
+        tokio::spawn(async move {
+            let mut body = body.into_data_stream();
+            while let Some(part) = body.next().await {
+                // Whoever reads may have had enough.
+                if sender.send(part.map_err(io::Error::other)).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Self { parts, rest: Bytes::new() }
+    }
+}
+
+impl io::Read for Arriving {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while self.rest.is_empty() {
+            match self.parts.blocking_recv() {
+                Some(part) => self.rest = part?,
+                None => return Ok(0),
+            }
+        }
+        let length = to.len().min(self.rest.len());
+        to[..length].copy_from_slice(&self.rest.split_to(length));
+        Ok(length)
+    }
 }
 
 /// Puts the world back as it began.
