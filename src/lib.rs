@@ -2,6 +2,7 @@
 //! This file only names the rooms; ARCHITECTURE.md says what each may know of the others.
 
 pub mod app;
+pub mod builder;
 #[cfg(test)]
 mod chaos;
 pub mod cli;

@@ -71,6 +71,7 @@ pub struct App {
     uploads: registry::content::uploads::Sessions,
     audit: audit::Log,
     webhooks: registry::webhooks::Sender,
+    tasks: registry::tasks::Tasks,
     entrances: registry::content::Entrances,
     /// Not there in unit tests.
     way_out: OnceLock<Arc<dyn world::outgoing::Outgoing>>,
@@ -111,6 +112,7 @@ impl App {
             uploads: registry::content::uploads::Sessions::default(),
             audit,
             webhooks: registry::webhooks::Sender::default(),
+            tasks: registry::tasks::Tasks::default(),
             entrances: registry::content::Entrances::default(),
             way_out: OnceLock::new(),
             turns: world::turns::Turns::default(),
@@ -123,6 +125,7 @@ impl App {
         });
         seal_world(&app).await?;
         registry::content::settle_in(&app).await?;
+        registry::tasks::runner::settle_in(&app).await?;
         directory::identities::settle_in(&app).await?;
         // The tenant's signing key takes a tenth of a second to make: begin now, wait only where it is needed.
         let early = app.clone();
@@ -135,6 +138,11 @@ impl App {
         let way: Arc<dyn world::outgoing::Outgoing> = Arc::new(faults::Faulty { way, faults: self.faults.clone() });
         registry::webhooks::start(self, way.clone());
         let _ = self.way_out.set(way);
+    }
+
+    /// Gives the emulator what builds images, and begins to carry out the runs of tasks.
+    pub fn employ(self: &Arc<Self>, builder: Arc<dyn registry::tasks::builder::Builder>) {
+        registry::tasks::runner::start(self, builder);
     }
 
     /// A context that reads one state. Catches up with the clock first.
@@ -236,6 +244,7 @@ impl App {
 
     /// Ends the audit log when it is written, and closes the database.
     pub async fn close(&self) {
+        registry::tasks::runner::stop(self).await;
         self.audit.close();
         if let Err(error) = self.forget_told().await {
             // They stay; the next start finds them in the files.
@@ -301,6 +310,7 @@ impl Cx {
     /// told afterwards.
     pub async fn commit(mut self) -> Result<()> {
         audit::write_out(&mut self).await?;
+        registry::tasks::triggers::look(&mut self).await?;
         registry::webhooks::write_out(&mut self).await?;
         let (app, notes) = (self.app, self.notes);
         self.tx.commit().await?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::app::registry::content;
+use crate::app::registry::{content, tasks};
 use crate::app::world::clock;
 use crate::app::{App, Cx};
 use crate::domain::access::Caller;
@@ -241,6 +241,8 @@ pub async fn load(app: &Arc<App>, name: &str) -> Result<Snapshot> {
     let clock = about.clock;
     put_in_place(app, &alone, &about.name, place, clock).await?;
     drop(alone);
+    // Runs that were under way when it was saved are so no more.
+    tasks::runner::settle_in(app).await?;
     content::sweep(app).await?;
     Ok(about)
 }

@@ -19,6 +19,7 @@ use crate::app::folder::{Folder, FolderError, is_own};
 use crate::app::snapshot::elsewhere;
 use crate::app::temporary::{self, Temporary};
 use crate::app::world::clock::Start;
+use crate::builder::{self, Machine};
 use crate::cli::failure::{Failure, again, beside, program, sh_path};
 use crate::cli::moment::{self, ClockStart};
 use crate::cli::seed::{self, Seed};
@@ -71,6 +72,10 @@ pub struct Options {
     /// Append audit records to FILE, besides audit.jsonl in the data folder
     #[arg(long, value_name = "FILE")]
     pub audit_log: Option<PathBuf>,
+    /// What carries out runs of tasks: buildah, podman or docker [default: the first of them on PATH]. With it named, also
+    /// runs that clients of other machines ask for
+    #[arg(long, value_name = "PROGRAM")]
+    pub builder: Option<PathBuf>,
     /// Log each request: status, error code, method, host, path, milliseconds
     #[arg(long)]
     pub log_requests: bool,
@@ -124,6 +129,8 @@ async fn services(
     .await
     .map_err(failed)?;
     app.lead_out(http::outgoing::outgoing(way_out(outbound(options), own), &app));
+    let way = builder::Way { url: url(own), bundle: folder.join(trust::BUNDLE) };
+    app.employ(Arc::new(Machine::new(options.builder.as_deref(), way)));
     let answering = app.clone();
     let services = Services::new(move |host, asker| match asker {
         Asker::Here => http::service_for(host, &answering),
@@ -244,7 +251,10 @@ impl Instance {
     /// Starts an instance; when this returns, it answers.
     pub async fn start(options: &Options, signals: &Signals) -> Result<Self, Failure> {
         check_named_token()?;
-        let sweep = tokio::task::spawn_blocking(|| temporary::sweep(&std::env::temp_dir()));
+        let sweep = tokio::task::spawn_blocking(|| {
+            temporary::sweep(&std::env::temp_dir());
+            Machine::sweep();
+        });
         let held = hold(options).await?;
         if let Held::Temporary(temporary) = &held {
             signals.keeps(temporary.folder().path().to_owned());

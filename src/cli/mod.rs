@@ -68,6 +68,12 @@ enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
+    /// Run COMMAND, and end it with all that came of it when standard input ends (how runs of tasks start processes)
+    #[command(hide = true)]
+    Supervise {
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
     /// Print the variables that point a shell at the running instance
     Env {
         #[command(flatten)]
@@ -140,6 +146,7 @@ pub fn main() -> ExitCode {
     let code = match Cli::try_parse().map(|cli| cli.command.unwrap_or(Command::Serve(cli.serve))) {
         Err(refused) => usage(&refused),
         Ok(Command::Become { parent, command }) => tell(&exec::become_command(parent, &command)),
+        Ok(Command::Supervise { command }) => crate::builder::supervisor::run(&command),
         Ok(command) => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
             Ok(runtime) => {
                 let code = runtime.block_on(run(command)).unwrap_or_else(|failure| tell(&failure));
@@ -206,6 +213,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(options) => serve::run(options).await,
         Command::Exec { options, identity_endpoint, command } => exec::run(options, identity_endpoint, command).await,
         Command::Become { parent, command } => Err(exec::become_command(parent, &command)),
+        Command::Supervise { command } => Ok(crate::builder::supervisor::run(&command)),
         Command::Env { at, options } => env::run(at, options).await,
         Command::Status { at, json } => status::run(at, json).await,
         Command::Audit { at, options } => audit::run(at, options).await,

@@ -12,6 +12,7 @@ pub mod keyvault;
 mod leftover;
 pub mod outgoing;
 pub mod registry;
+pub mod storage;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -27,6 +28,7 @@ use crate::app::App;
 use crate::app::faults::Fate;
 use crate::app::world::carry;
 use crate::app::world::clock;
+use crate::domain::registry::tasks::sas;
 use call::{Call, Code};
 use leftover::{Leftover, Patience};
 
@@ -56,6 +58,7 @@ fn azure(host: &str, app: &Arc<App>) -> Option<Router> {
         "graph.microsoft.com" => Some(front_end(app, Patience::LITTLE, graph::answer)),
         _ if is_below(host, "vault.azure.net") => Some(front_end(app, Patience::LITTLE, keyvault::answer)),
         _ if is_below(host, "azurecr.io") => Some(front_end(app, Patience::MUCH, registry::answer)),
+        _ if host == sas::host() => Some(front_end(app, Patience::MUCH, storage::answer)),
         _ => None,
     }
 }

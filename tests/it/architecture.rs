@@ -103,7 +103,8 @@ fn rooms_import_downwards_only() {
         ("app", &["app", "store", "domain"]),
         ("http", &["http", "app", "domain"]),
         ("net", &["net"]),
-        ("cli", &["cli", "net", "http", "app", "domain"]),
+        ("builder", &["builder", "app", "domain"]),
+        ("cli", &["cli", "net", "http", "app", "builder", "domain"]),
     ];
     let mut seen = 0;
     for (file, text) in sources() {
@@ -123,7 +124,7 @@ fn rooms_import_downwards_only() {
 
 #[test]
 fn no_front_end_imports_another() {
-    let front_ends = ["arm", "entra", "graph", "keyvault", "registry", "control", "portal"];
+    let front_ends = ["arm", "entra", "graph", "keyvault", "registry", "control", "portal", "storage"];
     for (file, text) in sources() {
         let own = module(&file);
         let Some(own) = own.strip_prefix("http::").map(|o| room(o).to_owned()) else { continue };
@@ -286,6 +287,11 @@ fn requests_change_things_in_one_transaction() {
                 "app/timeline.rs",
                 "app/directory/tokens.rs",
                 "app/registry/webhooks.rs",
+                // Runs go on beside requests; what is put into their storage account comes piece by piece, each with
+                // the link and the key asked again.
+                "app/registry/tasks/runner.rs",
+                "app/registry/tasks/log.rs",
+                "app/registry/tasks/blobs.rs",
             ],
         ),
     ];
@@ -294,7 +300,7 @@ fn requests_change_things_in_one_transaction() {
         let code = code(&text);
         let words = ["app.write(", "self.write(", "write_now(", "app.begin(", "self.begin(", "store.write("];
         let opens = words.iter().any(|word| code.contains(word));
-        if !opens {
+        if !opens || file.ends_with("/tests.rs") {
             continue;
         }
         seen += 1;

@@ -109,9 +109,9 @@ async fn what_a_type_has_no_operation_for_is_refused_as_such() {
         (Method::PUT, "/tokens", (405, "HttpMethodNotSupported")),
         (Method::GET, "/importImage", (405, "HttpMethodNotSupported")),
         (Method::DELETE, "/privateLinkResources/registry", (405, "HttpMethodNotSupported")),
-        (Method::POST, "/scheduleRun", (404, "InvalidResourceType")),
+        (Method::POST, "/scheduleRuns", (404, "InvalidResourceType")),
         (Method::POST, "/webhooks/w/pong", (404, "InvalidResourceType")),
-        (Method::GET, "/tasks/t", (404, "InvalidResourceType")),
+        (Method::GET, "/connectedRegistries/c", (404, "InvalidResourceType")),
     ] {
         let path = format!("{}{below}", registry_path("reg01"));
         let body = if method == Method::GET { Value::Null } else { json!({}) };

@@ -54,6 +54,7 @@ mod snapshots;
 mod stage;
 mod statements;
 mod streams;
+mod tasks;
 mod template_bounds;
 mod template_functions;
 mod upstream;

@@ -97,9 +97,11 @@ pub async fn remove(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) ->
 
 /// Before a registry goes: its children's principals leave the directory. The rows go with the registry.
 pub(in crate::app) async fn remove_principals(cx: &mut Cx, registry: &Registry) -> Result<()> {
-    for child in store::registry::children::list(&mut cx.tx, registry.id, Kind::CredentialSet).await? {
-        if let Some(principal) = &child.principal {
-            store::directory::delete(&mut cx.tx, principal).await?;
+    for kind in [Kind::CredentialSet, Kind::Task, Kind::TaskRun] {
+        for child in store::registry::children::list(&mut cx.tx, registry.id, kind).await? {
+            if let Some(principal) = &child.principal {
+                store::directory::delete(&mut cx.tx, principal).await?;
+            }
         }
     }
     Ok(())

@@ -12,4 +12,5 @@ pub mod registries;
 pub mod registry_tokens;
 pub mod replications;
 pub mod rights;
+pub mod tasks;
 pub mod webhooks;

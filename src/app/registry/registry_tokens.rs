@@ -19,6 +19,7 @@ use crate::domain::access::{Caller, covers};
 use crate::domain::directory::applications;
 use crate::domain::error::{AccessError, TokenError};
 use crate::domain::registry::Registry;
+use crate::domain::registry::tasks::run::Run;
 use crate::domain::world::crypto;
 use crate::domain::world::name::REGISTRIES;
 use crate::domain::world::well_known::TENANT_ID;
@@ -31,10 +32,14 @@ pub const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
 const ISSUER: &str = "Azure Container Registry";
 /// Seconds that a refresh token lasts [docs].
 const REFRESH_LIFETIME: i64 = 3 * 3600;
+/// Seconds that what a run signs in with lasts: no run takes longer.
+const RUN_LIFETIME: i64 = 9 * 3600;
 /// Seconds that an access token lasts [recorded].
 const ACCESS_LIFETIME: i64 = 4500;
 /// What a repository token's `sub` begins with; its row id follows. No object id and no registry begins so.
 const TOKEN_SUBJECT: &str = "token:";
+/// The same of a run's.
+const RUN_SUBJECT: &str = "run:";
 /// The claim that names the registry by its row id: a token is none of another registry that has its name later.
 /// It is the emulator's own.
 const REGISTRY_CLAIM: &str = "acrite_registry";
@@ -159,6 +164,8 @@ enum Credential {
     Admin,
     /// A repository token.
     Token(RegistryToken),
+    /// A run of the registry's, while it is under way.
+    Run(i64),
     /// Nobody in particular, where anonymous pull is on.
     Anonymous,
 }
@@ -170,6 +177,7 @@ impl Credential {
             Self::Principal(caller) => caller.object_id.clone(),
             Self::Admin => registry.name.clone(),
             Self::Token(token) => format!("{TOKEN_SUBJECT}{}", token.id),
+            Self::Run(id) => format!("{RUN_SUBJECT}{id}"),
             Self::Anonymous => String::new(),
         }
     }
@@ -186,6 +194,12 @@ impl Credential {
             let Ok(id) = id.parse() else { return Ok(None) };
             let token = children::token_by_id(cx, registry, id).await?;
             return Ok(token.filter(|t| t.enabled).map(Self::Token));
+        }
+        if let Some(id) = subject.strip_prefix(RUN_SUBJECT) {
+            let Ok(id) = id.parse() else { return Ok(None) };
+            let run = store::registry::tasks::runs::by_id(&mut cx.tx, id).await?;
+            let run = run.filter(|run| run.registry == registry.id && run.status.is_under_way());
+            return Ok(run.map(|run| Self::Run(run.id)));
         }
         let Some(standing) = store::directory::standing(&mut cx.tx, Who::Object(subject)).await? else {
             return Ok(None);
@@ -213,7 +227,7 @@ impl Credential {
     /// What it is worth in the registry.
     async fn access(self, cx: &mut Cx, registry: &Registry) -> Result<Access> {
         Ok(match self {
-            Self::Admin => Access::Direct(Rights::ALL),
+            Self::Admin | Self::Run(_) => Access::Direct(Rights::ALL),
             Self::Anonymous => Access::Direct(Rights::ANONYMOUS),
             Self::Token(token) => Access::Mapped(token.actions),
             Self::Principal(caller) => {
@@ -271,10 +285,21 @@ pub struct Admitted {
 
 /// Requires a right of what was shown. Without it: the challenge that tells clients what to ask for.
 pub async fn require(cx: &mut Cx, registry: &Registry, presented: &Presented, need: &Need<'_>) -> Result<Admitted> {
-    admit(registry, cx.caller.address)?;
+    let_through(registry, presented, cx.caller.address)?;
     let admitted = admitted(cx, registry, presented).await?;
     let enough = admitted.filter(|a| need.any.is_empty() || a.access.holds(need));
     enough.ok_or_else(|| need.refused(&registry.login_server(), matches!(presented, Presented::Wrong)))
+}
+
+/// Lets a request through the registry's firewall. Runs of its tasks may pass it by, if the registry says so [spec].
+fn let_through(registry: &Registry, presented: &Presented, address: IpAddr) -> Result<()> {
+    let of_run = matches!(presented, Presented::Token(claims) if claims.subject.starts_with(RUN_SUBJECT));
+    let options = registry.properties.get("networkRuleBypassOptions").and_then(Value::as_str);
+    let trusted = !options.is_some_and(|o| o.eq_ignore_ascii_case("None"));
+    if of_run && trusted && registry.flag("networkRuleBypassAllowedForTasks") {
+        return Ok(());
+    }
+    admit(registry, address)
 }
 
 /// What stands for nobody in particular, where a registry lets anybody pull.
@@ -339,7 +364,7 @@ pub async fn issue(
 ) -> Result<String> {
     let mut cx = app.read(Caller { address, ..Caller::system() }).await?;
     let found = registries::by_name(&mut cx, registry).await?;
-    admit(&found, address)?;
+    let_through(&found, presented, address)?;
     let nobody = anonymous(&found);
     let presented = match presented {
         Presented::Wrong => return Err(TokenError::Malformed("not a token of this registry".to_owned()).into()),
@@ -354,6 +379,24 @@ pub async fn issue(
     let roles: Vec<&str> = role.into_iter().collect();
     let extra = json!({"version": "1.0", "access": given, "roles": roles, "grant_type": "access_token"});
     let claims = claims(&cx, &found, &subject, ACCESS_LIFETIME, &extra);
+    drop(cx);
+    app.signer().await?.sign(&claims)
+}
+
+/// What a run signs in to its registry with: good for as long as it is under way.
+pub(in crate::app) async fn for_run(app: &Arc<App>, registry: &Registry, run: &Run) -> Result<String> {
+    refresh_token(app, registry, &format!("{RUN_SUBJECT}{}", run.id)).await
+}
+
+/// What a managed identity signs in to a registry with.
+pub(in crate::app) async fn for_identity(app: &Arc<App>, registry: &Registry, object_id: &str) -> Result<String> {
+    refresh_token(app, registry, object_id).await
+}
+
+async fn refresh_token(app: &Arc<App>, registry: &Registry, subject: &str) -> Result<String> {
+    let cx = app.read(Caller::system()).await?;
+    let extra = json!({"version": "1.0", "grant_type": "refresh_token", "tenant": TENANT_ID, "roles": []});
+    let claims = claims(&cx, registry, subject, RUN_LIFETIME, &extra);
     drop(cx);
     app.signer().await?.sign(&claims)
 }
@@ -378,116 +421,4 @@ fn claims(cx: &Cx, registry: &Registry, subject: &str, lifetime: i64, extra: &Va
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use serde_json::Map;
-
-    use super::*;
-    use crate::app::change::Admission;
-    use crate::app::registry::content;
-    use crate::app::resources::groups;
-    use crate::app::testbed::Bed;
-    use crate::domain::world::time::DAY;
-
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    fn object(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
-    }
-
-    /// A world with the registry `reg01` and a repository token `robot`, whose first password lasts a day.
-    async fn with_token(actions: Value) -> (Bed, Registry, String, String) {
-        let bed = Bed::new().await;
-        let mut cx = bed.app.write(Caller::system()).await.unwrap();
-        groups::put(&mut cx, "g", Some("eastus"), None).await.unwrap();
-        cx.commit().await.unwrap();
-        let wanted = registries::Wanted {
-            group: "g".into(),
-            name: "reg01".into(),
-            location: Some("eastus".into()),
-            sku: Some("Premium".into()),
-            tags: None,
-            identity: None,
-            properties: Map::new(),
-        };
-        let me = Admission::of(&Caller::system());
-        bed.app.change(&me, &wanted, |cx, wanted| Box::pin(registries::put(cx, wanted))).await.unwrap();
-        let mut cx = bed.app.write(Caller::system()).await.unwrap();
-        let registry = registries::by_name(&mut cx, "reg01").await.unwrap();
-        let map = format!("{}/scopeMaps/robots", registry.arm_id());
-        children::put_scope_map(&mut cx, &registry, "robots", &object(json!({"actions": actions}))).await.unwrap();
-        children::put_token(&mut cx, &registry, "robot", &object(json!({"scopeMapId": map}))).await.unwrap();
-        let id = format!("{}/tokens/robot", registry.arm_id());
-        let ends = cx.now.plus(DAY);
-        let mut one = async |name: &str, ends: Option<_>| {
-            let made = children::generate_credentials(&mut cx, &registry, &id, Some(name), ends).await;
-            made.unwrap().1.remove(0).1
-        };
-        let short = one("password1", Some(ends)).await;
-        let long = one("password2", None).await;
-        cx.commit().await.unwrap();
-        (bed, registry, short, long)
-    }
-
-    /// What `robot` gets of the scopes it asks for: `None` where it does not get in.
-    async fn given(bed: &Bed, password: &str, scopes: &[&str]) -> Option<Vec<String>> {
-        let scopes: Vec<Scope> = scopes.iter().filter_map(|s| Scope::parse(s)).collect();
-        let presented = present_password(&bed.app, "reg01", "robot".into(), password.into()).await.unwrap();
-        let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.ok()?;
-        let claims = verify(&bed.app, "reg01", &token).await.unwrap().unwrap();
-        let written = |s: &Scope| format!("{}:{}", s.name, s.actions.iter().cloned().collect::<Vec<_>>().join(","));
-        Some(claims.access.iter().map(written).collect())
-    }
-
-    #[tokio::test]
-    async fn repository_tokens_get_what_their_scope_map_says() {
-        let actions = json!([
-            "repositories/a/content/read",
-            "repositories/a/metadata/read",
-            "repositories/team/*/content/write",
-            "repositories/team/*/content/read",
-            "repositories/b/content/delete",
-        ]);
-        let (bed, _, _, password) = with_token(actions).await;
-        let all = "pull,push,delete,metadata_read,metadata_write";
-        let asked = [
-            &format!("repository:a:{all}"),
-            &format!("repository:team/x/y:{all}"),
-            &format!("repository:b:{all}"),
-            &format!("repository:c:{all}"),
-            "registry:catalog:*",
-        ];
-        let wanted = ["a:metadata_read,pull", "team/x/y:pull,push", "b:delete"];
-        assert_eq!(given(&bed, &password, &asked).await.unwrap(), wanted);
-        assert_eq!(given(&bed, "wrong", &asked).await, None);
-    }
-
-    #[tokio::test]
-    async fn expired_passwords_and_disabled_tokens_are_refused() {
-        let (bed, registry, short, long) = with_token(json!(["repositories/*/content/read"])).await;
-        let asked = ["repository:any/where:pull,push"];
-        assert_eq!(given(&bed, &short, &asked).await.unwrap(), ["any/where:pull"]);
-        // An access token that was given goes on while its subject may.
-        let presented = present_password(&bed.app, "reg01", "robot".into(), long.clone()).await.unwrap();
-        let scopes = [Scope::parse(asked[0]).unwrap()];
-        let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.unwrap();
-        let bearer = format!("Bearer {token}");
-        let need = Need::pull("any/where");
-        let enters = async || content::enter(&bed.app, Caller::system(), "reg01", Some(&bearer), &need).await.is_ok();
-        assert!(enters().await);
-        assert!(enters().await, "as remembered");
-
-        bed.pass(2).await;
-        assert_eq!(given(&bed, &short, &asked).await, None, "its day is over");
-        assert!(given(&bed, &long, &asked).await.is_some());
-        assert!(enters().await);
-
-        let mut cx = bed.app.write(Caller::system()).await.unwrap();
-        let disabled = object(json!({"status": "disabled"}));
-        children::put_token(&mut cx, &registry, "robot", &disabled).await.unwrap();
-        cx.commit().await.unwrap();
-        assert_eq!(given(&bed, &long, &asked).await, None);
-        assert!(!enters().await, "what is remembered does not outlive the change");
-    }
-}
+mod tests;

@@ -92,6 +92,12 @@ impl Event {
         Self { action: "delete", repository: repository.to_owned(), tag: None, target, method: "DELETE" }
     }
 
+    /// The repository, tag and digest of an image that was pushed under a tag.
+    pub(in crate::app) fn pushed(&self) -> Option<(&str, &str, &str)> {
+        let tag = self.tag.as_deref().filter(|_| self.action == "push")?;
+        Some((&self.repository, tag, self.target["digest"].as_str()?))
+    }
+
     /// Whether a webhook wants to know of it.
     fn is_for(&self, webhook: &Child) -> bool {
         let actions = webhook.properties.get("actions").and_then(Value::as_array);

@@ -26,11 +26,17 @@ pub enum Kind {
     CredentialSet,
     /// A private endpoint's end here.
     PrivateEndpointConnection,
+    /// What runs again and again.
+    Task,
+    /// A run as a resource of its own.
+    TaskRun,
+    /// Agents that are kept for a registry's runs.
+    AgentPool,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::ScopeMap,
         Self::Token,
         Self::Webhook,
@@ -38,6 +44,9 @@ impl Kind {
         Self::CacheRule,
         Self::CredentialSet,
         Self::PrivateEndpointConnection,
+        Self::Task,
+        Self::TaskRun,
+        Self::AgentPool,
     ];
 
     /// The segment in ARM ids, and the last part of the resource type.
@@ -51,6 +60,9 @@ impl Kind {
             Self::CacheRule => "cacheRules",
             Self::CredentialSet => "credentialSets",
             Self::PrivateEndpointConnection => "privateEndpointConnections",
+            Self::Task => "tasks",
+            Self::TaskRun => "taskRuns",
+            Self::AgentPool => "agentPools",
         }
     }
 
@@ -71,6 +83,9 @@ impl Kind {
             Self::CacheRule => "cacherules",
             Self::CredentialSet => "credentialsets",
             Self::PrivateEndpointConnection => "privateendpointconnections",
+            Self::Task => "tasks",
+            Self::TaskRun => "taskruns",
+            Self::AgentPool => "agentpools",
         }
     }
 
@@ -79,12 +94,17 @@ impl Kind {
     #[must_use]
     pub fn may_be_named(self, name: &str) -> bool {
         let more = match self {
-            Self::ScopeMap => "-_",
+            Self::ScopeMap | Self::Task | Self::TaskRun => "-_",
+            Self::AgentPool => "-",
             Self::Token | Self::CacheRule | Self::CredentialSet => "-",
             Self::Webhook | Self::Replication => "",
             Self::PrivateEndpointConnection => "-_.",
         };
-        let long = if self == Self::PrivateEndpointConnection { 1..=80 } else { 5..=50 };
+        let long = match self {
+            Self::PrivateEndpointConnection => 1..=80,
+            Self::AgentPool => 3..=20,
+            _ => 5..=50,
+        };
         long.contains(&name.len())
             && !name.starts_with('_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || more.as_bytes().contains(&b))
@@ -350,7 +370,7 @@ pub fn limit(sku: &str, kind: Kind) -> Option<usize> {
         Kind::Webhook => (500, 10, 2),
         Kind::PrivateEndpointConnection => (200, 0, 0),
         Kind::CacheRule => (1000, 1000, 1000),
-        Kind::Replication | Kind::CredentialSet => return None,
+        Kind::Replication | Kind::CredentialSet | Kind::Task | Kind::TaskRun | Kind::AgentPool => return None,
     };
     Some(match sku {
         "Premium" => premium,

@@ -5,6 +5,7 @@ pub mod child;
 pub mod cmk;
 pub mod content;
 pub mod envelope;
+pub mod tasks;
 pub mod values;
 
 use serde_json::{Map, Value, json};

@@ -77,6 +77,18 @@ impl Timestamp {
         self.civil("%Y-%m-%dT%H:%M:%SZ")
     }
 
+    /// `Thu, 21 Dec 2023 23:57:13 GMT`: as HTTP writes dates.
+    #[must_use]
+    pub fn http_date(self) -> String {
+        self.civil("%a, %d %b %Y %H:%M:%S GMT")
+    }
+
+    /// `2023-12-21T23:57:13+00:00`: as runs' `lastUpdatedTime` [recorded].
+    #[must_use]
+    pub fn offset(self) -> String {
+        self.civil("%Y-%m-%dT%H:%M:%S+00:00")
+    }
+
     /// `2023-12-21T23:57:13.319Z`: as the `systemData` of vaults [recorded].
     #[must_use]
     pub fn zulu3(self) -> String {

@@ -73,6 +73,15 @@ pub async fn list(tx: &mut Tx, registry: i64, kind: Kind) -> Result<Vec<Child>> 
     rows.iter().map(|row| child(tx, row)).collect()
 }
 
+/// The children of a kind, of all registries.
+pub async fn all_of(tx: &mut Tx, kind: Kind) -> Result<Vec<Child>> {
+    let rows = sqlx::query("SELECT * FROM registry_children WHERE kind = ? ORDER BY id")
+        .bind(kind.segment())
+        .fetch_all(tx.conn())
+        .await?;
+    rows.iter().map(|row| child(tx, row)).collect()
+}
+
 /// How many children of a kind a registry has.
 pub async fn count(tx: &mut Tx, registry: i64, kind: Kind) -> Result<usize> {
     let count: i64 = sqlx::query_scalar("SELECT count(*) FROM registry_children WHERE registry = ? AND kind = ?")

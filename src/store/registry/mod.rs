@@ -7,3 +7,4 @@ pub mod blobs;
 pub mod children;
 pub mod content;
 pub mod registries;
+pub mod tasks;

@@ -47,6 +47,12 @@ pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<Registry>> {
     row.as_ref().map(|row| registry(tx, row)).transpose()
 }
 
+/// A registry by its row id.
+pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Registry>> {
+    let row = sqlx::query("SELECT * FROM registries WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
+    row.as_ref().map(|row| registry(tx, row)).transpose()
+}
+
 /// Registries by name: those of a group, or all.
 pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Registry>> {
     let rows = sqlx::query("SELECT * FROM registries WHERE ?1 IS NULL OR resource_group = ?1 ORDER BY name")

@@ -7,50 +7,6 @@ az acr create --name limitsreg01 --resource-group rg-acr --sku Premium >/dev/nul
 R=(--registry limitsreg01)
 absent() { refused "could not be found in the namespace 'Microsoft.ContainerRegistry'" "$@"; }
 
-
-step "tasks"
-T=("${R[@]}" --name task01)
-absent az acr task create "${T[@]}" --cmd hello --context /dev/null
-absent az acr task list "${R[@]}"
-absent az acr task show "${T[@]}"
-absent az acr task update "${T[@]}" --status Disabled
-absent az acr task delete "${T[@]}" --yes
-absent az acr task identity assign "${T[@]}"
-absent az acr task identity show "${T[@]}"
-absent az acr task identity remove "${T[@]}" --identities '[system]'
-absent az acr task credential add "${T[@]}" --login-server other.azurecr.io --use-identity '[system]'
-absent az acr task credential list "${T[@]}"
-absent az acr task credential update "${T[@]}" --login-server other.azurecr.io --use-identity '[system]'
-absent az acr task credential remove "${T[@]}" --login-server other.azurecr.io
-absent az acr task timer add "${T[@]}" --timer-name daily --schedule '0 0 * * *'
-absent az acr task timer list "${T[@]}"
-absent az acr task timer update "${T[@]}" --timer-name daily --schedule '0 1 * * *'
-absent az acr task timer remove "${T[@]}" --timer-name daily
-
-step "runs, builds"
-absent az acr task run "${T[@]}"
-absent az acr task list-runs "${R[@]}"
-absent az acr task show-run "${R[@]}" --run-id cf1
-absent az acr task update-run "${R[@]}" --run-id cf1 --no-archive false
-absent az acr task cancel-run "${R[@]}" --run-id cf1
-refused "Could not get logs for ID: cf1" az acr task logs "${R[@]}" --run-id cf1 # az keeps our reason to itself
-absent az acr taskrun list "${R[@]}"
-absent az acr taskrun show "${R[@]}" --name run01
-absent az acr taskrun logs "${R[@]}" --name run01
-absent az acr taskrun delete "${R[@]}" --name run01 --yes
-absent az acr run "${R[@]}" --cmd hello /dev/null
-mkdir "$WORK/source"
-echo 'FROM scratch' >"$WORK/source/Dockerfile"
-absent az acr build "${R[@]}" --image app:v1 "$WORK/source"
-absent az acr pack build "${R[@]}" --image app:v1 --builder builder:v1 "$WORK/source"
-
-step "agent pools"
-absent az acr agentpool create "${R[@]}" --name pool01 --tier S1
-absent az acr agentpool list "${R[@]}"
-absent az acr agentpool show "${R[@]}" --name pool01
-absent az acr agentpool update "${R[@]}" --name pool01 --count 2
-absent az acr agentpool delete "${R[@]}" --name pool01 --yes
-
 step "connected registries"
 C=("${R[@]}" --name connected01)
 absent az acr connected-registry create "${C[@]}" --sync-token token01 --yes

@@ -34,13 +34,15 @@ pub(super) enum Entry {
     Export(Caller, String),
     /// A link to one blob of a repository, used at this data endpoint.
     Link { host: String, repository: String, address: IpAddr },
+    /// A run of a task whose log is kept in this repository, and whoever holds a link to that.
+    Log(String),
 }
 
 impl Entry {
     fn address(&self) -> Option<IpAddr> {
         match self {
             Self::Shown { address, .. } | Self::Link { address, .. } => Some(*address),
-            Self::Import(_) | Self::Export(..) => None,
+            Self::Import(_) | Self::Export(..) | Self::Log(_) => None,
         }
     }
 
@@ -58,6 +60,11 @@ impl Entry {
                 let actions = ["pull".to_owned()].into();
                 let scope = Scope { kind: "repository".to_owned(), name: repository.clone(), actions };
                 Ok(Admitted { access: Access::Token(vec![scope]), subject: String::new() })
+            }
+            Self::Log(repository) => {
+                let actions = ["pull".to_owned(), "push".to_owned()].into();
+                let scope = Scope { kind: "repository".to_owned(), name: repository.clone(), actions };
+                Ok(Admitted { access: Access::Token(vec![scope]), subject: "log".to_owned() })
             }
             Self::Import(caller) | Self::Export(caller, _) => {
                 let caller = tokens::again(cx, caller).await?;
@@ -344,4 +351,9 @@ pub(in crate::app) async fn enter_to_import(cx: &mut Cx, registry: Registry) -> 
 pub(in crate::app) async fn enter_to_export(cx: &mut Cx, registry: Registry, repository: &str) -> Result<Inside> {
     let entry = Entry::Export(cx.caller.clone(), repository.to_owned());
     Inside::open(cx, registry, entry, 0).await
+}
+
+/// Enters a registry to keep the log of a run in a repository, or to read it there.
+pub(in crate::app) async fn enter_for_log(cx: &mut Cx, registry: Registry, repository: &str) -> Result<Inside> {
+    Inside::open(cx, registry, Entry::Log(repository.to_owned()), 0).await
 }

@@ -206,8 +206,12 @@ fn no_secret(id: &str) -> Error {
 
 /// Reads a secret as the set's identity, through the vault's own gate. `heard`: it leaves an audit record.
 async fn read(cx: &mut Cx, set: &Child, id: &str, heard: bool) -> Result<Zeroizing<String>> {
+    read_as(cx, set.principal.as_deref().unwrap_or_default(), id, heard).await
+}
+
+/// The same as any principal that stands for something of the registry's.
+pub(in crate::app) async fn read_as(cx: &mut Cx, object_id: &str, id: &str, heard: bool) -> Result<Zeroizing<String>> {
     let (vault, name, version) = secret_of(id).ok_or_else(|| no_secret(id))?;
-    let object_id = set.principal.as_deref().unwrap_or_default();
     let found = store::directory::standing(&mut cx.tx, Who::Object(object_id)).await?;
     let found = found.ok_or_else(|| no_secret(id))?;
     let mut caller = Caller::of(found, cmk::REGISTRY_ADDRESS)?;

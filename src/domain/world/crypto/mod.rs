@@ -4,6 +4,7 @@
 
 mod bytes;
 mod ec;
+pub mod mac;
 mod rsa;
 mod seal;
 mod sign;

@@ -9,6 +9,7 @@ use super::long::{begun, deleting};
 use super::shown::shown;
 use crate::app::Cx;
 use crate::app::registry::copying::cache_rules;
+use crate::app::registry::tasks::resources;
 use crate::app::registry::{children, replications, webhooks};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
@@ -88,12 +89,16 @@ pub(super) async fn write(cx: &mut Cx, request: &Request, kind: Kind) -> Result<
     if request.is_patch() {
         children::get(cx, &registry, kind, name).await?;
     }
-    let (child, new) = put(cx, &registry, kind, name, &request.body).await?;
+    let (child, new) = put(cx, &registry, (kind, name), &request.body, request.is_patch()).await?;
     let long = match kind {
-        Kind::ScopeMap | Kind::Webhook => false,
-        Kind::Token | Kind::Replication | Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
-            true
-        }
+        Kind::ScopeMap | Kind::Webhook | Kind::Task => false,
+        Kind::TaskRun
+        | Kind::AgentPool
+        | Kind::Token
+        | Kind::Replication
+        | Kind::CacheRule
+        | Kind::CredentialSet
+        | Kind::PrivateEndpointConnection => true,
     };
     let state = match (long, new) {
         (false, _) => "Succeeded",
@@ -107,7 +112,13 @@ pub(super) async fn write(cx: &mut Cx, request: &Request, kind: Kind) -> Result<
     }
 }
 
-async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Value) -> Result<(Child, bool)> {
+async fn put(
+    cx: &mut Cx,
+    registry: &Registry,
+    (kind, name): (Kind, &str),
+    body: &Value,
+    patch: bool,
+) -> Result<(Child, bool)> {
     let properties = body["properties"].as_object().cloned().unwrap_or_default();
     match kind {
         Kind::ScopeMap => children::put_scope_map(cx, registry, name, &properties).await,
@@ -120,5 +131,8 @@ async fn put(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str, body: &Va
         Kind::CacheRule => cache_rules::put_rule(cx, registry, name, &properties).await,
         Kind::CredentialSet => cache_rules::put_set(cx, registry, name, body).await,
         Kind::PrivateEndpointConnection => children::put_private_link(cx, registry, name, body).await,
+        Kind::Task => resources::put(cx, registry, name, body, patch).await,
+        Kind::TaskRun => resources::put_task_run(cx, registry, name, body).await,
+        Kind::AgentPool => resources::put_pool(cx, registry, name, body).await,
     }
 }

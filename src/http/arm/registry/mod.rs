@@ -9,13 +9,16 @@ mod private_links;
 // The resource that gives the folder its name.
 #[allow(clippy::module_inception)]
 mod registry;
+mod runs;
 mod shown;
+mod task_shown;
+mod tasks;
 mod usages;
 mod versions;
 
 use serde_json::Value;
 
-use super::table::{Asks, InGroups, On, Operation, Place, Request, Run, Type, handler};
+use super::table::{Asks, InGroups, On, Operation, Place, Request, Run, Type, handler, silent};
 use crate::app::Cx;
 use crate::app::registry::registries;
 use crate::domain::Result;
@@ -65,6 +68,8 @@ pub(super) static TYPES: &[Type] = &[
             Operation::post("generateCredentials", Run::Change(handler!(credentials::generate)))
                 .with_body()
                 .telling(versions::tokens),
+            Operation::post("scheduleRun", Run::Change(handler!(runs::schedule))).with_body().telling(silent),
+            Operation::post("listBuildSourceUploadUrl", Run::Read(handler!(runs::upload_url))).telling(silent),
             Operation::post("importImage", Run::Apart(handler!(import::import))).with_body().telling(versions::imports),
         ],
         ..CHILD
@@ -109,6 +114,37 @@ pub(super) static TYPES: &[Type] = &[
         name: "Microsoft.ContainerRegistry/registries/privateEndpointConnections",
         told: versions::as_asked,
         operations: child!(PrivateEndpointConnection),
+        ..CHILD
+    },
+    // What is behind tasks says nothing of versions [recorded].
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/tasks",
+        told: silent,
+        operations: child!(Task, Operation::post("listDetails", Run::Read(handler!(tasks::details)))),
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/taskRuns",
+        told: silent,
+        operations: child!(TaskRun, Operation::post("listDetails", Run::Read(handler!(tasks::task_run_details)))),
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/agentPools",
+        told: silent,
+        operations: child!(AgentPool, Operation::post("listQueueStatus", Run::Read(handler!(tasks::queue)))),
+        ..CHILD
+    },
+    Type {
+        name: "Microsoft.ContainerRegistry/registries/runs",
+        told: silent,
+        operations: &[
+            Operation::list(handler!(runs::list)),
+            Operation::get(handler!(runs::get)),
+            Operation::patch(handler!(runs::update)),
+            Operation::post("cancel", Run::Change(handler!(runs::cancel))),
+            Operation::post("listLogSasUrl", Run::Read(handler!(runs::log_url))),
+        ],
         ..CHILD
     },
     Type {

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::task_shown;
 use crate::app::Cx;
 use crate::app::registry::children;
 use crate::app::registry::copying::cache_rules;
@@ -16,18 +17,26 @@ use crate::http::arm::wire::system_data;
 /// A child with its `provisioningState`.
 pub(super) async fn shown(cx: &mut Cx, registry: &Registry, child: &Child, state: &str) -> Result<Value> {
     let mut value = json!({"type": format!("{REGISTRIES}/{}", child.kind.segment())});
-    if let Some(principal) = &child.principal {
+    if let Some(identity) = task_shown::identity(cx, child).await? {
+        value["identity"] = identity;
+    } else if let Some(principal) = &child.principal {
         value["identity"] = json!({"principalId": principal, "tenantId": TENANT_ID, "type": "systemAssigned"});
     }
     value["id"] = json!(child.arm_id(registry));
     value["name"] = json!(child.name);
     if let Some(location) = &child.location {
         value["location"] = json!(location);
-        value["tags"] = child.tags.clone();
+        // Tasks show none where they have none [recorded].
+        if child.kind != Kind::Task || child.tags.as_object().is_some_and(|tags| !tags.is_empty()) {
+            value["tags"] = child.tags.clone();
+        }
     }
     value["systemData"] =
         system_data(&child.created_by, child.created_at, &child.modified_by, child.modified_at, Timestamp::offset7);
-    value["properties"] = Value::Object(properties(cx, child, state).await?);
+    value["properties"] = Value::Object(match child.kind {
+        Kind::Task | Kind::TaskRun | Kind::AgentPool => task_shown::properties(cx, registry, child, state).await?,
+        _ => properties(cx, child, state).await?,
+    });
     Ok(value)
 }
 
@@ -100,7 +109,7 @@ async fn properties(cx: &mut Cx, child: &Child, state: &str) -> Result<Map<Strin
             put("creationDate", created);
             put("provisioningState", json!(state));
         }
-        Kind::PrivateEndpointConnection => {
+        Kind::PrivateEndpointConnection | Kind::Task | Kind::TaskRun | Kind::AgentPool => {
             for (name, value) in &child.properties {
                 put(name, value.clone());
             }
