@@ -165,14 +165,14 @@ async fn only_the_developer_changes_the_directory() {
 async fn what_clients_send_comes_back_and_names_follow() {
     let world = World::new();
     let developer = world.developer().await;
-    let sent = json!({"displayName": "api", "identifierUris": ["api://one"], "web": {"redirectUris": ["https://a"]}, "api": {"requestedAccessTokenVersion": 2}, "tags": ["t"], "unknownToUs": {"a": 1}});
+    let sent = json!({"displayName": "api", "identifierUris": ["api://one"], "web": {"redirectUris": ["https://a"]}, "api": {"requestedAccessTokenVersion": 2}, "tags": ["t"], "notes": "n"});
     let app = post(&developer, "applications", sent.clone()).await;
-    for name in ["identifierUris", "tags", "unknownToUs"] {
+    for name in ["identifierUris", "tags", "notes"] {
         assert_eq!(app[name], sent[name], "{name}");
     }
     let (id, client) = (app["id"].as_str().unwrap(), app["appId"].as_str().unwrap());
     let sp = post(&developer, "servicePrincipals", json!({"appId": client})).await;
-    assert_eq!(sp["servicePrincipalNames"], json!(["api://one", client]));
+    assert_eq!(sp["servicePrincipalNames"], json!([client, "api://one"]), "[recorded]");
     let found = get(&developer, "servicePrincipals?$filter=servicePrincipalNames/any(c:c eq 'api://one')").await;
     assert_eq!(ids(&found), [sp["id"].as_str().unwrap()]);
     let found = get(&developer, "applications?$filter=identifierUris/any(s:s eq 'api://one')").await;

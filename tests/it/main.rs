@@ -27,6 +27,7 @@ mod entra;
 mod faults;
 mod framing;
 mod graph;
+mod graph_shapes;
 mod hangups;
 mod harness;
 mod keyvault;

@@ -78,7 +78,7 @@ pub async fn restore(cx: &mut Cx, id: &str) -> Result<Deleted> {
             store::directory::insert(&mut cx.tx, principal).await?;
         }
     }
-    for password in &deleted.passwords {
+    for password in deleted.passwords.iter().rev() {
         store::directory::add_password(&mut cx.tx, password).await?;
     }
     for credential in &deleted.federated {

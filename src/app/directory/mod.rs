@@ -47,6 +47,9 @@ fn merge(document: &mut Value, change: &Map<String, Value>) {
     }
 }
 
+/// Objects that a change replaces whole: claims that it does not name are left out [client].
+const REPLACED: [&str; 1] = ["optionalClaims"];
+
 /// Memory that the document of a directory object may take. [inferred: Azure counts 1200 entries of a manifest] Lists go
 /// through all objects.
 const DOCUMENT_LIMIT: usize = 1024 * 1024;
@@ -55,6 +58,9 @@ const DOCUMENT_LIMIT: usize = 1024 * 1024;
 fn lay_over(cx: &Cx, doc: &mut Value, mut change: Map<String, Value>) -> Result<()> {
     if let Some(sent) = change.get_mut("keyCredentials") {
         certificate::complete_key_credentials(doc, sent, || cx.guid())?;
+    }
+    for name in REPLACED.iter().filter(|name| change.contains_key(**name)) {
+        doc[*name] = Value::Null;
     }
     merge(doc, &change);
     if doc.as_object().is_some_and(|members| !json::may_be_kept(members, DOCUMENT_LIMIT)) {
@@ -211,12 +217,13 @@ async fn with_application(cx: &mut Cx, principal: Principal) -> Result<ServicePr
 /// Makes an application's service principal.
 pub async fn create_service_principal(cx: &mut Cx, app_id: &str, change: Change) -> Result<ServicePrincipal> {
     administer(cx, "servicePrincipals/create")?;
-    let Some(application) = application_by_app(cx, app_id).await? else {
-        return Err(DirectoryError::ApplicationUnknown(app_id.to_owned()).into());
-    };
+    // Microsoft's own are here without their applications.
     if store::directory::by_app(&mut cx.tx, app_id).await?.is_some() {
         return Err(DirectoryError::ServicePrincipalExists(app_id.to_owned()).into());
     }
+    let Some(application) = application_by_app(cx, app_id).await? else {
+        return Err(DirectoryError::ApplicationUnknown(app_id.to_owned()).into());
+    };
     let mut principal = Principal {
         object_id: cx.guid(),
         app_id: Some(application.app_id.clone()),

@@ -3,6 +3,8 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
+use x509_parser::objects::{oid_registry, oid2abbrev};
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::domain::error::{RequestError, Result};
 use crate::domain::world::crypto;
@@ -62,12 +64,37 @@ pub fn complete_key_credentials(kept: &Value, sent: &mut Value, mut new_id: impl
         default("usage", json!("Verify"), credential);
         let thumbprint = crypto::hex(&crypto::sha1_thumbprint(&der)).to_ascii_uppercase();
         default("customKeyIdentifier", json!(thumbprint), credential);
+        default("displayName", json!(distinguished_name(parsed.subject())), credential);
         let unread = credential["endDateTime"].as_str().and_then(Timestamp::parse).is_none();
         if unread {
             return Err(invalid("'endDateTime' is not a time.").into());
         }
     }
     Ok(())
+}
+
+/// A certificate's subject as .NET writes it: the last part first, `S` for the state [recorded].
+fn distinguished_name(name: &X509Name<'_>) -> String {
+    let mut parts: Vec<String> =
+        name.iter().map(|rdn| rdn.iter().map(name_part).collect::<Vec<_>>().join(" + ")).collect();
+    parts.reverse();
+    parts.join(", ")
+}
+
+fn name_part(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let label = match oid2abbrev(attribute.attr_type(), oid_registry()) {
+        Ok("ST") => "S".to_owned(),
+        Ok("emailAddress") => "E".to_owned(),
+        Ok(known) => known.to_owned(),
+        Err(_) => format!("OID.{}", attribute.attr_type().to_id_string()),
+    };
+    let text = attribute.as_str().unwrap_or_default();
+    let special = [',', '+', '"', '\\', '<', '>', ';', '=', '#', '\n'];
+    if text.contains(special) || text.trim() != text {
+        format!("{label}=\"{}\"", text.replace('"', "\"\""))
+    } else {
+        format!("{label}={text}")
+    }
 }
 
 /// Whether a client assertion is signed with a certificate's RSA key (RS256 or PS256), believing nothing it

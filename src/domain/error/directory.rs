@@ -162,6 +162,18 @@ pub enum DirectoryError {
     /// The query uses what the directory does not answer.
     #[error("the query '{0}' is not supported")]
     QueryUnsupported(String),
+    /// A query that the directory does not answer, in the words of the answer.
+    #[error("{0}")]
+    QueryRefused(String),
+    /// A query that cannot be read, in the words of the answer.
+    #[error("{0}")]
+    QueryInvalid(String),
+    /// A body sets what objects of the type do not have.
+    #[error("there is no property {0}")]
+    PropertyUnknown(String),
+    /// A body's values are of other types than theirs.
+    #[error("the values are of other types")]
+    ValuesInvalid,
     /// Asks for the signed-in user, and the caller is an application.
     #[error("the caller is no user")]
     NoUser,

@@ -1,20 +1,19 @@
 //! `/applications`: app registrations, their secrets, owners and federated credentials.
 //! Must not know: how they are kept.
 
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::Response;
 use serde_json::Value;
 
-use super::wire::{self, Query};
-use super::{Request, credentials};
+use super::body::{self, Sent};
+use super::query::Query;
+use super::schema::APPLICATION;
+use super::{Request, credentials, shapes, wire};
 use crate::app::Cx;
 use crate::app::directory::{self, Holder};
 use crate::domain::Result;
 use crate::domain::directory::applications::Application;
 use crate::domain::error::DirectoryError;
-
-/// What can be filtered by.
-const PROPERTIES: &[&str] = &["id", "appId", "displayName", "identifierUris", "signInAudience", "isDisabled", "tags"];
 
 pub(super) async fn answer(request: &mut Request<'_>, app_id: Option<&str>, rest: &[&str]) -> Result<Response> {
     let method = request.call.method.clone();
@@ -55,11 +54,11 @@ pub(super) async fn answer(request: &mut Request<'_>, app_id: Option<&str>, rest
 
 async fn shown(cx: &mut Cx, application: &Application) -> Result<Value> {
     let passwords = directory::passwords(cx, &application.app_id, &application.object_id).await?;
-    Ok(wire::application(application, &passwords))
+    Ok(shapes::application(application, &passwords))
 }
 
 async fn list(request: &mut Request<'_>) -> Result<Response> {
-    let query = Query::read(request.call, PROPERTIES)?;
+    let query = Query::list(request.call, &APPLICATION)?;
     let app_id = query.filter.as_ref().and_then(|f| f.pinned("appId")).map(str::to_owned);
     let mut cx = request.read().await?;
     let found = match app_id {
@@ -70,33 +69,42 @@ async fn list(request: &mut Request<'_>) -> Result<Response> {
     for application in &found {
         objects.push(shown(&mut cx, application).await?);
     }
-    Ok(query.list("applications", objects))
+    Ok(query.page("applications", objects))
 }
 
 async fn show(request: &mut Request<'_>, id: &str) -> Result<Response> {
-    let query = Query::read(request.call, &[])?;
+    let query = Query::one(request.call, &APPLICATION)?;
     let mut cx = request.read().await?;
     let found = directory::application(&mut cx, id).await?;
     let object = shown(&mut cx, &found).await?;
-    Ok(wire::one(StatusCode::OK, "applications/$entity", &query.selected(object)))
+    Ok(request.one("applications/$entity", &query.shown(object)))
 }
 
 async fn create(request: &mut Request<'_>) -> Result<Response> {
-    let body = wire::body(request.call).await?;
-    let owners = credentials::bound(&body, "owners@odata.bind");
-    let change = wire::change(body)?;
+    let mut sent: Sent = body::read(request.call).await?;
+    let (owners, passwords) = (sent.owners(), sent.passwords()?);
+    let change = sent.change(&APPLICATION)?;
     let mut cx = request.write().await?;
     let made = directory::create_application(&mut cx, change).await?;
     for owner in owners {
         directory::add_owner(&mut cx, Holder::Application, &made.object_id, &owner).await?;
     }
-    let object = shown(&mut cx, &made).await?;
+    // Told this once, the newest first.
+    let mut secrets = Vec::new();
+    for new in passwords {
+        let (password, secret) = directory::add_password(&mut cx, Holder::Application, &made.object_id, new).await?;
+        secrets.insert(0, shapes::password(&password, Some(&secret)));
+    }
+    let mut object = shapes::application(&made, &[]);
+    object["passwordCredentials"] = Value::Array(secrets);
+    let object = request.default(&APPLICATION, object)?;
     cx.commit().await?;
-    Ok(wire::created("applications", &object))
+    Ok(request.created(&APPLICATION, &object))
 }
 
 async fn update(request: &mut Request<'_>, id: &str) -> Result<Response> {
-    let change = wire::change(wire::body(request.call).await?)?;
+    let sent: Sent = body::read(request.call).await?;
+    let change = sent.change(&APPLICATION)?;
     let mut cx = request.write().await?;
     directory::update_application(&mut cx, id, change).await?;
     cx.commit().await?;

@@ -135,6 +135,15 @@ fn say_directory(directory: &DirectoryError) -> Refusal {
         DirectoryError::QueryUnsupported(query) => {
             refusal(BAD, "Request_UnsupportedQuery", format!("Unsupported Query: '{query}'."))
         }
+        DirectoryError::QueryRefused(message) => refusal(BAD, "Request_UnsupportedQuery", message.clone()),
+        DirectoryError::QueryInvalid(message) => refusal(BAD, "BadRequest", message.clone()),
+        // [issue]
+        DirectoryError::PropertyUnknown(name) => {
+            refusal(BAD, "Request_BadRequest", format!("Invalid property '{name}'."))
+        }
+        DirectoryError::ValuesInvalid => {
+            refusal(BAD, "Request_BadRequest", "One or more properties contains invalid values.")
+        }
         DirectoryError::NoUser => {
             refusal(BAD, "BadRequest", "/me request is only valid with delegated authentication flow.")
         }

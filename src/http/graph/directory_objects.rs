@@ -1,12 +1,14 @@
 //! `/directoryObjects`: principals of any kind, by id, and the groups they are in.
 //! Must not know: how they are kept.
 
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::Request;
-use super::wire::{self, Query};
+use super::body::{self, GroupIds, Ids};
+use super::query::Query;
+use super::schema::DIRECTORY_OBJECT;
+use super::{Request, shapes, wire};
 use crate::app::Cx;
 use crate::app::directory::{self, ServicePrincipal};
 use crate::domain::Result;
@@ -22,12 +24,12 @@ pub(super) async fn answer(request: &mut Request<'_>, rest: &[&str]) -> Result<R
         [id, action @ ("getMemberGroups" | "checkMemberGroups")] => member_groups(request, id, action).await,
         [id] => {
             request.only(&Method::GET)?;
-            let query = Query::read(request.call, &[])?;
+            let query = Query::one(request.call, &DIRECTORY_OBJECT)?;
             let mut cx = request.read().await?;
             let found = directory::any_object(&mut cx, id).await?;
             let found = found.ok_or_else(|| DirectoryError::NotFound((*id).to_owned()))?;
             let object = shown(&mut cx, vec![found]).await?.remove(0);
-            Ok(wire::one(StatusCode::OK, "directoryObjects/$entity", &query.selected(object)))
+            Ok(request.one("directoryObjects/$entity", &query.shown(object)))
         }
         _ => Err(request.unknown()),
     }
@@ -41,7 +43,7 @@ pub(super) async fn shown(cx: &mut Cx, principals: Vec<Principal>) -> Result<Vec
             (Some(app_id), PrincipalKind::Application) => directory::application_by_app(cx, app_id).await?,
             _ => None,
         };
-        objects.push(wire::directory_object(&ServicePrincipal { principal, application }));
+        objects.push(shapes::directory_object(&ServicePrincipal { principal, application }));
     }
     Ok(objects)
 }
@@ -51,13 +53,14 @@ const MOST_IDS: usize = 1000;
 
 /// Ids that are nobody's are left out, as on Azure [sdk-code: az counts on it].
 async fn by_ids(request: &mut Request<'_>) -> Result<Response> {
-    let body = wire::body(request.call).await?;
-    let ids = wire::texts(&body, "ids")?;
+    let query = Query::list(request.call, &DIRECTORY_OBJECT)?;
+    let asked: Ids = body::read(request.call).await?;
+    let ids = body::listed("ids", asked.ids)?;
     if ids.len() > MOST_IDS {
         let message = format!("At most {MOST_IDS} ids are allowed.");
         return Err(RequestError::InvalidValue { property: "ids".to_owned(), message }.into());
     }
-    let types = if body.contains_key("types") { wire::texts(&body, "types")? } else { Vec::new() };
+    let types = asked.types.unwrap_or_default();
     let wanted = |kind: PrincipalKind| {
         let name = match kind {
             PrincipalKind::Application | PrincipalKind::ManagedIdentity => "servicePrincipal",
@@ -71,10 +74,10 @@ async fn by_ids(request: &mut Request<'_>) -> Result<Response> {
     for id in &ids {
         found.extend(directory::any_object(&mut cx, id).await?.filter(|p| wanted(p.kind)));
     }
-    let objects = shown(&mut cx, found).await?;
+    let objects = shown(&mut cx, found).await?.into_iter().map(|object| query.shown(object));
     let body = json!({
-        "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#directoryObjects",
-        "value": objects,
+        "@odata.context": wire::context(request.beta, "directoryObjects"),
+        "value": objects.collect::<Vec<_>>(),
     });
     Ok(axum::response::IntoResponse::into_response(axum::Json(body)))
 }
@@ -82,14 +85,14 @@ async fn by_ids(request: &mut Request<'_>) -> Result<Response> {
 /// `getMemberGroups`, and `checkMemberGroups` of given ids.
 pub(super) async fn member_groups(request: &mut Request<'_>, id: &str, action: &str) -> Result<Response> {
     request.only(&Method::POST)?;
-    let body = wire::body(request.call).await?;
+    let asked: GroupIds = body::read(request.call).await?;
     let mut groups = directory::groups_of(&mut request.read().await?, id).await?;
     if action == "checkMemberGroups" {
-        let asked = wire::texts(&body, "groupIds")?;
+        let asked = body::listed("groupIds", asked.group_ids)?;
         groups.retain(|g| asked.iter().any(|a| a.eq_ignore_ascii_case(g)));
     }
     let body = json!({
-        "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#Collection(Edm.String)",
+        "@odata.context": wire::context(request.beta, "Collection(Edm.String)"),
         "value": groups,
     });
     Ok(axum::response::IntoResponse::into_response(axum::Json(body)))
@@ -98,11 +101,11 @@ pub(super) async fn member_groups(request: &mut Request<'_>, id: &str, action: &
 /// `memberOf`.
 pub(super) async fn member_of(request: &mut Request<'_>, id: &str) -> Result<Response> {
     request.only(&Method::GET)?;
-    let query = Query::read(request.call, &["id", "displayName"])?;
+    let query = Query::list(request.call, &DIRECTORY_OBJECT)?;
     let mut cx = request.read().await?;
     let mut groups = Vec::new();
     for group in directory::groups_of(&mut cx, id).await? {
         groups.extend(directory::any_object(&mut cx, &group).await?);
     }
-    Ok(query.list("directoryObjects", shown(&mut cx, groups).await?))
+    Ok(query.page("directoryObjects", shown(&mut cx, groups).await?))
 }

@@ -1,41 +1,39 @@
 //! `/groups`: groups, their members and owners.
 //! Must not know: how they are kept, what rights they hold.
 
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::Response;
 
-use super::wire::{self, Query};
-use super::{Request, credentials, directory_objects};
+use super::body::{self, Reference, Sent};
+use super::query::Query;
+use super::schema::{DIRECTORY_OBJECT, GROUP};
+use super::{Request, credentials, directory_objects, shapes, wire};
 use crate::app::directory::{self, Holder};
 use crate::domain::Result;
 use crate::domain::directory::identity::PrincipalKind;
-
-/// What can be filtered by.
-const PROPERTIES: &[&str] =
-    &["id", "displayName", "mailNickname", "mail", "mailEnabled", "securityEnabled", "description"];
 
 pub(super) async fn answer(request: &mut Request<'_>, rest: &[&str]) -> Result<Response> {
     let method = request.call.method.clone();
     match rest {
         [] => match method {
             Method::GET => {
-                let query = Query::read(request.call, PROPERTIES)?;
+                let query = Query::list(request.call, &GROUP)?;
                 let found = directory::objects(&mut request.read().await?, PrincipalKind::Group).await?;
-                Ok(query.list("groups", found.iter().map(wire::group).collect()))
+                Ok(query.page("groups", found.iter().map(shapes::group).collect()))
             }
             Method::POST => create(request).await,
             _ => Err(request.wrong_method()),
         },
         [id] => match method {
             Method::GET => {
-                let query = Query::read(request.call, &[])?;
+                let query = Query::one(request.call, &GROUP)?;
                 let found = directory::object(&mut request.read().await?, PrincipalKind::Group, id).await?;
-                Ok(wire::one(StatusCode::OK, "groups/$entity", &query.selected(wire::group(&found))))
+                Ok(request.one("groups/$entity", &query.shown(shapes::group(&found))))
             }
             Method::PATCH => {
-                let body = wire::body(request.call).await?;
-                let members = credentials::bound(&body, "members@odata.bind");
-                let change = wire::change(body)?;
+                let sent: Sent = body::read(request.call).await?;
+                let members = sent.members();
+                let change = sent.change(&GROUP)?;
                 let mut cx = request.write().await?;
                 directory::update_object(&mut cx, PrincipalKind::Group, id, change).await?;
                 for member in members {
@@ -63,11 +61,10 @@ pub(super) async fn answer(request: &mut Request<'_>, rest: &[&str]) -> Result<R
 }
 
 async fn create(request: &mut Request<'_>) -> Result<Response> {
-    let body = wire::body(request.call).await?;
-    wire::text(&body, "mailNickname")?;
-    let owners = credentials::bound(&body, "owners@odata.bind");
-    let members = credentials::bound(&body, "members@odata.bind");
-    let change = wire::change(body)?;
+    let sent: Sent = body::read(request.call).await?;
+    sent.need("mailNickname")?;
+    let (owners, members) = (sent.owners(), sent.members());
+    let change = sent.change(&GROUP)?;
     let mut cx = request.write().await?;
     let made = directory::create_object(&mut cx, PrincipalKind::Group, change).await?;
     for owner in owners {
@@ -77,20 +74,22 @@ async fn create(request: &mut Request<'_>) -> Result<Response> {
         directory::add_member(&mut cx, &made.object_id, &member).await?;
     }
     cx.commit().await?;
-    Ok(wire::created("groups", &wire::group(&made)))
+    let object = request.default(&GROUP, shapes::group(&made))?;
+    Ok(request.created(&GROUP, &object))
 }
 
 async fn members(request: &mut Request<'_>, group: &str, rest: &[&str]) -> Result<Response> {
     let method = request.call.method.clone();
     match (rest, method) {
         ([], Method::GET) => {
-            let query = Query::read(request.call, &["id", "displayName"])?;
+            let query = Query::list(request.call, &DIRECTORY_OBJECT)?;
             let mut cx = request.read().await?;
             let found = directory::members(&mut cx, group).await?;
-            Ok(query.list("directoryObjects", directory_objects::shown(&mut cx, found).await?))
+            Ok(query.page("directoryObjects", directory_objects::shown(&mut cx, found).await?))
         }
         (["$ref"], Method::POST) => {
-            let member = wire::reference(&wire::text(&wire::body(request.call).await?, "@odata.id")?);
+            let reference: Reference = body::read(request.call).await?;
+            let member = reference.object()?;
             let mut cx = request.write().await?;
             directory::add_member(&mut cx, group, &member).await?;
             cx.commit().await?;

@@ -2,13 +2,17 @@
 //! Must not know: how the directory is kept, who may sign in.
 
 mod applications;
+mod body;
 mod credentials;
 mod deleted;
 mod dialect;
 mod directory_objects;
 mod filter;
 mod groups;
+mod query;
+mod schema;
 mod service_principals;
+mod shapes;
 mod users;
 mod wire;
 
@@ -16,16 +20,17 @@ use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use serde_json::json;
+use serde_json::Value;
+
+use schema::{DOMAIN, Entity, ORGANIZATION};
 
 use crate::app::change::Admission;
 use crate::app::directory::tokens;
 use crate::app::{App, faults};
+use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::{DirectoryError, RequestError};
 use crate::domain::fault::{Service, Touch};
-use crate::domain::world::well_known::{TENANT_DOMAIN, TENANT_ID};
-use crate::domain::{Result, Timestamp};
 use crate::http::call::Call;
 
 /// Answers a call.
@@ -40,6 +45,7 @@ struct Request<'a> {
     app: &'a Arc<App>,
     caller: Caller,
     call: &'a mut Call,
+    beta: bool,
 }
 
 async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
@@ -52,7 +58,9 @@ async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     };
     let (noun, key) = keyed(noun);
     meet_fault(app, call, noun, &caller).await?;
-    let mut request = Request { app, caller, call };
+    query::check(call)?;
+    let beta = wire::is_beta(call);
+    let mut request = Request { app, caller, call, beta };
     // `users('x')` is `users/x`; `applications(appId='x')` is another key.
     let own: Vec<&str> = match key {
         Some(key) if !key.contains('=') => {
@@ -75,12 +83,8 @@ async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
         },
         // Every token here is an application's: there is no signed-in user.
         "me" => Err(DirectoryError::NoUser.into()),
-        "organization" => {
-            request.only(&Method::GET)?;
-            let domain = json!({"capabilities": "Email, OfficeCommunicationsOnline", "isDefault": true, "isInitial": true, "name": TENANT_DOMAIN, "type": "Managed"});
-            let tenant = json!({"id": TENANT_ID, "displayName": "Acrite", "verifiedDomains": [domain]});
-            Ok(wire::Query::read(request.call, &[])?.list("organization", vec![tenant]))
-        }
+        "organization" => request.fixed(&own, &ORGANIZATION, shapes::organization()),
+        "domains" => request.fixed(&own, &DOMAIN, shapes::domain()),
         _ => Err(RequestError::RouteUnknown(request.call.path.clone()).into()),
     }
 }
@@ -121,6 +125,35 @@ impl Request<'_> {
         RequestError::RouteUnknown(self.call.path.clone()).into()
     }
 
+    /// 200 with an object; `of` is what follows `$metadata#`.
+    fn one(&self, of: &str, object: &Value) -> Response {
+        wire::one(StatusCode::OK, self.beta, of, object)
+    }
+
+    /// 201 with an object.
+    fn created(&self, entity: &Entity, object: &Value) -> Response {
+        wire::created(self.beta, entity, object)
+    }
+
+    /// An object as it is shown in the answer to its making.
+    fn default(&self, entity: &'static Entity, object: Value) -> Result<Value> {
+        Ok(query::Query::one(self.call, entity)?.shown(object))
+    }
+
+    /// What the tenant has one of, and nobody changes.
+    fn fixed(&self, rest: &[&str], entity: &'static Entity, object: Value) -> Result<Response> {
+        self.only(&Method::GET)?;
+        match rest {
+            [] => Ok(query::Query::list(self.call, entity)?.page(entity.set, vec![object])),
+            [id] if object["id"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id)) => {
+                let shown = query::Query::one(self.call, entity)?.shown(object);
+                Ok(self.one(&format!("{}/$entity", entity.set), &shown))
+            }
+            [id] => Err(DirectoryError::NotFound((*id).to_owned()).into()),
+            _ => Err(self.unknown()),
+        }
+    }
+
     async fn read(&mut self) -> Result<crate::app::Cx> {
         self.app.read(self.caller.clone()).await
     }
@@ -128,20 +161,4 @@ impl Request<'_> {
     async fn write(&mut self) -> Result<crate::app::Cx> {
         self.app.write_for(&Admission::of(&self.caller)).await
     }
-}
-
-/// A time that a client sent, if it sent one.
-fn time(body: &serde_json::Map<String, serde_json::Value>, name: &str) -> Result<Option<Timestamp>> {
-    let Some(text) = body.get(name).and_then(|v| v.as_str()) else { return Ok(None) };
-    // Python writes times without a zone now and then; Graph takes them as UTC.
-    let time = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}Z")));
-    time.map(Some).ok_or_else(|| {
-        let message = format!("'{text}' is not a time.");
-        RequestError::InvalidValue { property: name.to_owned(), message }.into()
-    })
-}
-
-/// 200 with an object that is no directory object.
-fn plain(context: &str, object: &serde_json::Value) -> Response {
-    wire::one(StatusCode::OK, context, object)
 }

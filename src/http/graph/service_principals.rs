@@ -1,29 +1,18 @@
 //! `/servicePrincipals`: those of applications, and managed identities.
 //! Must not know: how they are kept.
 
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::response::Response;
 use serde_json::Value;
 
-use super::wire::{self, Query};
-use super::{Request, credentials, directory_objects};
+use super::body::{self, Sent};
+use super::query::Query;
+use super::schema::SERVICE_PRINCIPAL;
+use super::{Request, credentials, directory_objects, shapes, wire};
 use crate::app::Cx;
 use crate::app::directory::{self, Holder, ServicePrincipal};
 use crate::domain::Result;
 use crate::domain::error::{DirectoryError, RequestError};
-
-/// What can be filtered by.
-const PROPERTIES: &[&str] = &[
-    "id",
-    "appId",
-    "displayName",
-    "servicePrincipalNames",
-    "servicePrincipalType",
-    "accountEnabled",
-    "alternativeNames",
-    "appOwnerOrganizationId",
-    "tags",
-];
 
 pub(super) async fn answer(request: &mut Request<'_>, app_id: Option<&str>, rest: &[&str]) -> Result<Response> {
     let method = request.call.method.clone();
@@ -70,11 +59,11 @@ async fn shown(cx: &mut Cx, found: &ServicePrincipal) -> Result<Value> {
         Some(application) => directory::passwords(cx, &application.app_id, &found.principal.object_id).await?,
         None => Vec::new(),
     };
-    Ok(wire::service_principal(found, &passwords))
+    Ok(shapes::service_principal(found, &passwords))
 }
 
 async fn list(request: &mut Request<'_>) -> Result<Response> {
-    let query = Query::read(request.call, PROPERTIES)?;
+    let query = Query::list(request.call, &SERVICE_PRINCIPAL)?;
     let mut cx = request.read().await?;
     let pinned = |name: &str| query.filter.as_ref().and_then(|f| f.pinned(name)).map(str::to_owned);
     // An application id is looked up; an identifier URI is looked for.
@@ -88,40 +77,41 @@ async fn list(request: &mut Request<'_>) -> Result<Response> {
     for one in &found {
         objects.push(shown(&mut cx, one).await?);
     }
-    Ok(query.list("servicePrincipals", objects))
+    Ok(query.page("servicePrincipals", objects))
 }
 
 async fn show(request: &mut Request<'_>, id: &str) -> Result<Response> {
-    let query = Query::read(request.call, &[])?;
+    let query = Query::one(request.call, &SERVICE_PRINCIPAL)?;
     let mut cx = request.read().await?;
     let found = directory::service_principal(&mut cx, id).await?;
     let object = shown(&mut cx, &found).await?;
-    Ok(wire::one(StatusCode::OK, "servicePrincipals/$entity", &query.selected(object)))
+    Ok(request.one("servicePrincipals/$entity", &query.shown(object)))
 }
 
 async fn create(request: &mut Request<'_>) -> Result<Response> {
-    let body = wire::body(request.call).await?;
-    let app_id = wire::text(&body, "appId")?;
-    let owners = credentials::bound(&body, "owners@odata.bind");
-    let change = wire::change(body)?;
+    let mut sent: Sent = body::read(request.call).await?;
+    let app_id = body::needed("appId", sent.app_id.take())?;
+    let owners = sent.owners();
+    let change = sent.change(&SERVICE_PRINCIPAL)?;
     let mut cx = request.write().await?;
     let made = directory::create_service_principal(&mut cx, &app_id, change).await?;
     for owner in owners {
         directory::add_owner(&mut cx, Holder::ServicePrincipal, &made.principal.object_id, &owner).await?;
     }
     let object = shown(&mut cx, &made).await?;
+    let object = request.default(&SERVICE_PRINCIPAL, object)?;
     cx.commit().await?;
-    Ok(wire::created("servicePrincipals", &object))
+    Ok(request.created(&SERVICE_PRINCIPAL, &object))
 }
 
 async fn update(request: &mut Request<'_>, id: &str) -> Result<Response> {
-    let body = wire::body(request.call).await?;
-    if body.contains_key("isDisabled") {
+    let sent: Sent = body::read(request.call).await?;
+    if sent.has("isDisabled") {
         // The application's alone [docs: deactivate an app registration]; the words are ours.
         let message = "It is read-only and cannot be set.".to_owned();
         return Err(RequestError::InvalidValue { property: "isDisabled".to_owned(), message }.into());
     }
-    let change = wire::change(body)?;
+    let change = sent.change(&SERVICE_PRINCIPAL)?;
     let mut cx = request.write().await?;
     directory::update_service_principal(&mut cx, id, change).await?;
     cx.commit().await?;

@@ -315,9 +315,10 @@ fn password(row: &SqliteRow) -> Result<Password> {
     })
 }
 
-/// The client secrets that open an application, whether it or its service principal shows them.
+/// The client secrets that open an application, whether it or its service principal shows them. The newest first
+/// [recorded].
 pub async fn passwords(tx: &mut Tx, app_id: &str) -> Result<Vec<Password>> {
-    let rows = sqlx::query("SELECT * FROM passwords WHERE app_id = ? ORDER BY starts_at, key_id")
+    let rows = sqlx::query("SELECT * FROM passwords WHERE app_id = ? ORDER BY rowid DESC")
         .bind(app_id.to_ascii_lowercase())
         .fetch_all(tx.conn())
         .await?;

@@ -67,5 +67,10 @@ pub(super) async fn put(cx: &mut Cx, request: &Request) -> Result<Answer> {
         description: None,
     };
     let (kept, new) = federated_credentials::put(cx, credential).await?;
-    Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown(&identity, &kept)))
+    let shown = shown(&identity, &kept);
+    if !new {
+        return Ok(Answer::ok(shown));
+    }
+    let id = shown["id"].as_str().unwrap_or_default().to_owned();
+    Ok(Answer::new(StatusCode::CREATED, shown).with("location", id))
 }
