@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::instance::Place;
 use crate::cli::trust::{AUTHORITY, JAVA_PASSWORD, JAVA_STORE};
 use crate::domain::world::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
-use crate::http::IDENTITY_PATH;
+use crate::http::{IDENTITY_PATH, IMDS_PATH};
 
 /// Variables that would lead a client past what is set here: to another cloud, or to another credential.
 pub(super) const REMOVED: [&str; 14] = [
@@ -74,6 +74,8 @@ pub(super) fn variables(
         ("ARM_CLIENT_ID", DEVELOPER_CLIENT_ID.to_owned()),
         ("ARM_CLIENT_SECRET", DEVELOPER_SECRET.to_owned()),
         ("ARM_SUBSCRIPTION_ID", SUBSCRIPTION_ID.to_owned()),
+        // Terraform's providers ask for managed identities past every proxy; `use_msi` still decides whether they do.
+        ("ARM_MSI_ENDPOINT", format!("{url}{IMDS_PATH}")),
     ];
     match &place.elsewhere {
         None => all.push(("ACRITE_DATA_DIR", place.folder.display().to_string())),
@@ -83,6 +85,8 @@ pub(super) fn variables(
     if let Some(header) = identity {
         all.push(("IDENTITY_ENDPOINT", format!("{url}{IDENTITY_PATH}")));
         all.push(("IDENTITY_HEADER", header.to_owned()));
+        // What older clients read. Alone it would make SDKs believe in Cloud Shell, which has one identity only.
+        all.push(("MSI_ENDPOINT", format!("{url}{IMDS_PATH}")));
     }
     if let Some(path) = own_folder_first(inherited("PATH")) {
         all.push(("PATH", path));
@@ -159,6 +163,9 @@ mod tests {
         assert_eq!(get(&all, "IDENTITY_ENDPOINT"), None);
         let asked = variables(&place(), Some("header"), |_| None);
         assert!(get(&asked, "IDENTITY_ENDPOINT").unwrap().starts_with("http://127.0.0.1:4443/"));
+        let imds = "http://127.0.0.1:4443/metadata/identity/oauth2/token";
+        assert_eq!(get(&all, "ARM_MSI_ENDPOINT").unwrap(), imds);
+        assert_eq!((get(&all, "MSI_ENDPOINT"), get(&asked, "MSI_ENDPOINT").as_deref()), (None, Some(imds)));
     }
 
     #[test]

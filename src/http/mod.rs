@@ -69,10 +69,16 @@ pub const REQUESTS: &str = "requests";
 /// The path of `IDENTITY_ENDPOINT` on the emulator's own host.
 pub const IDENTITY_PATH: &str = "/acrite/v1/msi/token";
 
-/// The emulator's own host: the control API, and App Service's managed identity endpoint.
+/// The path of the managed identity endpoint of virtual machines, there and on the emulator's own host: for clients
+/// that ask an address of their own configuration, past every proxy.
+pub const IMDS_PATH: &str = "/metadata/identity/oauth2/token";
+
+/// The emulator's own host: the control API, and the managed identity endpoints.
 async fn local(app: Arc<App>, call: Call) -> Response {
     if call.path == IDENTITY_PATH {
         entra::app_service_token(app, call).await
+    } else if call.path.starts_with("/metadata/") {
+        entra::managed_identity(app, call).await
     } else {
         control::answer(app, call).await
     }

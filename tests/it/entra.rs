@@ -257,7 +257,7 @@ async fn virtual_machines_get_tokens_for_user_assigned_identities() {
     let probe = world.http().get(url).send().await.unwrap();
     assert_eq!(probe.status().as_u16(), 400);
     assert_eq!(probe.json::<Value>().await.unwrap()["error_description"], "Required metadata header not specified");
-    let elsewhere = world.http().get("http://169.254.169.254/metadata/instance").header("Metadata", "true");
+    let elsewhere = world.http().get("http://169.254.169.254/metadata/nowhere").header("Metadata", "true");
     assert_eq!(elsewhere.send().await.unwrap().status().as_u16(), 404);
 
     // An identity's token dies with it.
@@ -294,6 +294,37 @@ async fn app_service_tokens_want_the_instances_own_header() {
     let (status, answer) = ask(header, "resource=https://vault.azure.net&client_id=nobody").await;
     assert_eq!(status, 400);
     assert!(answer["message"].as_str().unwrap().starts_with("No Managed Identity found"));
+}
+
+/// Go's clients for Terraform ask past every proxy, at the address that ARM_MSI_ENDPOINT holds [sdk-code].
+#[tokio::test]
+async fn the_machines_endpoint_answers_on_the_emulators_own_port_too() {
+    let world = World::new();
+    let developer = world.developer().await;
+    developer.make_group().await;
+    let (client, _) = developer.make_identity("one").await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ask = async |path: &str, header: &str| {
+        let answer =
+            http.get(format!("{}/metadata/{path}", world.url)).header("Metadata", header).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let token = format!("identity/oauth2/token?api-version=2018-02-01&resource={VAULT}&client_id={client}");
+    let (status, answer) = ask(&token, "true").await;
+    assert_eq!((status, &json(&answer)["client_id"]), (200, &json!(client)));
+    assert_eq!(ask(&token, "false").await.0, 400);
+
+    let (status, answer) = ask("instance?api-version=2021-02-01", "true").await;
+    assert_eq!((status, &json(&answer)["compute"]["subscriptionId"]), (200, &json!(crate::harness::SUBSCRIPTION)));
+    let leaf = "instance/compute/azEnvironment?api-version=2021-02-01&format=text";
+    assert_eq!(ask(leaf, "true").await, (200, "AzurePublicCloud".to_owned()));
+    let address = "instance/network/interface/0/ipv4/ipAddress/0/privateIpAddress?api-version=2021-02-01&format=text";
+    assert_eq!(ask(address, "true").await, (200, "127.0.0.1".to_owned()));
+    let (status, answer) = ask("instance/compute/nothing?api-version=2021-02-01", "true").await;
+    assert_eq!((status, json(&answer)), (404, json!({"error": "Not found"})));
+    assert_eq!(ask("instance", "true").await.0, 400, "no version");
+    assert_eq!(ask(leaf, "no").await.0, 400);
 }
 
 /// Asks for a vault token with an assertion in place of a secret.

@@ -48,6 +48,9 @@ pub enum SignInError {
     /// The managed identity endpoint wants the header `Metadata: true`.
     #[error("the header Metadata: true is missing")]
     MetadataHeaderMissing,
+    /// The machine has no such metadata.
+    #[error("the machine has no such metadata")]
+    MetadataUnknown,
     /// `IDENTITY_ENDPOINT` wants the header `X-IDENTITY-HEADER` with the instance's secret.
     #[error("the header X-IDENTITY-HEADER is wrong")]
     IdentityHeaderWrong,

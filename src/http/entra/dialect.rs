@@ -205,6 +205,7 @@ fn say_sign_in(error: &SignInError) -> Refusal {
             0,
             "Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request",
         ),
+        SignInError::MetadataUnknown => refusal(StatusCode::NOT_FOUND, "Not found", 0, ""),
         SignInError::MetadataHeaderMissing => {
             refusal(BAD, "bad_request_102", 0, "Required metadata header not specified")
         }
@@ -366,6 +367,8 @@ pub(super) fn imds(answer: Result<Response>, trace: &Trace) -> Response {
         // Without an api-version this endpoint has a shape of its own [docs].
         let body = if matches!(error, Error::Request(RequestError::ApiVersionMissing)) {
             json!({"error": said.text, "newest-versions": ["2018-02-01"]})
+        } else if said.text.is_empty() {
+            json!({"error": said.error})
         } else {
             json!({"error": said.error, "error_description": numbered(&said)})
         };

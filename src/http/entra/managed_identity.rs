@@ -26,10 +26,16 @@ pub(super) fn imds(call: &Call) -> Result<Asked> {
         return Err(RequestError::RouteUnknown(call.path.clone()).into());
     }
     only_get(call)?;
-    if !call.header("metadata").is_some_and(|m| m.eq_ignore_ascii_case("true")) {
-        return Err(SignInError::MetadataHeaderMissing.into());
-    }
+    check_header(call)?;
     asked(call)
+}
+
+/// What no browser sends for a page that it was lured to.
+pub(super) fn check_header(call: &Call) -> Result<()> {
+    if call.header("metadata").is_some_and(|m| m.eq_ignore_ascii_case("true")) {
+        return Ok(());
+    }
+    Err(SignInError::MetadataHeaderMissing.into())
 }
 
 /// Reads `GET $IDENTITY_ENDPOINT`.
@@ -67,7 +73,7 @@ pub(super) fn app_service_answer(granted: &Granted) -> Response {
     Json(body).into_response()
 }
 
-fn only_get(call: &Call) -> Result<()> {
+pub(super) fn only_get(call: &Call) -> Result<()> {
     if call.method == Method::GET {
         return Ok(());
     }

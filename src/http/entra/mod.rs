@@ -3,6 +3,7 @@
 
 mod dialect;
 mod discovery;
+mod instance;
 mod managed_identity;
 mod token;
 
@@ -26,9 +27,13 @@ pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
     dialect::oauth(answer, &trace)
 }
 
-/// Answers the managed identity endpoint of virtual machines (IMDS).
+/// Answers the endpoint of virtual machines (IMDS): managed identities' tokens, and what the machine is.
 pub async fn managed_identity(app: Arc<App>, mut call: Call) -> Response {
     let trace = dialect::Trace::of(&call);
+    let segments = call.segments();
+    if let ["metadata", "instance", path @ ..] = segments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        return dialect::imds(instance::answer(&call, path), &trace);
+    }
     let asked = managed_identity::imds(&call);
     let granted = grant(&app, &mut call, asked).await;
     dialect::imds(granted.map(|g| managed_identity::imds_answer(&g)), &trace)
