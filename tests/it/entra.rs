@@ -167,7 +167,12 @@ async fn every_wrong_sign_in_is_refused_in_oauths_words() {
         ("elsewhere.example/oauth2/v2.0/token", &[("scope", scope)], (400, "invalid_request", 90_002)),
         (&v2, &[("scope", scope), ("client_assertion", "x")], (400, "invalid_request", 900_144)),
         ("nowhere", &[], (404, "invalid_request", 9_002_313)),
-        ("common/oauth2/v2.0/devicecode", &[("scope", scope)], (400, "unsupported_grant_type", 70_003)),
+        ("common/oauth2/devicecode", &[("scope", scope)], (400, "unsupported_grant_type", 70_003)),
+        (
+            "common/oauth2/v2.0/devicecode",
+            &[("scope", scope), ("client_id", nobody)],
+            (400, "unauthorized_client", 700_016),
+        ),
     ];
     for (path, change, (status, word, code)) in table {
         let answer = token_call(&world, path, &developer_form(change)).await;
@@ -294,6 +299,72 @@ async fn app_service_tokens_want_the_instances_own_header() {
     let (status, answer) = ask(header, "resource=https://vault.azure.net&client_id=nobody").await;
     assert_eq!(status, 400);
     assert!(answer["message"].as_str().unwrap().starts_with("No Managed Identity found"));
+}
+
+/// `az login` without a browser, and Graph's and ARM's calls after it [client].
+#[tokio::test]
+async fn a_device_code_signs_the_developer_in_as_a_person() {
+    let world = World::new();
+    let developer = world.developer().await;
+    let az = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
+    let arm = "https://management.core.windows.net//.default offline_access openid profile";
+    let code_of = async |scope: &str| {
+        let form = [("client_id", az), ("scope", scope)];
+        let answer = token_call(&world, "organizations/oauth2/v2.0/devicecode", &form).await;
+        let answer: Value = answer.json().await.unwrap();
+        answer["device_code"].as_str().unwrap().to_owned()
+    };
+    let token = format!("{TENANT_ID}/oauth2/v2.0/token");
+    let redeem = async |client: &str, code: &str| {
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("client_id", client),
+            ("device_code", code),
+        ];
+        token_call(&world, "organizations/oauth2/v2.0/token", &form).await
+    };
+    let code = code_of(arm).await;
+    assert_eq!(refused(redeem(DEVELOPER_CLIENT_ID, &code).await).await.2, 70_000, "another client's");
+    assert_eq!(refused(redeem(az, "nonsense").await).await.2, 70_000);
+    let person: Value = redeem(az, &code).await.json().await.unwrap();
+    let access = claims(person["access_token"].as_str().unwrap());
+    assert_eq!((&access["idtyp"], &access["appid"]), (&json!("user"), &json!(az)));
+    assert_eq!(claims(person["id_token"].as_str().unwrap())["aud"], az);
+    let call = async |method: Method, url: &str, token: &Value, body: Value| {
+        let call = world.http().request(method, url).bearer_auth(token.as_str().unwrap());
+        let call = if body.is_null() { call } else { call.json(&body) };
+        call.send().await.unwrap()
+    };
+    let subscriptions = "https://management.azure.com/subscriptions?api-version=2022-12-01";
+    let shown = good(call(Method::GET, subscriptions, &person["access_token"], Value::Null).await).await;
+    assert_eq!(shown["value"].as_array().unwrap().len(), 1);
+
+    // The refresh token is no access token, and gives tokens for other services.
+    let refresh = person["refresh_token"].as_str().unwrap();
+    assert_eq!(call(Method::GET, subscriptions, &person["refresh_token"], Value::Null).await.status().as_u16(), 401);
+    let again = async || {
+        let scope = "https://graph.microsoft.com/.default";
+        let form = [("grant_type", "refresh_token"), ("client_id", az), ("refresh_token", refresh), ("scope", scope)];
+        token_call(&world, &token, &form).await
+    };
+    let graph: Value = again().await.json().await.unwrap();
+    let me = "https://graph.microsoft.com/v1.0/me";
+    let shown = good(call(Method::GET, me, &graph["access_token"], Value::Null).await).await;
+    assert_eq!((&shown["id"], &shown["userPrincipalName"]), (&access["oid"], &access["upn"]));
+
+    // Disabled, the person gets no tokens and uses none; deleted, neither.
+    let user = format!("users/{}", access["oid"].as_str().unwrap());
+    let enable =
+        async |on: bool| good(developer.graph(Method::PATCH, &user, json!({"accountEnabled": on})).await).await;
+    enable(false).await;
+    assert_eq!(refused(again().await).await, (400, "invalid_grant".to_owned(), 50_057));
+    assert_eq!(refused(redeem(az, &code).await).await.2, 50_057);
+    assert_eq!(call(Method::GET, subscriptions, &person["access_token"], Value::Null).await.status().as_u16(), 401);
+    enable(true).await;
+    assert_eq!(again().await.status().as_u16(), 200);
+    good(developer.graph(Method::DELETE, &user, Value::Null).await).await;
+    assert_eq!(refused(again().await).await.2, 50_034);
+    assert_eq!(refused(redeem(az, &code).await).await.2, 50_034);
 }
 
 /// Go's clients for Terraform ask past every proxy, at the address that ARM_MSI_ENDPOINT holds [sdk-code].

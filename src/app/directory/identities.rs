@@ -13,7 +13,8 @@ use crate::domain::directory::applications::{Application, Password};
 use crate::domain::directory::identity::{Identity, Principal, PrincipalKind};
 use crate::domain::error::ResourceError;
 use crate::domain::world::well_known::{
-    DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, ROLE_OWNER,
+    DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, DEVELOPER_USER_ID, DEVELOPER_USER_NAME,
+    ROLE_OWNER,
 };
 use crate::domain::world::{crypto, name};
 use crate::domain::{Result, Timestamp};
@@ -58,18 +59,46 @@ pub(in crate::app) async fn settle_in(app: &Arc<App>) -> Result<()> {
         ends_at: crate::domain::world::time::END_OF_TIME,
     };
     store::directory::add_password(&mut cx.tx, &password).await?;
+    own_the_subscription(&mut cx, DEVELOPER_OBJECT_ID, developer.kind).await?;
+    cx.commit().await
+}
+
+/// Makes a principal Owner of the subscription.
+async fn own_the_subscription(cx: &mut Cx, principal_id: &str, kind: PrincipalKind) -> Result<()> {
     let owner = Assignment {
         name: cx.guid(),
         scope: name::subscription_id(),
         role_id: ROLE_OWNER.to_owned(),
-        principal_id: DEVELOPER_OBJECT_ID.to_owned(),
-        principal_type: "ServicePrincipal".to_owned(),
+        principal_id: principal_id.to_owned(),
+        principal_type: kind.principal_type().to_owned(),
         created_by: DEVELOPER_OBJECT_ID.to_owned(),
         created_at: cx.now,
         updated_at: cx.now,
         doc: json!({}),
     };
-    store::access::save(&mut cx.tx, &owner).await?;
+    store::access::save(&mut cx.tx, &owner).await
+}
+
+/// Puts the developer into the directory as a person, too: a user, Owner of the subscription. Once made, the user is
+/// the directory's: who has deleted it does not meet it again.
+pub(super) async fn meet_developer(app: &Arc<App>) -> Result<()> {
+    let mut cx = app.write_now(Caller::system()).await?;
+    let known = store::directory::by_object(&mut cx.tx, DEVELOPER_USER_ID).await?.is_some();
+    if known || store::world::values::get(&mut cx.tx, "developer-met").await?.is_some() {
+        return Ok(());
+    }
+    let user = Principal {
+        object_id: DEVELOPER_USER_ID.to_owned(),
+        app_id: None,
+        kind: PrincipalKind::User,
+        display_name: "Developer".to_owned(),
+        resource_id: None,
+        created_at: cx.now,
+        doc: json!({"userPrincipalName": DEVELOPER_USER_NAME, "mailNickname": "developer", "accountEnabled": true}),
+    };
+    store::directory::insert(&mut cx.tx, &user).await?;
+    own_the_subscription(&mut cx, DEVELOPER_USER_ID, user.kind).await?;
+    store::world::values::set(&mut cx.tx, "developer-met", b"1").await?;
     cx.commit().await
 }
 

@@ -70,7 +70,7 @@ pub fn resource_of_scope(scope: &str) -> Result<String> {
 }
 
 /// Whether a token can be had for a resource: one of the emulated services, or the exchange.
-fn check_resource(resource: &str) -> Result<()> {
+pub(super) fn check_resource(resource: &str) -> Result<()> {
     let asked = resource.trim_end_matches('/');
     let known = [tokens::ARM, tokens::VAULT, tokens::GRAPH, tokens::REGISTRY, &[EXCHANGE_AUDIENCE]];
     if known.concat().iter().any(|k| k.trim_end_matches('/').eq_ignore_ascii_case(asked)) {

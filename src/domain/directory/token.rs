@@ -152,6 +152,46 @@ pub fn access_claims(principal: &Principal, purpose: &Purpose<'_>) -> Value {
     claims
 }
 
+/// Claims of a v1 access token for a person, by the client that the person uses [docs: access token claims].
+#[must_use]
+pub fn user_claims(user: &Principal, user_name: &str, client_id: &str, purpose: &Purpose<'_>) -> Value {
+    let mut claims = access_claims(user, purpose);
+    for (name, value) in [
+        ("acr", json!("1")),
+        ("amr", json!(["pwd"])),
+        ("appid", json!(client_id)),
+        ("appidacr", json!("0")),
+        ("idtyp", json!("user")),
+        ("name", json!(user.display_name)),
+        ("scp", json!("user_impersonation")),
+        ("unique_name", json!(user_name)),
+        ("upn", json!(user_name)),
+    ] {
+        claims[name] = value;
+    }
+    claims
+}
+
+/// Claims of the token that tells a client who signed in [docs: ID token claims].
+#[must_use]
+pub fn id_claims(user: &Principal, user_name: &str, client_id: &str, purpose: &Purpose<'_>) -> Value {
+    let issued = purpose.now.seconds();
+    json!({
+        "aud": client_id,
+        "iss": issuer_v2(),
+        "iat": issued,
+        "nbf": issued,
+        "exp": issued + purpose.lifetime,
+        "name": user.display_name,
+        "oid": user.object_id,
+        "preferred_username": user_name,
+        "sub": user.object_id,
+        "tid": TENANT_ID,
+        "uti": crypto::base64url(purpose.unique),
+        "ver": "2.0",
+    })
+}
+
 /// The issuer of v2 tokens: that of a managed identity's token to be exchanged, and of the discovery document.
 #[must_use]
 pub fn issuer_v2() -> String {

@@ -39,6 +39,12 @@ pub enum SignInError {
     /// A refresh token, authorization code or assertion that is not valid.
     #[error("{0}")]
     GrantInvalid(String),
+    /// The person who signed in is in the directory no longer.
+    #[error("the person is in the directory no longer")]
+    UserUnknown,
+    /// The account of the person who signs in is disabled.
+    #[error("the account of the person is disabled")]
+    UserDisabled,
     /// The managed identity endpoint knows no such identity.
     #[error("there is no such managed identity")]
     IdentityUnknown,

@@ -17,5 +17,9 @@ pub const DEVELOPER_OBJECT_ID: &str = "ac0e1e00-de7e-4000-8000-000000000004";
 pub const DEVELOPER_SECRET: &str = "acrite-developer-secret";
 /// Its display name.
 pub const DEVELOPER_NAME: &str = "acrite-developer";
+/// Object id of the developer as a person: a user who is in the directory once somebody has signed in as one.
+pub const DEVELOPER_USER_ID: &str = "ac0e1e00-de7e-4000-8000-000000000005";
+/// The same user's principal name.
+pub const DEVELOPER_USER_NAME: &str = "developer@acrite.onmicrosoft.com";
 /// Id of the built-in role "Owner".
 pub const ROLE_OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";

@@ -198,6 +198,8 @@ fn say_sign_in(error: &SignInError) -> Refusal {
         SignInError::GrantInvalid(_) => {
             refusal(BAD, "invalid_grant", 70_000, "Provided grant is invalid or malformed.")
         }
+        SignInError::UserUnknown => refusal(BAD, "invalid_grant", 50_034, user_unknown()),
+        SignInError::UserDisabled => refusal(BAD, "invalid_grant", 50_057, "The user account is disabled."),
         SignInError::IdentityUnknown => refusal(BAD, "invalid_request", 0, "Identity not found"),
         SignInError::IdentityAmbiguous => refusal(
             BAD,
@@ -216,6 +218,12 @@ fn say_sign_in(error: &SignInError) -> Refusal {
             "The X-IDENTITY-HEADER is missing or is not that of this instance.",
         ),
     }
+}
+
+fn user_unknown() -> String {
+    format!(
+        "The user account {{EUII Hidden}} does not exist in the {TENANT_ID} directory. To sign into this application, the account must be added to the directory."
+    )
 }
 
 fn say_client(error: &ClientError) -> Refusal {

@@ -90,13 +90,15 @@ async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
             only(call, &Method::POST)?;
             token::v2(app, call, tenant).await
         }
-        // Signing in as a person is not emulated (see the README's limits): there is nobody to ask.
+        [tenant, "oauth2", "v2.0", "devicecode"] => {
+            only(call, &Method::POST)?;
+            token::device_code(app, call, tenant).await
+        }
+        // Signing in as a person in a browser is not emulated (see the README's limits): there is nobody to ask.
         [_, "oauth2", "authorize"] | [_, "oauth2", "v2.0", "authorize"] => {
             Err(RequestError::NotEmulated("code".to_owned()).into())
         }
-        [_, "oauth2", "devicecode"] | [_, "oauth2", "v2.0", "devicecode"] => {
-            Err(SignInError::GrantUnsupported("device_code".to_owned()).into())
-        }
+        [_, "oauth2", "devicecode"] => Err(SignInError::GrantUnsupported("device_code".to_owned()).into()),
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
     }
 }

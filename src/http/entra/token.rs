@@ -11,10 +11,12 @@ use serde_json::json;
 
 use super::meet_fault;
 use crate::app::App;
+use crate::app::directory::people;
 use crate::app::directory::sign_in::{self, Credential, Granted};
 use crate::domain::Result;
 use crate::domain::error::{ClientError, SignInError};
 use crate::domain::fault::Service;
+use crate::domain::world::well_known::DEVELOPER_USER_NAME;
 use crate::http::call::Call;
 
 /// `POST /{tenant}/oauth2/token`: numbers are texts there [recorded].
@@ -38,6 +40,9 @@ pub(super) async fn v1(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<
 pub(super) async fn v2(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<Response> {
     let form = Form::read(call).await?;
     meet_fault(app, call, Service::Entra, "Token", form.get("client_id").unwrap_or_default()).await?;
+    if let Some(person) = person(app, tenant, &form).await? {
+        return Ok(no_store(person));
+    }
     let granted = grant(app, tenant, &form, |form| sign_in::resource_of_scope(form.need("scope")?)).await?;
     let body = json!({
         "token_type": "Bearer",
@@ -46,6 +51,47 @@ pub(super) async fn v2(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<
         "access_token": granted.token,
     });
     Ok(no_store(body))
+}
+
+/// `POST /{tenant}/oauth2/v2.0/devicecode`.
+pub(super) async fn device_code(app: &Arc<App>, call: &mut Call, tenant: &str) -> Result<Response> {
+    let form = Form::read(call).await?;
+    let (client_id, scope) = (form.need("client_id")?, form.need("scope")?);
+    let code = people::device_code(app, tenant, client_id, scope).await?;
+    let message =
+        format!("The emulator signs you in as {DEVELOPER_USER_NAME}: there is no page to open and no code to enter.");
+    Ok(no_store(json!({
+        "user_code": "ACRITE000",
+        "device_code": code,
+        "verification_uri": "https://microsoft.com/devicelogin",
+        "expires_in": people::CODE_LIFETIME,
+        "interval": 1,
+        "message": message,
+    })))
+}
+
+/// Tokens for a person, if the grant is one of people's.
+async fn person(app: &Arc<App>, tenant: &str, form: &Form) -> Result<Option<serde_json::Value>> {
+    let person = match form.need("grant_type")? {
+        "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
+            people::redeem(app, tenant, form.need("client_id")?, form.need("device_code")?).await?
+        }
+        "refresh_token" => {
+            let (client_id, refresh_token) = (form.need("client_id")?, form.need("refresh_token")?);
+            people::refresh(app, tenant, client_id, refresh_token, form.get("scope")).await?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(json!({
+        "token_type": "Bearer",
+        "scope": person.scope,
+        "expires_in": person.access.lifetime,
+        "ext_expires_in": person.access.lifetime,
+        "access_token": person.access.token,
+        "refresh_token": person.refresh_token,
+        "id_token": person.id_token,
+        "client_info": person.client_info,
+    })))
 }
 
 fn no_store(body: serde_json::Value) -> Response {
@@ -65,7 +111,7 @@ async fn grant(
             let credential = form.credential()?;
             sign_in::client_credentials(app, tenant, client_id, credential, &resource).await
         }
-        // Only people are given refresh tokens, and no person signs in here: each one sent is made up.
+        // Only people are given refresh tokens, by the other endpoint: each one sent here is made up.
         "refresh_token" => {
             sign_in::check_tenant(tenant)?;
             form.need("client_id")?;

@@ -29,6 +29,7 @@ use crate::app::directory::tokens;
 use crate::app::{App, faults};
 use crate::domain::Result;
 use crate::domain::access::Caller;
+use crate::domain::directory::identity::PrincipalKind;
 use crate::domain::error::{DirectoryError, RequestError};
 use crate::domain::fault::{Service, Touch};
 use crate::http::call::Call;
@@ -81,7 +82,14 @@ async fn route(app: &Arc<App>, call: &mut Call) -> Result<Response> {
             }
             _ => Err(request.unknown()),
         },
-        // Every token here is an application's: there is no signed-in user.
+        "me" if request.caller.kind == PrincipalKind::User => {
+            let own: Vec<String> = std::iter::once(request.caller.object_id.clone())
+                .chain(own.iter().map(|segment| (*segment).to_owned()))
+                .collect();
+            let own: Vec<&str> = own.iter().map(String::as_str).collect();
+            users::answer(&mut request, &own).await
+        }
+        // The token is an application's: there is no signed-in user.
         "me" => Err(DirectoryError::NoUser.into()),
         "organization" => request.fixed(&own, &ORGANIZATION, shapes::organization()),
         "domains" => request.fixed(&own, &DOMAIN, shapes::domain()),
