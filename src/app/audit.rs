@@ -3,7 +3,7 @@
 //! transaction first (the outbox), so that each is in the files exactly once whenever the process ends.
 //! Must not know: HTTP; who reads.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
@@ -27,6 +27,8 @@ const KEPT: usize = 4096;
 const KEPT_SIZE: usize = 8 * 1024 * 1024;
 /// Bytes of the file that are read at start: about as many entries.
 const TAIL: u64 = 3 * 1024 * 1024;
+/// Marks that are kept.
+const MARKS: usize = 1000;
 /// The pause before files that could not be written are tried again. Machine time: the disk is the machine's.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -65,6 +67,8 @@ pub struct Log {
     closing: watch::Sender<bool>,
     told: Arc<AtomicI64>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Names that were given to places in the log: the number of the last entry before each.
+    marks: Mutex<BTreeMap<String, u64>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -108,6 +112,7 @@ impl Log {
             closing: watch::Sender::new(false),
             told,
             thread: Mutex::new(Some(thread)),
+            marks: Mutex::default(),
         })
     }
 
@@ -151,6 +156,23 @@ impl Log {
                 _ = closing.changed() => {}
             }
         }
+    }
+
+    /// Gives the place after all that was told so far a name. Returns the number of the last entry before it.
+    pub async fn mark(&self, name: &str) -> u64 {
+        self.settled().await;
+        let number = *self.newest.borrow();
+        let mut marks = locked(&self.marks);
+        while marks.len() >= MARKS && !marks.contains_key(name) {
+            marks.pop_first();
+        }
+        marks.insert(name.to_owned(), number);
+        number
+    }
+
+    /// The number of the last entry before the place of this name.
+    pub fn marked(&self, name: &str) -> Option<u64> {
+        locked(&self.marks).get(name).copied()
     }
 
     /// Waits until all that was told so far is with the readers.

@@ -4,11 +4,12 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::At;
 use crate::cli::control::Control;
-use crate::cli::failure::Failure;
+use crate::cli::expect::{self, Expectation, Meant};
+use crate::cli::failure::{Failure, program};
 use crate::cli::output::print;
 
 /// What of the log is shown, and how.
@@ -23,21 +24,37 @@ pub(super) struct Options {
     /// Show challenges too: first requests without a token, which clients send to be told where to get one
     #[arg(long)]
     all: bool,
+    /// Only what came after this mark (`acrite mark`)
+    #[arg(long, value_name = "MARK", conflicts_with = "follow")]
+    since: Option<String>,
+    /// Say by the exit code whether so many records are there: 'KeyUnwrap myvault/mykey >= 1'
+    #[arg(long, value_name = "EXPECTATION", value_parser = expect::parse, conflicts_with_all = ["follow", "events"])]
+    expect: Option<Expectation>,
+    /// Expect them of this caller: its name, application id or object id
+    #[arg(long, value_name = "WHO", requires = "expect")]
+    caller: Option<String>,
+    /// Expect them with this result: OK, Forbidden, …
+    #[arg(long, value_name = "RESULT", requires = "expect")]
+    result: Option<String>,
     /// Print each record as one line of JSON, in Azure Monitor's shape (events: Event Grid's)
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(at: At, options: Options) -> Result<ExitCode, Failure> {
-    let Options { follow, events, all, json } = options;
     let control = Control::find(&at).await?;
+    if let Some(expectation) = &options.expect {
+        return expected(&control, expectation, &options).await;
+    }
+    let Options { follow, events, all, json, since, .. } = options;
+    let since = since.map_or(String::new(), |mark| format!("&since={}", encoded(&mark)));
     let kind = if events { "event" } else { "audit" };
     let (mut next, mut wait, mut challenges) = (0, false, 0);
     if !json {
         print(&line(&if events { EVENT_HEADINGS } else { HEADINGS }.map(str::to_owned)))?;
     }
     loop {
-        let answer = match control.get(&format!("/acrite/v1/audit?after={next}&wait={wait}")).await {
+        let answer = match control.get(&format!("/acrite/v1/audit?after={next}&wait={wait}{since}")).await {
             Ok(answer) => answer,
             // It answered before, so it has ended since: then there is nothing more to follow.
             Err(_) if wait => return Ok(ExitCode::SUCCESS),
@@ -65,6 +82,42 @@ pub(super) async fn run(at: At, options: Options) -> Result<ExitCode, Failure> {
         // Only the first look does not wait: what is there is shown at once.
         wait = true;
     }
+}
+
+/// A name as it may stand in a query.
+fn encoded(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(name.as_bytes()).collect()
+}
+
+/// Counts, and shows what came nearest if it is not so.
+async fn expected(control: &Control, expectation: &Expectation, options: &Options) -> Result<ExitCode, Failure> {
+    let since = options.since.as_ref().map_or(String::new(), |mark| format!("?since={}", encoded(mark)));
+    let answer = control.get(&format!("/acrite/v1/audit{since}")).await?;
+    let show = format!("{} audit --all", program());
+    if answer["complete"] == false {
+        let what = "the oldest records are forgotten, and what was expected may be among them";
+        let mark = format!("{} mark start", program());
+        return Err(Failure::new(what, "mark where it begins, and expect it --since there", &mark));
+    }
+    let entries: Vec<&Value> =
+        answer["entries"].as_array().into_iter().flatten().filter(|entry| entry.get("audit").is_some()).collect();
+    let meant = Meant { caller: options.caller.as_deref(), result: options.result.as_deref() };
+    let count = expectation.count(&entries, &meant);
+    let met = expectation.is_met(count);
+    let nearest = if met { Vec::new() } else { expectation.nearest(&entries, &meant) };
+    if options.json {
+        let nearest: Vec<&Value> = nearest.iter().map(|entry| &entry["audit"]).collect();
+        print(&format!("{:#}\n", json!({"count": count, "met": met, "nearest": nearest})))?;
+    } else {
+        let lines: String =
+            nearest.iter().map(|entry| line(&call(&entry["audit"], entry["caller"].as_str()))).collect();
+        let headings = if lines.is_empty() { String::new() } else { line(&HEADINGS.map(str::to_owned)) };
+        print(&format!("counted: {count}\n{headings}{lines}"))?;
+    }
+    if met {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::new(format!("it is not as expected: {count} records fit"), "see all that there are", &show))
 }
 
 const HEADINGS: [&str; 5] = ["TIME", "CALLER", "OPERATION", "RESULT", "OBJECT"];
@@ -117,8 +170,6 @@ fn event(record: &Value) -> [String; 5] {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

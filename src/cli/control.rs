@@ -146,6 +146,11 @@ impl Control {
         )
     }
 
+    /// `http://address:port`
+    pub fn url(&self) -> &str {
+        &self.at.url
+    }
+
     /// What `IDENTITY_HEADER` must hold.
     pub fn identity_header(&self) -> Option<&str> {
         self.health["identity_header"].as_str()
@@ -240,7 +245,14 @@ impl Control {
     }
 }
 
-type Broken = Box<dyn std::error::Error + Send + Sync>;
+/// What the acrite behind a URL says of itself. `None`: something else answers there.
+pub(super) async fn health(url: &str) -> Result<Option<Value>, Broken> {
+    let door = Door { url: url.to_owned(), token: named_token() };
+    let (status, health) = call(&door, Method::GET, "/acrite/v1/health", None).await?;
+    Ok(Some(health).filter(|health| status == StatusCode::OK && health["version"].is_string()))
+}
+
+pub(super) type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// One request over a connection of its own, and its answer as JSON.
 async fn call(door: &Door, method: Method, path: &str, body: Option<&Value>) -> Result<(StatusCode, Value), Broken> {

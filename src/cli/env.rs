@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 
 use crate::cli::At;
 use crate::cli::control::Control;
@@ -20,6 +21,9 @@ pub(super) struct Options {
     /// How to write them
     #[arg(long, value_enum, default_value_t)]
     shell: Shell,
+    /// The same as --shell json
+    #[arg(long, conflicts_with = "shell")]
+    json: bool,
     /// Also set IDENTITY_ENDPOINT and IDENTITY_HEADER
     #[arg(long)]
     identity_endpoint: bool,
@@ -42,10 +46,13 @@ pub(super) enum Shell {
     Dotenv,
     /// acrite env --shell github >> "$GITHUB_ENV"
     Github,
+    /// One object of strings
+    Json,
 }
 
 pub(super) async fn run(at: At, options: Options) -> Result<ExitCode, Failure> {
-    let Options { shell, identity_endpoint, wait } = options;
+    let Options { shell, identity_endpoint, wait, json } = options;
+    let shell = if json { Shell::Json } else { shell };
     let text = match told(&at, shell, identity_endpoint, wait).await {
         Ok(text) => text,
         Err(failure) => {
@@ -63,7 +70,7 @@ pub(super) fn refusal(shell: Shell) -> &'static str {
     match shell {
         Shell::Sh | Shell::Fish => "false\n",
         Shell::Powershell => "throw 'acrite env failed'\n",
-        Shell::Dotenv | Shell::Github => "",
+        Shell::Dotenv | Shell::Github | Shell::Json => "",
     }
 }
 
@@ -76,6 +83,11 @@ async fn told(at: &At, shell: Shell, identity_endpoint: bool, wait: Option<Durat
     let header = control.identity_header().filter(|_| identity_endpoint);
     let inherited = |name: &str| std::env::var(name).ok();
     let all = variables(&place, &trust::bundle(&place.folder, inherited)?, header, inherited);
+    if shell == Shell::Json {
+        let all: serde_json::Map<String, Value> =
+            all.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        return Ok(format!("{:#}\n", Value::Object(all)));
+    }
     let removed =
         REMOVED.into_iter().filter(|name| std::env::var_os(name).is_some() && !all.iter().any(|(set, _)| set == name));
     let mut text: String = removed.map(|name| unset(shell, name)).collect();
@@ -97,7 +109,7 @@ fn set(shell: Shell, name: &str, value: &str) -> String {
         }
         Shell::Powershell => format!("$env:{name} = '{}'\n", value.replace('\'', "''")),
         Shell::Dotenv => format!("{name}={}\n", dotenv_value(value)),
-        Shell::Github => format!("{name}={value}\n"),
+        Shell::Github | Shell::Json => format!("{name}={value}\n"),
     }
 }
 
@@ -107,7 +119,7 @@ fn unset(shell: Shell, name: &str) -> String {
         Shell::Fish => format!("set -e {name};\n"),
         Shell::Powershell => format!("Remove-Item Env:{name}\n"),
         // Files can only add; an empty value comes nearest.
-        Shell::Dotenv | Shell::Github => format!("{name}=\n"),
+        Shell::Dotenv | Shell::Github | Shell::Json => format!("{name}=\n"),
     }
 }
 

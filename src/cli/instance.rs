@@ -47,7 +47,6 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub enum LogFormat {
     #[default]
     Text,
-    /// A line of JSON for each
     Json,
 }
 

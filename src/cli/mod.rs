@@ -6,8 +6,10 @@ mod audit;
 mod az;
 mod clock;
 mod control;
+mod doctor;
 mod env;
 mod exec;
+mod expect;
 mod failure;
 mod fault;
 mod files;
@@ -15,6 +17,7 @@ mod image;
 mod instance;
 mod moment;
 mod output;
+mod pages;
 mod seed;
 mod serve;
 mod signals;
@@ -22,6 +25,7 @@ mod snapshot;
 mod status;
 mod trust;
 mod variables;
+mod wait;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -29,7 +33,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 
 use crate::http::REQUESTS;
 use failure::{Failure, program};
@@ -48,9 +52,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run until Ctrl-C (what `acrite` alone does too)
+    #[command(
+        after_help = "Examples:\n  acrite serve\n  acrite serve --template fixtures/cmk.json --image acritecmk/app:v1=hello\n  acrite serve --ephemeral --offline --listen 127.0.0.1:0"
+    )]
     Serve(Options),
     /// Run COMMAND against a private instance with everything set, then stop it
-    #[command(override_usage = "acrite exec [OPTIONS] -- COMMAND...")]
+    #[command(
+        override_usage = "acrite exec [OPTIONS] -- COMMAND...",
+        after_help = "Examples:\n  acrite exec -- pytest\n  acrite exec --template fixtures/cmk.json -- az acr show --name acritecmk"
+    )]
     Exec {
         #[command(flatten)]
         options: Options,
@@ -75,6 +85,7 @@ enum Command {
         command: Vec<OsString>,
     },
     /// Print the variables that point a shell at the running instance
+    #[command(after_help = "Examples:\n  eval \"$(acrite env)\"\n  acrite env --shell github >> \"$GITHUB_ENV\"")]
     Env {
         #[command(flatten)]
         at: At,
@@ -82,14 +93,58 @@ enum Command {
         options: env::Options,
     },
     /// Show registries and keys: what protects what, locked or open, and why
+    #[command(after_help = "Examples:\n  acrite status\n  acrite status --watch")]
     Status {
         #[command(flatten)]
         at: At,
+        /// Go on, showing each change
+        #[arg(long)]
+        watch: bool,
         /// Print the JSON that the instance answered
         #[arg(long)]
         json: bool,
     },
+    /// Let time pass until a registry is open, blocked or rotated
+    #[command(
+        after_help = "Examples:\n  acrite wait myregistry rotated\n  acrite wait myregistry blocked --within 30d"
+    )]
+    Wait {
+        #[command(flatten)]
+        at: At,
+        #[command(flatten)]
+        wish: wait::Wish,
+    },
+    /// Give the present place in the audit log a name, for `audit --since`
+    #[command(after_help = "Example:\n  acrite mark before-push")]
+    Mark {
+        #[command(flatten)]
+        at: At,
+        name: String,
+        /// Print the JSON that the instance answered
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look whether this shell and its clients are really pointed at the instance; say what mends what is wrong
+    #[command(after_help = "Example:\n  acrite doctor")]
+    Doctor {
+        #[command(flatten)]
+        at: At,
+        #[command(flatten)]
+        options: doctor::Options,
+    },
+    /// Print what lets a shell complete command lines
+    #[command(after_help = "Example:\n  acrite completions bash > ~/.local/share/bash-completion/completions/acrite")]
+    Completions {
+        #[arg(value_enum)]
+        shell: pages::Shell,
+    },
+    /// Print the manual page, or write all pages into a folder
+    #[command(after_help = "Examples:\n  acrite man | man -l -\n  acrite man ~/.local/share/man/man1")]
+    Man { folder: Option<PathBuf> },
     /// Show who used which key for what, and what was refused
+    #[command(
+        after_help = "Examples:\n  acrite audit --follow\n  acrite audit --expect 'KeyUnwrap myvault/mykey >= 1' --since before-push"
+    )]
     Audit {
         #[command(flatten)]
         at: At,
@@ -97,6 +152,9 @@ enum Command {
         options: audit::Options,
     },
     /// Make calls fail on purpose: counted, and in each service's own words
+    #[command(
+        after_help = "Examples:\n  acrite fault add keyvault KeyUnwrap --status 429 --times 3\n  acrite fault list"
+    )]
     Fault {
         #[command(subcommand)]
         action: fault::Action,
@@ -107,6 +165,7 @@ enum Command {
         json: bool,
     },
     /// Save the whole world under a name, load it again, and say what changed
+    #[command(after_help = "Examples:\n  acrite snapshot save before-push\n  acrite snapshot load before-push")]
     Snapshot {
         #[command(subcommand)]
         action: snapshot::Action,
@@ -117,11 +176,13 @@ enum Command {
         json: bool,
     },
     /// Put the world back as it began: as it was seeded, or else empty
+    #[command(after_help = "Examples:\n  acrite reset")]
     Reset {
         #[command(flatten)]
         at: At,
     },
     /// Show or move the emulator's time
+    #[command(after_help = "Examples:\n  acrite clock advance 61m\n  acrite clock freeze")]
     Clock {
         #[command(subcommand)]
         change: Option<clock::Change>,
@@ -143,7 +204,8 @@ struct At {
 
 /// Parses the arguments, runs the command, and says what went wrong if something did.
 pub fn main() -> ExitCode {
-    let code = match Cli::try_parse().map(|cli| cli.command.unwrap_or(Command::Serve(cli.serve))) {
+    let parsed = definition().try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let code = match parsed.map(|cli| cli.command.unwrap_or(Command::Serve(cli.serve))) {
         Err(refused) => usage(&refused),
         Ok(Command::Become { parent, command }) => tell(&exec::become_command(parent, &command)),
         Ok(Command::Supervise { command }) => crate::builder::supervisor::run(&command),
@@ -208,6 +270,34 @@ fn meant(refused: &clap::Error) -> Option<String> {
     Some(failure::meaning(name, "--listen", &instance::DEFAULT_PORT.to_string()))
 }
 
+/// What the manual and the help say besides the commands.
+const NOTES: &str = "\
+Examples:
+  acrite exec -- pytest                             a private instance around a command
+  acrite serve & eval \"$(acrite env --wait)\"        one that stays, and this shell pointed at it
+  acrite wait myregistry blocked --within 30d       let time pass until it is so
+  acrite audit --expect 'KeyUnwrap myvault/mykey >= 1'
+
+Exit codes: 0 done, or as expected; 1 failed, or not as expected; 2 wrong arguments.
+exec ends with its command's code; 126 if that may not run, 127 if it is not there, 128 and a signal's number.
+Options of `serve` may stand without it: acrite serve --help";
+
+/// The whole command line. The options of `serve` that may stand without it are told once, by its own help.
+fn definition() -> clap::Command {
+    Cli::command().mut_args(|argument| argument.hide(true)).after_help(NOTES)
+}
+
+async fn mark(at: At, name: &str, json: bool) -> Result<ExitCode, Failure> {
+    let marked =
+        control::Control::find(&at).await?.post("/acrite/v1/marks", &serde_json::json!({ "name": name })).await?;
+    output::print(&if json {
+        format!("{marked:#}\n")
+    } else {
+        format!("{name} is after record {}\n", marked["number"])
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(options) => serve::run(options).await,
@@ -215,7 +305,12 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Become { parent, command } => Err(exec::become_command(parent, &command)),
         Command::Supervise { command } => Ok(crate::builder::supervisor::run(&command)),
         Command::Env { at, options } => env::run(at, options).await,
-        Command::Status { at, json } => status::run(at, json).await,
+        Command::Status { at, watch, json } => status::run(at, json, watch).await,
+        Command::Wait { at, wish } => wait::run(at, wish).await,
+        Command::Mark { at, name, json } => mark(at, &name, json).await,
+        Command::Doctor { at, options } => doctor::run(at, options).await,
+        Command::Completions { shell } => pages::completions(definition(), shell),
+        Command::Man { folder } => pages::manual(definition(), folder),
         Command::Audit { at, options } => audit::run(at, options).await,
         Command::Fault { action, at, json } => fault::run(action, at, json).await,
         Command::Snapshot { action, at, json } => snapshot::run(action, at, json).await,
@@ -256,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_arguments_make_sense() {
-        Cli::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]

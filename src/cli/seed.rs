@@ -35,8 +35,8 @@ pub struct Seed {
     /// The resource group of templates that are for one; made if it is not there
     #[arg(long, value_name = "NAME", default_value = "acrite")]
     pub group: String,
-    /// An image to push after the templates: an OCI layout, as a folder or a tar file, or `hello`, which is built in (repeatable)
-    #[arg(long = "image", value_name = "REGISTRY/REPOSITORY:TAG=PATH", value_parser = image)]
+    /// REGISTRY/REPOSITORY:TAG=PATH: pushes an OCI layout (folder or tar file; `hello` is built in) after the templates
+    #[arg(long = "image", value_name = "IMAGE", value_parser = image)]
     pub images: Vec<Image>,
 }
 

@@ -1,19 +1,45 @@
 //! `acrite status`: which key protects which registry, and whether it can be opened.
 //! Must not know the rules; it lays out what the instance answered.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::control::Control;
 use crate::cli::failure::Failure;
 use crate::cli::output::{print, table};
 use crate::cli::{At, clock};
 
-pub(super) async fn run(at: At, json: bool) -> Result<ExitCode, Failure> {
-    let status = Control::find(&at).await?.get("/acrite/v1/status").await?;
-    print(&if json { format!("{status:#}\n") } else { shown(&status) })?;
-    Ok(ExitCode::SUCCESS)
+/// How often a watched instance is looked at.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(at: At, json: bool, watch: bool) -> Result<ExitCode, Failure> {
+    let control = Control::find(&at).await?;
+    let said = |status: &Value| if json { format!("{status:#}\n") } else { shown(status) };
+    let mut status = control.get("/acrite/v1/status").await?;
+    if !watch {
+        print(&said(&status))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let at_terminal = std::io::stdout().is_terminal();
+    let mut before = Value::Null;
+    loop {
+        // A terminal shows the newest alone, a file each change.
+        let clear = if at_terminal { "\x1b[H\x1b[2J" } else { "" };
+        let now = json!([status["registries"], status["vaults"]]);
+        if at_terminal || now != before {
+            print(&format!("{clear}{}", said(&status)))?;
+        }
+        before = now;
+        tokio::time::sleep(PAUSE).await;
+        status = match control.get("/acrite/v1/status").await {
+            Ok(status) => status,
+            // It answered before, so it has ended since.
+            Err(_) => return Ok(ExitCode::SUCCESS),
+        };
+    }
 }
 
 fn shown(status: &Value) -> String {
@@ -97,8 +123,6 @@ fn text(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

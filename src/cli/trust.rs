@@ -78,7 +78,7 @@ fn is_ours(file: &Path) -> bool {
 }
 
 /// The certificates of a file; of one that cannot be read, none.
-fn certificates(file: &Path) -> Vec<Vec<u8>> {
+pub(super) fn certificates(file: &Path) -> Vec<Vec<u8>> {
     let found = CertificateDer::pem_file_iter(file).into_iter().flatten();
     found.filter_map(|certificate| Some(certificate.ok()?.to_vec())).collect()
 }

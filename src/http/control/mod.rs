@@ -28,6 +28,9 @@ use crate::http::call::Call;
 /// How long a client may wait for audit records before it is told that there are none.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
+/// Bytes of a mark's name.
+const LONGEST_MARK: usize = 200;
+
 /// Answers a call.
 pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
     told(&app, &mut call).await.unwrap_or_else(|error| {
@@ -65,7 +68,7 @@ async fn told(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     let segments = call.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     if path == ["acrite", "v1", "audit"] && call.method == Method::GET {
-        return Ok(answer_of(StatusCode::OK, audit(app, call).await));
+        return audit(app, call).await.map(|text| answer_of(StatusCode::OK, text));
     }
     let (status, body) = match (path.as_slice(), &call.method) {
         (["acrite", "v1", "snapshots", name, "export"], &Method::GET) => return snapshots::export(app, name).await,
@@ -109,8 +112,17 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
                 "clock": shown_clock(&clock),
             }))
         }
+        (["acrite", "v1", "marks"], &Method::POST) => {
+            let asked = call.json().await?;
+            let name = asked["name"].as_str().filter(|name| !name.is_empty() && name.len() <= LONGEST_MARK);
+            let name = name.ok_or_else(|| RequestError::InvalidValue {
+                property: "name".to_owned(),
+                message: format!("a mark has a name, of {LONGEST_MARK} bytes at most"),
+            })?;
+            Ok(json!({"name": name, "number": app.audit().mark(name).await}))
+        }
         (["acrite", "v1", "faults", rest @ ..], _) if rest.len() <= 1 => faults::answer(app, call, rest).await,
-        ([] | ["acrite", "v1", "health" | "ca" | "clock" | "status" | "audit" | "reset"], _) => {
+        ([] | ["acrite", "v1", "health" | "ca" | "clock" | "status" | "audit" | "marks" | "reset"], _) => {
             Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
         }
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
@@ -118,13 +130,22 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
 }
 
 /// The entries of the audit log after a number. They are JSON already, and many.
-async fn audit(app: &Arc<App>, call: &mut Call) -> String {
-    let after = call.query("after").and_then(|n| n.parse().ok()).unwrap_or(0);
+async fn audit(app: &Arc<App>, call: &mut Call) -> Result<String> {
+    let after = match call.query("since") {
+        None => call.query("after").and_then(|n| n.parse().ok()).unwrap_or(0),
+        Some(mark) => app.audit().marked(&mark).ok_or_else(|| {
+            let message =
+                format!("there is no mark '{mark}'; marks last as long as the process that they were made in");
+            RequestError::InvalidValue { property: "since".to_owned(), message }
+        })?,
+    };
     let wait = call.query("wait").is_some_and(|w| w == "true");
     // A waiting client may be gone without a sign of it; the others ask again.
     let entries = tokio::time::timeout(LONGEST_WAIT, app.audit().after(after, wait)).await.unwrap_or_default();
     let next = entries.last().map_or(after, |e| e.number);
-    let mut text = format!("{{\"next\":{next},\"entries\":[");
+    // The oldest are forgotten.
+    let complete = entries.first().is_none_or(|e| e.number == after + 1);
+    let mut text = format!("{{\"next\":{next},\"complete\":{complete},\"entries\":[");
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
             text.push(',');
@@ -132,7 +153,7 @@ async fn audit(app: &Arc<App>, call: &mut Call) -> String {
         text.push_str(&shown_entry(entry));
     }
     text.push_str("]}");
-    text
+    Ok(text)
 }
 
 /// A browser says which page sends a request. Pages of other sites must not move the clock.
