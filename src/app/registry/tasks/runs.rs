@@ -21,6 +21,9 @@ use crate::store;
 /// The field of a run's document that says from where came who asked for it. No answer shows it.
 const ASKER: &str = "asker";
 
+/// The field that says that somebody has changed it since. No answer shows it.
+pub const CHANGED: &str = "changed";
+
 /// From where came who asked for a run; of what a trigger started, nobody.
 pub(super) fn asker(run: &Run) -> Option<IpAddr> {
     run.document.get(ASKER).and_then(Value::as_str).and_then(|address| address.parse().ok())
@@ -208,6 +211,7 @@ fn is_wanted(run: &Run, wanted: &Wanted) -> bool {
 pub async fn archive(cx: &mut Cx, registry: &Registry, name: &str, archived: Option<bool>) -> Result<Run> {
     let mut run = get(cx, registry, name).await?;
     run.archived = archived.unwrap_or(run.archived);
+    run.document.insert(CHANGED.to_owned(), json!(true));
     run.updated_at = cx.now;
     store::registry::tasks::runs::save(&mut cx.tx, &run).await?;
     Ok(run)

@@ -55,9 +55,16 @@ pub(super) fn shown(registry: &Registry, run: &Run) -> Value {
 
 fn whole(registry: &Registry, run: &Run, properties: Map<String, Value>) -> Value {
     let by = &run.created_by;
+    let mut system = system_data(by, run.created_at, by, run.created_at, Timestamp::offset7);
+    // Of a run that nobody has changed it is not said who made it [recorded].
+    if !run.document.contains_key(runs::CHANGED)
+        && let Some(system) = system.as_object_mut()
+    {
+        system.retain(|name, _| !name.starts_with("created"));
+    }
     json!({
         "type": format!("{REGISTRIES}/runs"), "properties": properties, "id": run.arm_id(registry), "name": run.name(),
-        "systemData": system_data(by, run.created_at, by, run.created_at, Timestamp::offset7),
+        "systemData": system,
     })
 }
 
