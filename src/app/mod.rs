@@ -10,6 +10,7 @@ pub mod faults;
 pub mod poller;
 pub mod registry;
 pub mod resources;
+pub mod seen;
 pub mod snapshot;
 pub mod status;
 #[cfg(test)]
@@ -70,6 +71,7 @@ pub struct App {
     blobs: store::registry::blobs::Blobs,
     uploads: registry::content::uploads::Sessions,
     audit: audit::Log,
+    seen: seen::Seen,
     webhooks: registry::webhooks::Sender,
     tasks: registry::tasks::Tasks,
     entrances: registry::content::Entrances,
@@ -111,6 +113,7 @@ impl App {
             blobs,
             uploads: registry::content::uploads::Sessions::default(),
             audit,
+            seen: seen::Seen::default(),
             webhooks: registry::webhooks::Sender::default(),
             tasks: registry::tasks::Tasks::default(),
             entrances: registry::content::Entrances::default(),
@@ -240,6 +243,12 @@ impl App {
     #[must_use]
     pub fn audit(&self) -> &audit::Log {
         &self.audit
+    }
+
+    /// The last requests that were answered.
+    #[must_use]
+    pub fn seen(&self) -> &seen::Seen {
+        &self.seen
     }
 
     /// Ends the audit log when it is written, and closes the database.

@@ -56,12 +56,28 @@ pub struct VersionStatus {
 pub async fn registries(cx: &mut Cx) -> Result<Vec<RegistryStatus>> {
     let mut all = Vec::new();
     for registry in registries::list(cx, None).await? {
-        let blocked = cmk::blocked(cx, &registry).await;
-        let next_look = store::registry::registries::look_of(&mut cx.tx, registry.id).await?;
-        let identity = cmk::identity_name(cx, &registry).await?;
-        all.push(RegistryStatus { registry, identity, blocked, next_look });
+        all.push(of_registry(cx, registry).await?);
     }
     Ok(all)
+}
+
+/// One registry.
+pub async fn registry(cx: &mut Cx, group: &str, name: &str) -> Result<RegistryStatus> {
+    let registry = registries::get(cx, group, name).await?;
+    of_registry(cx, registry).await
+}
+
+async fn of_registry(cx: &mut Cx, registry: Registry) -> Result<RegistryStatus> {
+    let blocked = cmk::blocked(cx, &registry).await;
+    let next_look = store::registry::registries::look_of(&mut cx.tx, registry.id).await?;
+    let identity = cmk::identity_name(cx, &registry).await?;
+    Ok(RegistryStatus { registry, identity, blocked, next_look })
+}
+
+/// The group in which a living vault lies.
+pub async fn group_of_vault(cx: &mut Cx, vault: &str) -> Result<Option<String>> {
+    let found = store::vault::vaults::find(&mut cx.tx, vault).await?;
+    Ok(found.filter(|vault| vault.deleted.is_none()).map(|vault| vault.group))
 }
 
 /// All living vaults and keys, and of the soft-deleted ones those that a registry depends on.

@@ -18,6 +18,7 @@ mod instance;
 mod moment;
 mod output;
 mod pages;
+mod portal;
 mod seed;
 mod serve;
 mod signals;
@@ -141,6 +142,15 @@ enum Command {
     /// Print the manual page, or write all pages into a folder
     #[command(after_help = "Examples:\n  acrite man | man -l -\n  acrite man ~/.local/share/man/man1")]
     Man { folder: Option<PathBuf> },
+    /// Open the portal of the running instance in a browser
+    #[command(after_help = "Example:\n  acrite portal --print")]
+    Portal {
+        #[command(flatten)]
+        at: At,
+        /// Print its address, open nothing
+        #[arg(long)]
+        print: bool,
+    },
     /// Show who used which key for what, and what was refused
     #[command(
         after_help = "Examples:\n  acrite audit --follow\n  acrite audit --expect 'KeyUnwrap myvault/mykey >= 1' --since before-push"
@@ -311,6 +321,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor { at, options } => doctor::run(at, options).await,
         Command::Completions { shell } => pages::completions(definition(), shell),
         Command::Man { folder } => pages::manual(definition(), folder),
+        Command::Portal { at, print } => portal::run(at, print).await,
         Command::Audit { at, options } => audit::run(at, options).await,
         Command::Fault { action, at, json } => fault::run(action, at, json).await,
         Command::Snapshot { action, at, json } => snapshot::run(action, at, json).await,

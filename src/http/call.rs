@@ -46,6 +46,10 @@ pub struct Call {
 #[derive(Debug, Clone)]
 pub struct Code(pub String);
 
+/// Beside a request that a front end makes of another.
+#[derive(Debug, Clone, Copy)]
+pub struct Within;
+
 impl Call {
     /// Takes a request apart.
     #[must_use]

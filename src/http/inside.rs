@@ -11,6 +11,7 @@ use url::{Position, Url};
 
 use crate::app::App;
 use crate::domain::{Error, Result};
+use crate::http::call::Within;
 use crate::http::service_for;
 
 /// An answer, read whole.
@@ -45,7 +46,8 @@ pub async fn ask(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Body::from(body)).map_err(Error::internal)?;
+    let mut request = request.body(Body::from(body)).map_err(Error::internal)?;
+    request.extensions_mut().insert(Within);
     let answer = service.oneshot(request).await.map_err(Error::internal)?;
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(Error::internal)?.to_bytes().to_vec();

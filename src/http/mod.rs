@@ -11,6 +11,7 @@ pub mod inside;
 pub mod keyvault;
 mod leftover;
 pub mod outgoing;
+pub mod portal;
 pub mod registry;
 pub mod storage;
 
@@ -21,19 +22,22 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::Method;
 use axum::response::Response;
 use tower::service_fn;
 
-use crate::app::App;
 use crate::app::faults::Fate;
-use crate::app::world::carry;
-use crate::app::world::clock;
+use crate::app::world::{carry, clock};
+use crate::app::{App, seen};
 use crate::domain::registry::tasks::sas;
-use call::{Call, Code};
+use call::{Call, Code, Within};
 use leftover::{Leftover, Patience};
 
 /// The names of the emulator itself. What answers there is for clients on this machine.
 const OWN: [&str; 4] = ["localhost", "127.0.0.1", "::1", "[::1]"];
+
+/// The portal by Azure's name for it.
+const PORTAL: &str = "portal.azure.com";
 
 /// The service that answers for a host (lower case, no port), or `None` where the host is not emulated.
 #[must_use]
@@ -44,7 +48,8 @@ pub fn service_for(host: &str, app: &Arc<App>) -> Option<Router> {
 /// The same for clients of other machines that did not show the instance's token.
 #[must_use]
 pub fn service_for_others(host: &str, app: &Arc<App>) -> Option<Router> {
-    if OWN.contains(&host) { Some(front_end(app, Patience::LITTLE, control::keep_out)) } else { azure(host, app) }
+    let own = OWN.contains(&host) || host == PORTAL;
+    if own { Some(front_end(app, Patience::LITTLE, control::keep_out)) } else { azure(host, app) }
 }
 
 /// The service of Azure that a host is.
@@ -55,6 +60,7 @@ fn azure(host: &str, app: &Arc<App>) -> Option<Router> {
             Some(front_end(app, Patience::LITTLE, entra::answer))
         }
         "169.254.169.254" => Some(front_end(app, Patience::LITTLE, entra::managed_identity)),
+        PORTAL => Some(front_end(app, Patience::LITTLE, portal::answer)),
         "graph.microsoft.com" => Some(front_end(app, Patience::LITTLE, graph::answer)),
         _ if is_below(host, "vault.azure.net") => Some(front_end(app, Patience::LITTLE, keyvault::answer)),
         _ if is_below(host, "azurecr.io") => Some(front_end(app, Patience::MUCH, registry::answer)),
@@ -73,12 +79,14 @@ pub const IDENTITY_PATH: &str = "/acrite/v1/msi/token";
 /// that ask an address of their own configuration, past every proxy.
 pub const IMDS_PATH: &str = "/metadata/identity/oauth2/token";
 
-/// The emulator's own host: the control API, and the managed identity endpoints.
+/// The emulator's own host: the portal, the control API, and the managed identity endpoints.
 async fn local(app: Arc<App>, call: Call) -> Response {
     if call.path == IDENTITY_PATH {
         entra::app_service_token(app, call).await
     } else if call.path.starts_with("/metadata/") {
         entra::managed_identity(app, call).await
+    } else if portal::is_asked(&call) {
+        portal::answer(app, call).await
     } else {
         control::answer(app, call).await
     }
@@ -100,25 +108,30 @@ where
         let (app, answer) = (app.clone(), answer.clone());
         async move {
             let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+            // What the portal reads to show a page is not what its visitors want to see.
+            let reads_within = request.extensions().get::<Within>().is_some() && request.method() == Method::GET;
             let (request, leftover) = Leftover::of(request);
             let fate = if app.faults().any_at_all() { Fate::open() } else { Fate::default() };
             let mut call = Call::new(request, address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
             call.fate = fate.clone();
+            // The emulator's own host has other names too: the addresses by which it is reached.
+            let own_path = ["/portal/", "/acrite/"].iter().any(|own| call.path.starts_with(own));
+            let own = own_path || OWN.contains(&call.host.as_str()) || call.host == PORTAL;
             // Neither query nor headers: those hold tokens and signatures.
-            let logged =
-                tracing::enabled!(tracing::Level::DEBUG) || tracing::enabled!(target: REQUESTS, tracing::Level::INFO);
-            let asked = logged.then(|| (call.method.clone(), call.host.clone(), call.path.clone()));
-            let began = clock::machine();
+            let (method, host, path) = (call.method.clone(), call.host.clone(), call.path.clone());
+            let (seen, began) = (app.clone(), clock::machine());
             // A client that hangs up does not undo half of a write.
             let answer = faults::ended(&fate, carry::carried(answer(app, call)).await);
-            if let Some((method, host, path)) = asked {
-                let status = answer.status().as_u16();
-                let code = answer.extensions().get::<Code>().map_or("-", |code| &code.0);
-                let ms = (clock::machine().0 - began.0) / 1000;
-                tracing::info!(target: REQUESTS, status, code, %method, host, path, ms, "answered");
-                if status >= 400 {
-                    tracing::debug!(status, code, %method, host, path, "refused");
-                }
+            let (status, code) = (answer.status().as_u16(), answer.extensions().get::<Code>());
+            let (at, code) = (clock::machine(), code.map_or("-", |code| &code.0));
+            let took = at.0 - began.0;
+            tracing::info!(target: REQUESTS, status, code, %method, host, path, ms = took / 1000, "answered");
+            if status >= 400 {
+                tracing::debug!(status, code, %method, host, path, "refused");
+            }
+            if !own && !reads_within {
+                let (method, code) = (method.to_string(), code.trim_start_matches('-').to_owned());
+                seen.seen().put(seen::Request { number: 0, at, method, host, path, status, code, took });
             }
             Ok::<_, Infallible>(leftover.settle(patience, answer).await)
         }

@@ -44,6 +44,7 @@ mod meanwhile;
 mod names_again;
 mod net;
 mod newcomer;
+mod portal;
 mod process;
 mod publishing;
 mod races;

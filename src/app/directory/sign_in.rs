@@ -267,6 +267,30 @@ pub async fn managed_identity(app: &Arc<App>, select: &Select, resource: &str) -
     grant(app, &standing.principal, resource, Proof::Key, MANAGED_LIFETIME).await
 }
 
+/// A token for a principal without a proof: for the portal, whose visitor is on this machine, where every secret of the
+/// directory can be had, or showed the instance's token.
+pub async fn on_behalf_of(app: &Arc<App>, object_id: &str, resource: &str) -> Result<String> {
+    let mut tx = app.store.read().await?;
+    let standing = store::directory::standing(&mut tx, Who::Object(object_id)).await?.ok_or(TokenError::Revoked)?;
+    drop(tx);
+    standing.check()?;
+    let proof = if standing.principal.kind == PrincipalKind::ManagedIdentity { Proof::Key } else { Proof::Secret };
+    Ok(grant(app, &standing.principal, resource, proof, LIFETIME).await?.token)
+}
+
+/// The name of a principal of the directory.
+pub async fn name_of(app: &App, object_id: &str) -> Result<Option<String>> {
+    let mut tx = app.store.read().await?;
+    let found = store::directory::standing(&mut tx, Who::Object(object_id)).await?;
+    Ok(found.map(|standing| standing.principal.display_name))
+}
+
+/// What the forms of a session of the portal must hold.
+#[must_use]
+pub fn portal_form_token(app: &App, session: &str) -> String {
+    made_for(app, format!("portal-form {session} ").as_bytes())
+}
+
 /// What `X-IDENTITY-HEADER` must hold at `IDENTITY_ENDPOINT`: made from the master key, so that it is this
 /// instance's own, outlives a restart, and need not be kept.
 #[must_use]
