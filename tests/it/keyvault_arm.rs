@@ -55,6 +55,51 @@ async fn keys_are_made_where_there_are_none_and_left_alone_where_there_are() {
     assert_eq!(closed.status(), 403);
 }
 
+/// Whatever one of the two protocols refuses, the other refuses too.
+#[tokio::test]
+async fn a_new_key_is_read_alike_by_both_protocols() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_vault("v-alike", false).await;
+    let path = format!("{}/keys/k", vault_path("v-alike"));
+    for (member, arm, value) in [
+        ("kty", "kty", json!(1)),
+        ("kty", "kty", json!("DSA")),
+        ("kty", "kty", json!("RSA-HSM")),
+        ("key_ops", "keyOps", json!(["fly"])),
+        ("key_ops", "keyOps", json!(["sign", 1])),
+        ("key_ops", "keyOps", json!("sign")),
+        ("key_size", "keySize", json!("2048")),
+        ("key_size", "keySize", json!(1024)),
+        ("attributes", "attributes", json!({"exp": "soon"})),
+        ("attributes", "attributes", json!({"enabled": "yes"})),
+        ("attributes", "attributes", json!([true])),
+        ("attributes", "attributes", json!({"exportable": true})),
+        ("release_policy", "release_policy", json!("policy")),
+        ("release_policy", "release_policy", json!({"data": "e30"})),
+    ] {
+        let (mut body, mut properties) = (json!({"kty": "RSA"}), json!({"kty": "RSA"}));
+        body[member] = value.clone();
+        properties[arm] = value;
+        let data = refused(owner.vault(Method::POST, "v-alike", "keys/k/create", body.clone()).await).await;
+        let arm = refused(owner.arm(Method::PUT, &path, json!({"properties": properties})).await).await;
+        assert_eq!((data.0, data.1.as_str()), (400, "BadParameter"), "{body}");
+        assert_eq!(arm.0, data.0, "{body}");
+        assert_eq!(arm.1, data.1, "{body}");
+    }
+    let sixteen: serde_json::Map<String, Value> = (0..16).map(|n| (n.to_string(), json!(""))).collect();
+    let tagged = json!({"tags": sixteen, "properties": {}});
+    assert_eq!(refused(owner.arm(Method::PUT, &path, tagged).await).await.1, "BadParameter");
+    // What is empty is not sent [client].
+    let empty = json!({"properties": {"kty": "EC", "curveName": "", "keyOps": [], "release_policy": {}}});
+    let made = good(owner.arm(Method::PUT, &path, empty).await).await;
+    assert_eq!(made["properties"]["curveName"], "P-256");
+    let empty = json!({"kty": "EC", "crv": "", "key_ops": [], "release_policy": {}});
+    let made = good(owner.vault(Method::POST, "v-alike", "keys/other/create", empty).await).await;
+    assert_eq!((&made["key"]["crv"], &made["key"]["key_ops"]), (&json!("P-256"), &json!(["sign", "verify"])));
+}
+
 #[tokio::test]
 async fn secrets_are_set_and_shown_without_their_value() {
     let world = World::new();

@@ -285,8 +285,8 @@ mod tests {
     use crate::app::vault::keys;
     use crate::domain::access::Caller;
     use crate::domain::vault::key::Attributes;
-    use crate::domain::vault::key::Material;
-    use crate::domain::vault::key::Wanted as WantedKey;
+    use crate::domain::vault::wanted::Material;
+    use crate::domain::vault::wanted::Wanted as WantedKey;
     use crate::domain::world::time::HOUR;
     use crate::domain::world::well_known::DEVELOPER_OBJECT_ID;
     use crate::domain::world::well_known::TENANT_ID;

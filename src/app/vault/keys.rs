@@ -14,7 +14,8 @@ use crate::domain::access::Permission;
 use crate::domain::audit::Happening;
 use crate::domain::error::{KeyError, RequestError};
 use crate::domain::vault::Vault;
-use crate::domain::vault::key::{Change, Content, Key, Keys, Material, Rotation, Version, Wanted};
+use crate::domain::vault::key::{Change, Content, Key, Keys, Rotation, Version};
+use crate::domain::vault::wanted::{Material, Wanted};
 use crate::domain::world::crypto;
 
 pub use usage::{Handle, again, audited, authorize, authorize_alone, refusal};

@@ -11,10 +11,11 @@ use crate::app::Cx;
 use crate::domain::access::Permission;
 use crate::domain::audit::Happening;
 use crate::domain::vault::Vault;
-use crate::domain::vault::key::{Attributes, Change, Key, Keys, Material, Version};
+use crate::domain::vault::key::{Attributes, Change, Key, Keys, Version};
 use crate::domain::vault::object::Kind as _;
 use crate::domain::vault::rotation;
 use crate::domain::vault::secret::Secrets;
+use crate::domain::vault::wanted::Material;
 use crate::domain::{Result, Timestamp};
 use crate::store;
 
@@ -26,7 +27,7 @@ pub async fn policy(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, Key,
 }
 
 /// Sets a key's rotation policy.
-pub async fn set_policy(cx: &mut Cx, vault: &str, name: &str, asked: &Value) -> Result<(Vault, Key, Value)> {
+pub async fn set_policy(cx: &mut Cx, vault: &str, name: &str, asked: &rotation::Asked) -> Result<(Vault, Key, Value)> {
     let (vault, mut key, newest): Found = find(cx, vault, name, None, Permission::ROTATION_POLICY_SET).await?;
     let settled = rotation::settle(asked, key.own.policy.as_ref(), cx.now)?;
     key.own.policy = Some(settled.clone());

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::kind::ObjectKind;
 use super::object::{self, Kind, Object};
 use super::rotation;
+use super::wanted::{Material, check_policy};
 use crate::domain::error::{KeyError, Result};
 use crate::domain::world::crypto::Curve;
 use crate::domain::world::time::Timestamp;
@@ -91,29 +92,6 @@ pub struct Content {
     pub doc: Value,
 }
 
-/// What a key is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Material {
-    /// RSA of so many bits.
-    Rsa(usize),
-    Ec(Curve),
-}
-
-/// What a new key version is to be.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
-    pub material: Material,
-    /// Whether its type is one of those ending in `-HSM`. They are software here all the same.
-    pub hsm: bool,
-    /// `key_ops`; `None`: all of its type.
-    pub key_ops: Option<Vec<String>>,
-    /// `attributes`.
-    pub attributes: Attributes,
-    pub tags: Option<Value>,
-    /// `release_policy`.
-    pub release_policy: Option<Value>,
-}
-
 /// What an update changes. What is `None` was not sent and stays (keyvault.md A.5).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Change {
@@ -127,79 +105,8 @@ pub struct Change {
     pub release_policy: Option<Value>,
 }
 
-impl Wanted {
-    /// Its `kty`.
-    #[must_use]
-    pub fn kty(&self) -> &'static str {
-        match (self.material, self.hsm) {
-            (Material::Rsa(_), false) => "RSA",
-            (Material::Rsa(_), true) => "RSA-HSM",
-            (Material::Ec(_), false) => "EC",
-            (Material::Ec(_), true) => "EC-HSM",
-        }
-    }
-
-    /// The `key_ops` it gets: those asked for, or the defaults of its type in Azure's order [recorded].
-    #[must_use]
-    pub fn settled_ops(&self) -> Vec<String> {
-        let defaults: &[&str] = match self.material {
-            Material::Rsa(_) => &["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey"],
-            Material::Ec(_) => &["sign", "verify"],
-        };
-        // An empty list would make a key that can do nothing: emulators were blamed for that. Azure's
-        // answer to it is not known; the defaults are what such clients want.
-        match &self.key_ops {
-            Some(ops) if !ops.is_empty() => ops.clone(),
-            _ => defaults.iter().map(|op| (*op).to_owned()).collect(),
-        }
-    }
-
-    /// Whether the vault can have such a key. The texts for HSM types are our own (keyvault.md H.4); those
-    /// about release policies are recorded.
-    pub fn check(&self, premium: bool) -> Result<()> {
-        check_policy(self.release_policy.as_ref())?;
-        if self.hsm && !premium {
-            let text = format!("Key type {} is not supported on a vault of the standard SKU.", self.kty());
-            return Err(KeyError::BadParameter(text).into());
-        }
-        match (self.attributes.exportable == Some(true), self.release_policy.is_some()) {
-            (true, false) => bad("AKV.SKR.1004: Exportable keys must have release policy."),
-            (false, true) => bad("AKV.SKR.1005: Non-exportable keys must not have release policy."),
-            _ => Ok(()),
-        }
-    }
-}
-
 fn bad<T>(text: &str) -> Result<T> {
     Err(KeyError::BadParameter(text.to_owned()).into())
-}
-
-/// Bytes of a release policy at most. [inferred] Every version of a key has its own.
-const POLICY_LIMIT: usize = 64 * 1024;
-
-fn check_policy(policy: Option<&Value>) -> Result<()> {
-    match policy.map(|policy| policy.to_string().len()) {
-        Some(length) if length > POLICY_LIMIT => bad("Property release_policy has invalid value\r\n"),
-        _ => Ok(()),
-    }
-}
-
-/// Reads `key_ops`, in the spelling Key Vault answers with. `import` and `export` are operations of HSM
-/// keys that only Managed HSM performs.
-pub fn operations(words: &[&str]) -> Result<Vec<String>> {
-    let known = ["encrypt", "decrypt", "sign", "verify", "wrapKey", "unwrapKey", "import", "export"];
-    let mut spelled = Vec::new();
-    for word in words {
-        let Some(operation) = known.iter().find(|k| k.eq_ignore_ascii_case(word)) else {
-            let word: String = word.chars().take(100).collect();
-            return Err(KeyError::BadParameter(format!("Property key_ops has invalid value: {word}\r\n")).into());
-        };
-        // Each once, however often it is said.
-        if !spelled.iter().any(|s: &String| s == operation) {
-            spelled.push((*operation).to_owned());
-        }
-    }
-    Ok(spelled)
 }
 
 impl Kind for Keys {

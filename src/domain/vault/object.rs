@@ -3,11 +3,12 @@
 
 use std::fmt::Debug;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::Deletion;
 use super::kind::ObjectKind;
-use crate::domain::error::{KeyError, Result};
+use crate::domain::error::{Error, KeyError, Result};
 use crate::domain::world::name;
 use crate::domain::world::time::Timestamp;
 
@@ -72,15 +73,17 @@ pub struct Version<K: Kind> {
 }
 
 /// `attributes` of a write. What is `None` was not sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Attributes {
-    /// `enabled`.
     pub enabled: Option<bool>,
-    /// `nbf`, seconds.
+    /// Seconds.
+    #[serde(rename = "nbf")]
     pub not_before: Option<i64>,
-    /// `exp`, seconds.
+    /// Seconds.
+    #[serde(rename = "exp")]
     pub expires: Option<i64>,
-    /// `exportable`: of keys alone.
+    /// Of keys alone.
     pub exportable: Option<bool>,
 }
 
@@ -115,6 +118,23 @@ impl<K: Kind> Version<K> {
         self.expires = attributes.expires.or(self.expires);
         self.tags = tags.or_else(|| self.tags.take());
         self.updated_at = now;
+    }
+}
+
+/// The refusal of a member of a body. Only the one without a name is known, of a body that cannot be read; the others are
+/// after it (keyvault.md H.4).
+#[must_use]
+pub fn invalid(member: &str) -> Error {
+    KeyError::BadParameter(format!("Property {member} has invalid value\r\n")).into()
+}
+
+/// Tags: at most 15 texts, each of at most 256 characters, as are their names [docs].
+pub fn check_tags(tags: Option<Map<String, Value>>) -> Result<Option<Value>> {
+    let short = |text: &str| text.chars().count() <= 256;
+    let fits = |(name, value): (&String, &Value)| short(name) && value.as_str().is_some_and(short);
+    match tags {
+        Some(tags) if tags.len() > 15 || !tags.iter().all(fits) => Err(invalid("tags")),
+        tags => Ok(tags.map(Value::Object)),
     }
 }
 

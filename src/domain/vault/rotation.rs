@@ -1,10 +1,53 @@
 //! Rotation policies: what one may say, and when it makes the next version.
 //! Must not know: how a version is made, what a key is used for.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::domain::error::{KeyError, Result};
 use crate::domain::world::time::{DAY, Timestamp};
+use crate::domain::world::typed::Object;
+
+/// A policy as a request gives it, in the data plane's words, which are resource management's too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    #[serde(rename = "lifetimeActions")]
+    actions: Option<Vec<Object<LifetimeAction>>>,
+    attributes: Option<Object<Attributes>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct LifetimeAction {
+    trigger: Option<Object<Trigger>>,
+    action: Option<Object<Action>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Trigger {
+    time_after_create: Option<String>,
+    time_before_expiry: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct Action {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Attributes {
+    expiry_time: Option<String>,
+}
+
+/// A text that is there and not empty: clients write empty ones for what is unset.
+fn text(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
+}
 
 /// The policy of a key that was given none [inferred: Azure adds this entry to any policy without Notify].
 #[must_use]
@@ -22,8 +65,8 @@ fn refuse<T>(text: &str) -> Result<T> {
 
 /// Settles what a PUT asks for into the policy to keep. The rules are of the specification; the texts of the
 /// refusals are our own (keyvault.md H.4).
-pub fn settle(asked: &Value, existing: Option<&Value>, now: Timestamp) -> Result<Value> {
-    let expiry = asked["attributes"]["expiryTime"].as_str().filter(|t| !t.is_empty());
+pub fn settle(asked: &Asked, existing: Option<&Value>, now: Timestamp) -> Result<Value> {
+    let expiry = asked.attributes.as_ref().and_then(|attributes| text(attributes.0.expiry_time.as_ref()));
     let lifetime = match expiry {
         Some(text) => Some(length(text, now)?),
         None => None,
@@ -33,8 +76,8 @@ pub fn settle(asked: &Value, existing: Option<&Value>, now: Timestamp) -> Result
     }
     let mut actions = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
-    for entry in asked["lifetimeActions"].as_array().into_iter().flatten() {
-        let kind = entry["action"]["type"].as_str().unwrap_or_default();
+    for Object(entry) in asked.actions.iter().flatten() {
+        let kind = entry.action.as_ref().and_then(|action| text(action.0.kind.as_ref())).unwrap_or_default();
         let Some(kind) = ["Rotate", "Notify"].into_iter().find(|k| k.eq_ignore_ascii_case(kind)) else {
             return refuse("Property lifetimeActions.action.type has invalid value\r\n");
         };
@@ -42,8 +85,10 @@ pub fn settle(asked: &Value, existing: Option<&Value>, now: Timestamp) -> Result
             return refuse("Property lifetimeActions has invalid value: each action may stand there once.\r\n");
         }
         seen.push(kind);
-        let text = |name: &str| entry["trigger"][name].as_str().filter(|t| !t.is_empty());
-        let (trigger, span) = match (text("timeAfterCreate"), text("timeBeforeExpiry")) {
+        let times = entry.trigger.as_ref().map(|trigger| &trigger.0);
+        let after = times.and_then(|times| text(times.time_after_create.as_ref()));
+        let before = times.and_then(|times| text(times.time_before_expiry.as_ref()));
+        let (trigger, span) = match (after, before) {
             (Some(span), None) => ("timeAfterCreate", span),
             (None, Some(span)) => ("timeBeforeExpiry", span),
             _ => return refuse("Property lifetimeActions.trigger has invalid value: it must have one time.\r\n"),
@@ -132,8 +177,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_699_275_446 * 1_000_000);
 
-    fn rotate(trigger: Value, attributes: Value) -> Value {
-        json!({"lifetimeActions": [{"trigger": trigger, "action": {"type": "Rotate"}}], "attributes": attributes})
+    fn rotate(trigger: Value, attributes: Value) -> Asked {
+        let actions = json!([{"trigger": trigger, "action": {"type": "Rotate"}}]);
+        serde_json::from_value(json!({"lifetimeActions": actions, "attributes": attributes})).unwrap()
     }
 
     #[test]

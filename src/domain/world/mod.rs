@@ -6,4 +6,5 @@ pub mod json;
 pub mod name;
 pub mod network;
 pub mod time;
+pub mod typed;
 pub mod well_known;

@@ -6,13 +6,14 @@ use serde_json::{Map, Value, json};
 use super::heard::About;
 use super::route::{Handler, Route, handler};
 use super::wire::{self, Api, Shown};
-use super::{Asked, Reply, objects};
+use super::{Asked, Reply, body, objects};
 use crate::app::Cx;
 use crate::app::vault::{keys, rotation};
 use crate::domain::Result;
 use crate::domain::access::Permission;
 use crate::domain::error::RequestError;
-use crate::domain::vault::key::{Change, Key, Keys, Operation, Version, Wanted};
+use crate::domain::vault::key::{Change, Key, Keys, Operation, Version};
+use crate::domain::vault::wanted::Wanted;
 use crate::domain::world::crypto::base64url;
 
 /// The rows of keys, and of what else is only there because of them.
@@ -80,7 +81,7 @@ impl Shown for Keys {
     }
 
     fn read_change(body: &Value) -> Result<Change> {
-        wire::update(body)
+        body::update(body)
     }
 
     fn about(id: Option<String>, version: &Version, changed: bool) -> About {
@@ -89,7 +90,7 @@ impl Shown for Keys {
 }
 
 async fn create(asked: &Asked<'_>) -> Result<Reply> {
-    let wanted = asked.body(Permission::KEY_CREATE, wire::create).await?;
+    let wanted = asked.body(Permission::KEY_CREATE, body::create).await?;
     asked.change(&(asked, wanted), |cx, (asked, wanted)| Box::pin(created(asked, cx, wanted))).await
 }
 
@@ -99,7 +100,7 @@ async fn created(asked: &Asked<'_>, cx: &mut Cx, wanted: &Wanted) -> Result<Repl
 }
 
 async fn import(asked: &Asked<'_>) -> Result<Reply> {
-    let imported = asked.body(Permission::KEY_IMPORT, wire::import).await?;
+    let imported = asked.body(Permission::KEY_IMPORT, body::import).await?;
     asked.change(&(asked, imported), |cx, (asked, imported)| Box::pin(brought(asked, cx, imported))).await
 }
 
@@ -138,9 +139,9 @@ async fn policy(asked: &Asked<'_>) -> Result<Reply> {
 }
 
 async fn set_policy(asked: &Asked<'_>) -> Result<Reply> {
-    let body = asked.body(Permission::ROTATION_POLICY_SET, |body| Ok(body.clone())).await?;
+    let policy = asked.body(Permission::ROTATION_POLICY_SET, body::read).await?;
     let mut cx = asked.write().await?;
-    let (vault, key, policy) = rotation::set_policy(&mut cx, &asked.vault, &asked.name, &body).await?;
+    let (vault, key, policy) = rotation::set_policy(&mut cx, &asked.vault, &asked.name, &policy).await?;
     asked.commit(cx, Reply::new(&vault, shown_policy(asked, &key, &policy))).await
 }
 
@@ -155,11 +156,11 @@ async fn release(asked: &Asked<'_>) -> Result<Reply> {
 async fn used(asked: &Asked<'_>, operation: Operation) -> Result<Reply> {
     let object = (asked.vault.as_str(), asked.name.as_str(), asked.version());
     let handle = keys::authorize_alone(&asked.app, &asked.caller, object, operation, asked.generation).await?;
-    let (algorithm, value) = asked.read(|body| Ok((wire::required(body, "alg")?, wire::bytes(body, "value")?)))?;
+    let (algorithm, value) = asked.read(body::used)?;
     let kid = wire::id(&asked.base(), &handle.key, Some(&handle.version));
     let about = About::version(Some(kid.clone()), &handle.version, false);
     if operation == Operation::Verify {
-        let verdict = handle.verify(&algorithm, &asked.read(|body| wire::bytes(body, "digest"))?, &value)?;
+        let verdict = handle.verify(&algorithm, &asked.read(body::digest)?, &value)?;
         return Ok(Reply::new(&handle.vault, json!({"value": verdict})).about(about));
     }
     let vault = handle.vault.clone();
@@ -169,10 +170,7 @@ async fn used(asked: &Asked<'_>, operation: Operation) -> Result<Reply> {
 
 /// Random bytes. Managed HSM has it; so has every vault here.
 async fn random(asked: &Asked<'_>) -> Result<Reply> {
-    let count = asked.read(|body| Ok(body["count"].as_u64()))?;
-    let count = count.and_then(|c| usize::try_from(c).ok()).filter(|c| (1..=128).contains(c));
-    let invalid = || RequestError::InvalidValue { property: "count".to_owned(), message: String::new() };
-    let count = count.ok_or_else(invalid)?;
+    let count = asked.read(body::count)?;
     let mut cx = asked.reading().await?;
     let (vault, bytes) = keys::random(&mut cx, &asked.vault, count).await?;
     Ok(Reply::new(&vault, json!({"value": base64url(&bytes)})))

@@ -2,6 +2,7 @@
 //! Vault's own dialect. Source of the wire facts: reference keyvault.md A.
 //! Must not know: registries exist; how a key is kept.
 
+mod body;
 mod certificates;
 mod dialect;
 mod heard;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::wire::{self, Shown};
-use super::{Asked, Reply, paging};
+use super::{Asked, Reply, body, paging};
 use crate::app::vault::object::{self, Found};
 use crate::domain::Result;
 
@@ -87,7 +87,7 @@ pub async fn backup<K: Shown>(asked: &Asked<'_>) -> Result<Reply> {
 }
 
 pub async fn restore<K: Shown>(asked: &Asked<'_>) -> Result<Reply> {
-    let value = asked.body(K::PERMISSIONS.restore, |body| wire::required(body, "value")).await?;
+    let value = asked.body(K::PERMISSIONS.restore, body::restore).await?;
     let mut cx = asked.write().await?;
     let back = object::restore::<K>(&mut cx, &asked.vault, &value).await?;
     asked.commit(cx, found(asked, &back)).await

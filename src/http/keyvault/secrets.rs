@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::route::{Route, handler};
 use super::wire::{self, Shown};
-use super::{Asked, Reply, objects};
+use super::{Asked, Reply, body, objects};
 use crate::app::vault::secrets::{self, Found};
 use crate::domain::Result;
 use crate::domain::access::Permission;
@@ -38,7 +38,7 @@ impl Shown for Secrets {
     }
 
     fn read_change(body: &Value) -> Result<Change> {
-        wire::secret_change(body)
+        body::secret_update(body)
     }
 }
 
@@ -52,8 +52,7 @@ fn whole(asked: &Asked<'_>, found: &Found, value: &str) -> Reply {
 }
 
 async fn set(asked: &Asked<'_>) -> Result<Reply> {
-    let read = |body: &Value| Ok((wire::required(body, "value")?, wire::secret_change(body)?));
-    let (value, change) = asked.body(Permission::SECRET_SET, read).await?;
+    let (value, change) = asked.body(Permission::SECRET_SET, body::secret).await?;
     let mut cx = asked.write().await?;
     let found = secrets::set(&mut cx, &asked.vault, &asked.name, &value, change).await?;
     asked.commit(cx, whole(asked, &found, &value)).await

@@ -1,4 +1,4 @@
-//! JSON of the data plane, in and out, by api-version (keyvault.md A.5).
+//! What the data plane shows, by api-version (keyvault.md A.5).
 //! Must not know: rights, storage, what an object of any kind is made of.
 
 use serde_json::{Map, Value, json};
@@ -6,11 +6,8 @@ use serde_json::{Map, Value, json};
 use super::heard::About;
 use crate::app::vault::object::{Found, Kept};
 use crate::domain::Result;
-use crate::domain::error::RequestError;
-use crate::domain::vault::key::{Attributes, Change, Material, Wanted, operations};
+use crate::domain::vault::Vault;
 use crate::domain::vault::object::{Object, Version};
-use crate::domain::vault::{Vault, secret};
-use crate::domain::world::crypto::{self, Curve};
 use crate::domain::world::time::SECOND;
 
 /// The api-version of a request. Any is accepted; what it changes are a few attributes.
@@ -44,144 +41,6 @@ impl Api {
         self.level >= 5
     }
 }
-
-// ---------------------------------------------------------------- in
-
-fn invalid(property: &str) -> RequestError {
-    RequestError::InvalidValue { property: property.to_owned(), message: String::new() }
-}
-
-/// A property that is absent, `null`, or of this type.
-fn optional<T>(value: &Value, name: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>> {
-    match value.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => read(value).map(Some).ok_or_else(|| invalid(name).into()),
-    }
-}
-
-fn text(value: &Value, name: &str) -> Result<Option<String>> {
-    optional(value, name, |v| v.as_str().map(str::to_owned))
-}
-
-/// A base64url property that must be there.
-pub fn bytes(value: &Value, name: &str) -> Result<Vec<u8>> {
-    value[name].as_str().and_then(crypto::from_base64url).ok_or_else(|| invalid(name).into())
-}
-
-/// A text property that must be there.
-pub fn required(value: &Value, name: &str) -> Result<String> {
-    text(value, name)?.ok_or_else(|| invalid(name).into())
-}
-
-fn read_attributes(value: &Value) -> Result<Attributes> {
-    let Some(attributes) = optional(value, "attributes", |v| v.is_object().then(|| v.clone()))? else {
-        return Ok(Attributes::default());
-    };
-    Ok(Attributes {
-        enabled: optional(&attributes, "enabled", Value::as_bool)?,
-        not_before: optional(&attributes, "nbf", Value::as_i64)?,
-        expires: optional(&attributes, "exp", Value::as_i64)?,
-        exportable: optional(&attributes, "exportable", Value::as_bool)?,
-    })
-}
-
-/// Tags: at most 15 texts, each of at most 256 characters, as are their names [docs].
-fn tags(value: &Value) -> Result<Option<Value>> {
-    let short = |text: &str| text.chars().count() <= 256;
-    optional(value, "tags", |v| {
-        let map = v.as_object()?;
-        let fits = |(name, value): (&String, &Value)| short(name) && value.as_str().is_some_and(short);
-        (map.len() <= 15 && map.iter().all(fits)).then(|| v.clone())
-    })
-}
-
-fn key_ops(value: &Value) -> Result<Option<Vec<String>>> {
-    let words = optional(value, "key_ops", |v| {
-        v.as_array()?.iter().map(|w| w.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
-    })?;
-    let words = words.as_ref().map(|w| w.iter().map(String::as_str).collect::<Vec<_>>());
-    words.map(|w| operations(&w)).transpose()
-}
-
-fn release_policy(value: &Value) -> Result<Option<Value>> {
-    optional(value, "release_policy", |v| v.is_object().then(|| v.clone()))
-}
-
-/// The body of a create.
-pub fn create(body: &Value) -> Result<Wanted> {
-    let kty = required(body, "kty")?;
-    let size = optional(body, "key_size", Value::as_u64)?;
-    let curve = text(body, "crv")?;
-    if optional(body, "public_exponent", Value::as_u64)?.is_some_and(|e| ![0, 65537].contains(&e)) {
-        return Err(invalid("public_exponent").into());
-    }
-    let upper = kty.to_ascii_uppercase();
-    let (family, hsm) = match upper.strip_suffix("-HSM") {
-        Some(family) => (family, true),
-        None => (upper.as_str(), false),
-    };
-    let material = match (family, size) {
-        ("RSA", None) => Material::Rsa(2048),
-        ("RSA", Some(bits)) => Material::Rsa(
-            crypto::RSA_SIZES.into_iter().find(|size| *size as u64 == bits).ok_or_else(|| invalid("key_size"))?,
-        ),
-        ("EC", _) => Material::Ec(match curve {
-            None => Curve::P256,
-            Some(name) => Curve::parse(&name).ok_or_else(|| invalid("crv"))?,
-        }),
-        ("OCT", _) if hsm => return Err(RequestError::NotEmulated(format!("Key type {kty}")).into()),
-        _ => return Err(invalid("kty").into()),
-    };
-    wanted(body, material, hsm, key_ops(body)?)
-}
-
-fn wanted(body: &Value, material: Material, hsm: bool, key_ops: Option<Vec<String>>) -> Result<Wanted> {
-    Ok(Wanted {
-        material,
-        hsm,
-        key_ops,
-        attributes: read_attributes(body)?,
-        tags: tags(body)?,
-        release_policy: release_policy(body)?,
-    })
-}
-
-/// The body of an import: what the key is to be, and its JWK, whose numbers are not looked at yet.
-pub fn import(body: &Value) -> Result<(Wanted, Value)> {
-    let jwk = &body["key"];
-    let kty = required(jwk, "kty")?.to_ascii_uppercase();
-    let told = optional(body, "Hsm", Value::as_bool)?.or(optional(body, "hsm", Value::as_bool)?);
-    let hsm = told.unwrap_or(false) || kty.ends_with("-HSM");
-    let material = match kty.trim_end_matches("-HSM") {
-        "RSA" => crypto::rsa_bits(jwk).map(Material::Rsa),
-        "EC" => jwk["crv"].as_str().and_then(Curve::parse).map(Material::Ec),
-        _ => None,
-    };
-    let material = material.ok_or_else(|| invalid("key"))?;
-    // The operations of an import stand in the JWK.
-    Ok((wanted(body, material, hsm, key_ops(jwk)?)?, jwk.clone()))
-}
-
-/// The body of an update.
-pub fn update(body: &Value) -> Result<Change> {
-    Ok(Change {
-        key_ops: key_ops(body)?,
-        attributes: read_attributes(body)?,
-        tags: tags(body)?,
-        release_policy: release_policy(body)?,
-    })
-}
-
-/// What a secret's write says beside its value.
-pub fn secret_change(body: &Value) -> Result<secret::Change> {
-    Ok(secret::Change {
-        content_type: text(body, "contentType")?,
-        attributes: read_attributes(body)?,
-        tags: tags(body)?,
-    })
-}
-
-// ---------------------------------------------------------------- out
 
 /// How a kind of object is shown, and what its updates can say.
 pub trait Shown: Kept {
@@ -279,27 +138,5 @@ mod tests {
         let level = |sent: &str| Api::new(sent.to_owned()).level;
         assert_eq!(["2016-10-01", "7.0", "7.2", "7.3", "7.4"].map(level), [0, 0, 2, 3, 4]);
         assert_eq!(["7.5-preview.1", "7.6-preview.2", "2025-07-01", "2026-01-01-preview"].map(level), [5, 6, 5, 5]);
-    }
-
-    #[test]
-    fn creates_are_read_strictly_where_it_matters() {
-        let rsa = create(&json!({"kty": "RSA", "key_size": null, "key_ops": null})).unwrap();
-        assert_eq!((rsa.material, rsa.hsm), (Material::Rsa(2048), false));
-        assert_eq!(rsa.settled_ops().len(), 6);
-        let empty = create(&json!({"kty": "RSA", "key_ops": []})).unwrap();
-        assert_eq!(empty.settled_ops().len(), 6, "empty key_ops make no dead key");
-        assert_eq!(create(&json!({"kty": "EC-HSM", "crv": "P-521"})).unwrap().kty(), "EC-HSM");
-        for bad in [
-            json!(null),
-            json!({"kty": "DSA"}),
-            json!({"kty": "oct"}),
-            json!({"kty": "RSA", "key_size": 1024}),
-            json!({"kty": "EC", "crv": "P-1"}),
-            json!({"kty": "RSA", "key_ops": ["fly"]}),
-            json!({"kty": "RSA", "attributes": {"exp": "soon"}}),
-            json!({"kty": "RSA", "tags": {"a": 1}}),
-        ] {
-            assert!(create(&bad).is_err(), "{bad}");
-        }
     }
 }

@@ -43,6 +43,16 @@ impl Curve {
         }
     }
 
+    /// The bits of its numbers, by which sizes name it.
+    #[must_use]
+    pub fn bits(self) -> u64 {
+        match self {
+            Self::P256 | Self::P256K => 256,
+            Self::P384 => 384,
+            Self::P521 => 521,
+        }
+    }
+
     /// Bytes of a coordinate.
     fn size(self) -> usize {
         match self {

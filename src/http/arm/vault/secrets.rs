@@ -1,7 +1,8 @@
 //! `Microsoft.KeyVault/vaults/secrets` over ARM: set without the data plane's gate, shown without the value [spec].
 //! Must not know: how secrets are kept.
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::found;
 use crate::app::Cx;
@@ -9,9 +10,10 @@ use crate::app::vault::{object, secrets};
 use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
-use crate::domain::vault::object::Attributes;
+use crate::domain::vault::object::{Attributes, check_tags, invalid};
 use crate::domain::vault::secret::{Change, Secret, SecretVersion};
 use crate::domain::world::name::VAULTS;
+use crate::domain::world::typed::{self, Object};
 use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
@@ -38,25 +40,38 @@ fn shown(vault: &Vault, secret: &Secret, version: &SecretVersion) -> Value {
     })
 }
 
+/// The body of a secret's write.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    properties: Option<Object<Properties>>,
+    tags: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Properties {
+    value: Option<String>,
+    content_type: Option<String>,
+    attributes: Option<Object<Attributes>>,
+}
+
+/// The value, and what stands beside it.
+fn written(body: &Value) -> Result<(Option<String>, Change)> {
+    let body: Body = typed::read(body).map_err(|member| invalid(&member))?;
+    let Properties { value, content_type, attributes } = body.properties.unwrap_or_default().0;
+    let attributes = attributes.unwrap_or_default().0;
+    Ok((value, Change { content_type, attributes, tags: check_tags(body.tags)? }))
+}
+
 pub(super) async fn put(cx: &mut Cx, request: &Request) -> Result<Answer> {
-    let properties = &request.body["properties"];
-    let value = properties["value"].as_str().ok_or_else(|| RequestError::InvalidValue {
+    let (value, change) = written(&request.body)?;
+    let value = value.ok_or_else(|| RequestError::InvalidValue {
         property: "value".to_owned(),
         message: "The secret needs a value.".to_owned(),
     })?;
-    let attributes = &properties["attributes"];
-    let change = Change {
-        content_type: properties["contentType"].as_str().map(str::to_owned),
-        attributes: Attributes {
-            enabled: attributes["enabled"].as_bool(),
-            not_before: attributes["nbf"].as_i64(),
-            expires: attributes["exp"].as_i64(),
-            exportable: None,
-        },
-        tags: request.body.get("tags").filter(|t| t.is_object()).cloned(),
-    };
     let vault = found(cx, request).await?;
-    let (vault, secret, version) = secrets::put(cx, vault, request.name(), value, change).await?;
+    let (vault, secret, version) = secrets::put(cx, vault, request.name(), &value, change).await?;
     Ok(Answer::ok(shown(&vault, &secret, &version)))
 }
 
