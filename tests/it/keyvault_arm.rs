@@ -100,6 +100,38 @@ async fn a_new_key_is_read_alike_by_both_protocols() {
     assert_eq!((&made["key"]["crv"], &made["key"]["key_ops"]), (&json!("P-256"), &json!(["sign", "verify"])));
 }
 
+/// In the shape that published modules give it [file].
+#[tokio::test]
+async fn a_key_brings_its_rotation_policy_with_it() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_vault("v-turning", false).await;
+    let path = format!("{}/keys/k", vault_path("v-turning"));
+    let policy = |after: &str| {
+        json!({"attributes": {"expiryTime": "P90D"}, "lifetimeActions": [
+            {"trigger": {"timeAfterCreate": after}, "action": {"type": "rotate"}},
+            {"trigger": {"timeBeforeExpiry": "P30D"}, "action": {"type": "notify"}}]})
+    };
+    let body = |policy: Value| json!({"properties": {"kty": "EC", "rotationPolicy": policy}});
+    assert_eq!(refused(owner.arm(Method::PUT, &path, body(policy("P1D"))).await).await.1, "BadParameter");
+    assert_eq!(owner.arm(Method::GET, &path, Value::Null).await.status(), 404, "refused before anything is made");
+    let made = good(owner.arm(Method::PUT, &path, body(policy("P30D"))).await).await;
+    let shown = &made["properties"]["rotationPolicy"];
+    assert_eq!(shown["lifetimeActions"], policy("P30D")["lifetimeActions"]);
+    assert_eq!(shown["attributes"]["expiryTime"], "P90D");
+    let on_vault = good(owner.vault(Method::GET, "v-turning", "keys/k/rotationpolicy", Value::Null).await).await;
+    assert_eq!(on_vault["lifetimeActions"][0]["action"]["type"], "Rotate");
+    // An existing key is left alone, its policy too.
+    assert_eq!(good(owner.arm(Method::PUT, &path, body(policy("P40D"))).await).await, made);
+    world.advance(31 * 86_400).await;
+    let versions = good(owner.vault(Method::GET, "v-turning", "keys/k/versions", Value::Null).await).await;
+    assert_eq!(versions["value"].as_array().unwrap().len(), 2, "the policy acts");
+    let other = format!("{}/keys/other", vault_path("v-turning"));
+    let made = good(owner.arm(Method::PUT, &other, body(json!({}))).await).await;
+    assert!(made["properties"].get("rotationPolicy").is_none(), "an empty one is none");
+}
+
 #[tokio::test]
 async fn secrets_are_set_and_shown_without_their_value() {
     let world = World::new();

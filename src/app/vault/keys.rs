@@ -15,8 +15,11 @@ use crate::domain::audit::Happening;
 use crate::domain::error::{KeyError, RequestError};
 use crate::domain::vault::Vault;
 use crate::domain::vault::key::{Change, Content, Key, Keys, Rotation, Version};
+use crate::domain::vault::object::Kind as _;
+use crate::domain::vault::rotation;
 use crate::domain::vault::wanted::{Material, Wanted};
 use crate::domain::world::crypto;
+use crate::store;
 
 pub use usage::{Handle, again, audited, authorize, authorize_alone, refusal};
 pub(in crate::app) use usage::{Parsed, Permitted, inside, refused};
@@ -167,14 +170,25 @@ pub async fn import(cx: &mut Cx, vault: &str, name: &str, wanted: &Wanted, jwk: 
 
 /// Creates a key unless one of that name exists; then it is given back as it is, unchanged. Without a gate:
 /// resource management asks its own, and passes the vault's firewall (keyvault.md C.5). Within a change.
-pub async fn create_if_missing(cx: &mut Cx, vault: Vault, name: &str, wanted: &Wanted) -> Result<Found> {
+pub async fn create_if_missing(
+    cx: &mut Cx,
+    vault: Vault,
+    name: &str,
+    (wanted, policy): (&Wanted, Option<&rotation::Asked>),
+) -> Result<Found> {
     if let Some(key) = nameable::<Keys>(cx, &vault, name).await? {
         let version = newest(cx, &key).await?;
         return Ok((vault, key, version));
     }
     wanted.check(vault.premium())?;
+    let policy = policy.map(|asked| rotation::settle(asked, None, cx.now)).transpose()?;
     let made = generated(cx, &vault, name, wanted.material)?;
-    let (key, version) = write(cx, &vault, name, wanted, made).await?;
+    let (mut key, version) = write(cx, &vault, name, wanted, made).await?;
+    if policy.is_some() {
+        key.own.policy = policy;
+        Keys::plan(&mut key, &version, cx.now);
+        store::vault::object::update(&mut cx.tx, &key).await?;
+    }
     Ok((vault, key, version))
 }
 

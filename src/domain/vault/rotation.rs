@@ -17,6 +17,15 @@ pub struct Asked {
     attributes: Option<Object<Attributes>>,
 }
 
+impl Asked {
+    /// Whether it says nothing, as templates write a policy that is not wanted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.actions.as_ref().is_none_or(Vec::is_empty)
+            && self.attributes.as_ref().is_none_or(|attributes| text(attributes.0.expiry_time.as_ref()).is_none())
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 struct LifetimeAction {

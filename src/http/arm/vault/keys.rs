@@ -8,10 +8,10 @@ use super::found;
 use crate::app::Cx;
 use crate::app::vault::{keys, object};
 use crate::domain::Result;
-use crate::domain::error::RequestError;
 use crate::domain::vault::Vault;
 use crate::domain::vault::key::{Key, Keys, Version};
 use crate::domain::vault::object::{Attributes, invalid};
+use crate::domain::vault::rotation;
 use crate::domain::vault::wanted::{Described, Wanted};
 use crate::domain::world::name;
 use crate::domain::world::typed::{self, Object};
@@ -39,6 +39,12 @@ fn shown(vault: &Vault, key: &Key, version: &Version, versioned: bool) -> Value 
     }
     properties["keyUri"] = json!(uri);
     properties["keyUriWithVersion"] = json!(format!("{uri}/{}", version.version));
+    if let Some(policy) = &key.own.policy {
+        properties["rotationPolicy"] = shown_policy(policy);
+    }
+    if let Some(policy) = version.own.doc.get("release_policy") {
+        properties["release_policy"] = policy.clone();
+    }
     let mut kind = format!("{}/keys", name::VAULTS);
     let mut shown_name = key.name.clone();
     if versioned {
@@ -48,6 +54,16 @@ fn shown(vault: &Vault, key: &Key, version: &Version, versioned: bool) -> Value 
     }
     let tags = version.tags.clone().unwrap_or_else(|| json!({}));
     json!({"id": id, "name": shown_name, "type": kind, "location": vault.location, "tags": tags, "properties": properties})
+}
+
+/// A rotation policy: the types of its actions are in lower case, unlike on the data plane [spec].
+fn shown_policy(policy: &Value) -> Value {
+    let mut shown = policy.clone();
+    for action in shown["lifetimeActions"].as_array_mut().into_iter().flatten() {
+        let kind = action["action"]["type"].as_str().unwrap_or_default().to_ascii_lowercase();
+        action["action"]["type"] = json!(kind);
+    }
+    shown
 }
 
 /// The body of a key's PUT.
@@ -66,11 +82,13 @@ struct Properties {
     key_size: Option<u64>,
     curve_name: Option<String>,
     attributes: Option<Object<Attributes>>,
+    rotation_policy: Option<Object<rotation::Asked>>,
     #[serde(rename = "release_policy")]
     release_policy: Option<Map<String, Value>>,
 }
 
-fn wanted(body: &Value) -> Result<Wanted> {
+/// What a new key is to be, and what it is to do by itself.
+fn wanted(body: &Value) -> Result<(Wanted, Option<rotation::Asked>)> {
     let body: Body = typed::read(body).map_err(|member| invalid(&member))?;
     let asked = body.properties.unwrap_or_default().0;
     let described = Described {
@@ -83,17 +101,15 @@ fn wanted(body: &Value) -> Result<Wanted> {
         tags: body.tags,
         release_policy: asked.release_policy,
     };
-    described.wanted()
+    let policy = asked.rotation_policy.map(|policy| policy.0).filter(|policy| !policy.is_empty());
+    Ok((described.wanted()?, policy))
 }
 
 /// Makes a key where there is none.
 pub(super) async fn create(cx: &mut Cx, request: &Request) -> Result<Answer> {
-    let wanted = wanted(&request.body)?;
-    if request.body["properties"]["rotationPolicy"].is_object() {
-        return Err(RequestError::NotEmulated("A rotation policy in a key's template".to_owned()).into());
-    }
+    let (wanted, policy) = wanted(&request.body)?;
     let vault = found(cx, request).await?;
-    let (vault, key, version) = keys::create_if_missing(cx, vault, request.name(), &wanted).await?;
+    let (vault, key, version) = keys::create_if_missing(cx, vault, request.name(), (&wanted, policy.as_ref())).await?;
     Ok(Answer::ok(shown(&vault, &key, &version, false)))
 }
 
