@@ -448,7 +448,7 @@ const FUNCTION_LIMIT: usize = 80;
 
 /// Files and functions over the limit, with their lines. A list that may only shrink.
 const LONG: &[(&str, usize)] = &[
-    ("http/arm/dialect.rs", 585),
+    ("http/arm/dialect.rs", 580),
     ("http/arm/dialect.rs: registry", 142),
     ("http/arm/dialect.rs: resource", 138),
     ("http/arm/resources/deployments.rs: answer", 100),

@@ -16,11 +16,15 @@ pub enum VaultError {
     /// The host names no vault. On Azure the name would not resolve.
     #[error("there is no vault {0}")]
     Unknown(String),
-    /// Out of grammar.
-    #[error("{0} is no vault's name")]
+    /// Out of grammar [issue].
+    #[error(
+        "The vault name '{0}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens. Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742"
+    )]
     NameInvalid(String),
-    /// Taken by a living vault elsewhere.
-    #[error("the vault name {0} is taken")]
+    /// Taken by a living vault elsewhere; "globaly" is Azure's spelling [recorded].
+    #[error(
+        "The vault name '{0}' is already in use. Vault names are globaly unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state. If the vault is in a recoverable state then the vault will need to be purged before reusing the name. For more information on soft delete and purging a vault follow this link https://go.microsoft.com/fwlink/?linkid=2147740."
+    )]
     NameInUse(String),
     /// Taken by a soft-deleted vault.
     #[error("vault {0} is deleted and can be recovered")]
@@ -55,7 +59,10 @@ pub enum KeyError {
     #[error("there is no deleted {kind} {name}", kind = .0.noun(), name = .1)]
     DeletedNotFound(ObjectKind, String),
     /// The name belongs to a deleted object.
-    #[error("{kind} {name} is deleted and can be recovered", kind = .0.noun(), name = .1)]
+    #[error(
+        "{title} {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the {noun} can only be recovered or purged.",
+        title = .0.title(), name = .1, noun = .0.noun()
+    )]
     DeletedButRecoverable(ObjectKind, String),
     /// The version is disabled.
     #[error("the {kind} version is disabled: {name} is not allowed", kind = .0.noun(), name = .1)]

@@ -379,8 +379,8 @@ fn vault(error: &VaultError) -> Said {
     use StatusCode as S;
     match error {
         VaultError::Unknown(name) => said(S::NOT_FOUND, "VaultNotFound", format!("The vault '{name}' does not exist.")),
-        VaultError::NameInvalid(_) => said(S::BAD_REQUEST, "VaultNameNotValid", name_invalid()),
-        VaultError::NameInUse(name) => said(S::CONFLICT, "VaultAlreadyExists", name_in_use(name)),
+        VaultError::NameInvalid(_) => said(S::BAD_REQUEST, "VaultNameNotValid", error.to_string()),
+        VaultError::NameInUse(_) => said(S::CONFLICT, "VaultAlreadyExists", error.to_string()),
         VaultError::SoftDeleted(_) => said(
             S::CONFLICT,
             "ConflictError",
@@ -415,26 +415,21 @@ fn vault(error: &VaultError) -> Said {
     }
 }
 
-#[must_use]
-pub fn name_invalid() -> &'static str {
-    "The vault name should be string of 3 to 24 characters and can contain only numbers (0-9), letters (a-z, A-Z), and hyphens (-)"
-}
-
-/// The text about a vault name that is taken; "globaly" is Azure's spelling [recorded].
-#[must_use]
-pub fn name_in_use(name: &str) -> String {
-    format!(
-        "The vault name '{name}' is already in use. Vault names are globaly unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state. If the vault is in a recoverable state then the vault will need to be purged before reusing the name. For more information on soft delete and purging a vault follow this link https://go.microsoft.com/fwlink/?linkid=2147740."
-    )
-}
-
 fn key(error: &KeyError) -> Said {
     match error {
         KeyError::NotFound(kind, name) | KeyError::DeletedNotFound(kind, name) => {
             said(StatusCode::NOT_FOUND, kind.missing(), format!("The {} '{name}' was not found.", kind.noun()))
         }
         KeyError::BadParameter(message) => said(StatusCode::BAD_REQUEST, "BadParameter", message.clone()),
-        other => said(StatusCode::BAD_REQUEST, "BadRequest", other.to_string()),
+        KeyError::DeletedButRecoverable(..) | KeyError::Conflict(_) => {
+            said(StatusCode::CONFLICT, "Conflict", error.to_string())
+        }
+        // Uses of keys go by the data plane alone.
+        KeyError::Disabled(..)
+        | KeyError::Expired(_)
+        | KeyError::NotYetValid(_)
+        | KeyError::OperationForbidden(_)
+        | KeyError::PurgeProtected(_) => said(StatusCode::FORBIDDEN, "Forbidden", error.to_string()),
     }
 }
 

@@ -13,7 +13,6 @@ use crate::domain::vault::{PolicyChange, Vault};
 use crate::domain::world::name::{self, VAULTS};
 use crate::domain::{Result, Timestamp};
 use crate::http::arm::Arm;
-use crate::http::arm::dialect::{name_in_use, name_invalid};
 use crate::http::arm::table::Request;
 use crate::http::arm::wire::{Answer, system_data, tags};
 
@@ -120,13 +119,9 @@ pub(super) async fn change_policies(cx: &mut Cx, request: &Request) -> Result<An
 
 pub(super) async fn check_name(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let problem = vaults::name_problem(cx, request.body["name"].as_str().unwrap_or_default()).await?;
-    Ok(Answer::ok(match problem {
-        None => json!({"nameAvailable": true}),
-        Some(VaultError::NameInUse(name)) => {
-            json!({"nameAvailable": false, "reason": "AlreadyExists", "message": name_in_use(&name)})
-        }
-        Some(_) => json!({"nameAvailable": false, "reason": "AccountNameInvalid", "message": name_invalid()}),
-    }))
+    let Some(problem) = problem else { return Ok(Answer::ok(json!({"nameAvailable": true}))) };
+    let reason = if matches!(problem, VaultError::NameInUse(_)) { "AlreadyExists" } else { "AccountNameInvalid" };
+    Ok(Answer::ok(json!({"nameAvailable": false, "reason": reason, "message": problem.to_string()})))
 }
 
 pub(super) async fn list_deleted(cx: &mut Cx, _: &Request) -> Result<Answer> {
