@@ -55,6 +55,30 @@ async fn keys_are_made_where_there_are_none_and_left_alone_where_there_are() {
     assert_eq!(closed.status(), 403);
 }
 
+/// [issue: the text]
+#[tokio::test]
+async fn names_of_vaults_are_refused_in_azures_words() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    let check =
+        format!("/subscriptions/{}/providers/Microsoft.KeyVault/checkNameAvailability", crate::harness::SUBSCRIPTION);
+    let body = json!({"location": "eastus", "properties": {"tenantId": crate::harness::TENANT,
+        "sku": {"family": "A", "name": "standard"}, "accessPolicies": []}});
+    let long = "a".repeat(25);
+    for name in ["6vault", long.as_str(), "a--b", "ab", "vault-", "va_ult"] {
+        let (status, code, text) = refused(owner.arm(Method::PUT, &vault_path(name), body.clone()).await).await;
+        assert_eq!((status, code.as_str()), (400, "VaultNameNotValid"), "{name}");
+        let expected = format!(
+            "The vault name '{name}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens. Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742"
+        );
+        assert_eq!(text, expected);
+        let asked = json!({"name": name, "type": "Microsoft.KeyVault/vaults"});
+        let told = good(owner.arm(Method::POST, &check, asked).await).await;
+        assert_eq!((&told["reason"], &told["message"]), (&json!("AccountNameInvalid"), &json!(expected)));
+    }
+}
+
 /// Whatever one of the two protocols refuses, the other refuses too.
 #[tokio::test]
 async fn a_new_key_is_read_alike_by_both_protocols() {
@@ -150,6 +174,42 @@ async fn secrets_are_set_and_shown_without_their_value() {
     assert_eq!(good(owner.arm(Method::GET, &list, Value::Null).await).await["value"][0]["name"], "s");
     let empty = owner.arm(Method::PUT, &path, json!({"properties": {}})).await;
     assert_eq!(empty.status(), 400);
+}
+
+/// azapi reads before it creates [client], and PATCH is an operation of its own [spec].
+#[tokio::test]
+async fn secrets_are_looked_for_and_patched() {
+    let world = World::new();
+    let owner = world.developer().await;
+    owner.make_group().await;
+    owner.make_vault("v-patch-s", false).await;
+    let path = format!("{}/secrets/s", vault_path("v-patch-s"));
+    let missing = refused(owner.arm(Method::GET, &path, Value::Null).await).await;
+    assert_eq!(
+        (missing.0, missing.1.as_str(), missing.2.as_str()),
+        (404, "SecretNotFound", "The secret 's' was not found.")
+    );
+    let key = format!("{}/keys/s", vault_path("v-patch-s"));
+    assert_eq!(refused(owner.arm(Method::GET, &key, Value::Null).await).await.1, "KeyNotFound");
+    assert_eq!(refused(owner.arm(Method::PATCH, &path, json!({})).await).await.1, "SecretNotFound");
+    let body = json!({"tags": {"t": "1"}, "properties": {"value": "hush", "contentType": "text/plain"}});
+    let set = good(owner.arm(Method::PUT, &path, body).await).await;
+    let version = |shown: &Value| shown["properties"]["secretUriWithVersion"].as_str().unwrap().to_owned();
+    let off = json!({"properties": {"attributes": {"enabled": false}}});
+    let off = good(owner.arm(Method::PATCH, &path, off).await).await;
+    assert_eq!((version(&off), &off["tags"]), (version(&set), &set["tags"]), "the same version, changed");
+    assert_eq!(off["properties"]["attributes"]["enabled"], false);
+    let again = json!({"properties": {"value": "new", "attributes": {"enabled": true}}});
+    let again = good(owner.arm(Method::PATCH, &path, again).await).await;
+    assert_ne!(version(&again), version(&set));
+    assert_eq!((&again["tags"], &again["properties"]["contentType"]), (&json!({"t": "1"}), &json!("text/plain")));
+    let read = good(owner.vault(Method::GET, "v-patch-s", "secrets/s", Value::Null).await).await;
+    assert_eq!(read["value"], "new");
+    // A name of a deleted secret is taken, and said in Azure's words.
+    good(owner.vault(Method::DELETE, "v-patch-s", "secrets/s", Value::Null).await).await;
+    let taken = refused(owner.arm(Method::PUT, &path, json!({"properties": {"value": "x"}})).await).await;
+    assert_eq!((taken.0, taken.1.as_str()), (409, "Conflict"));
+    assert!(taken.2.starts_with("Secret s is currently in a deleted but recoverable state"), "{}", taken.2);
 }
 
 #[tokio::test]

@@ -233,11 +233,21 @@ pub async fn update<K: Kept>(
     change: K::Change,
 ) -> Result<Found<K>> {
     let (vault, mut object, mut version) = find::<K>(cx, vault, name, version, K::PERMISSIONS.update).await?;
-    K::change(&mut version, change, cx.now)?;
-    store::update_version(&mut cx.tx, &version).await?;
-    let newest = newest(cx, &object).await?;
-    planned(cx, &mut object, &newest).await?;
+    changed(cx, &mut object, &mut version, change).await?;
     Ok((vault, object, version))
+}
+
+/// The same of a version that was found, without a gate.
+pub(super) async fn changed<K: Kept>(
+    cx: &mut Cx,
+    object: &mut Object<K>,
+    version: &mut Version<K>,
+    change: K::Change,
+) -> Result<()> {
+    K::change(version, change, cx.now)?;
+    store::update_version(&mut cx.tx, version).await?;
+    let newest = newest(cx, object).await?;
+    planned(cx, object, &newest).await
 }
 
 /// Deletes an object with all its versions; it can be recovered for the vault's retention time.

@@ -9,6 +9,7 @@ use super::object::{self, Kept, Permissions, admit, find};
 use crate::app::Cx;
 use crate::domain::access::Permission;
 use crate::domain::vault::Vault;
+use crate::domain::vault::object::Attributes;
 use crate::domain::vault::secret::{self, Change, Content, SecretVersion, Secrets};
 use crate::domain::world::crypto;
 use crate::domain::{Error, Result};
@@ -106,4 +107,23 @@ pub async fn put(cx: &mut Cx, vault: Vault, name: &str, value: &str, change: Cha
     };
     let version = object::add_version(cx, &mut secret, (&attributes, tags), content).await?;
     Ok((vault, secret, version))
+}
+
+/// Changes a secret's newest version, without a gate. A value makes a new one, which is like it but for what was sent
+/// [inferred].
+pub async fn patch(cx: &mut Cx, vault: Vault, name: &str, value: Option<&str>, change: Change) -> Result<Found> {
+    let (mut secret, mut version) = object::lookup::<Secrets>(cx, &vault, name, None).await?;
+    let Some(value) = value else {
+        object::changed(cx, &mut secret, &mut version, change).await?;
+        return Ok((vault, secret, version));
+    };
+    let Change { content_type, attributes, tags } = change;
+    let attributes = Attributes {
+        enabled: attributes.enabled.or(Some(version.enabled)),
+        not_before: attributes.not_before.or(version.not_before),
+        expires: attributes.expires.or(version.expires),
+        exportable: None,
+    };
+    let content_type = content_type.or(version.own.content_type);
+    put(cx, vault, name, value, Change { content_type, attributes, tags: tags.or(version.tags) }).await
 }

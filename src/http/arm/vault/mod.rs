@@ -59,6 +59,7 @@ pub(super) static TYPES: &[Type] = &[
             Operation::list(handler!(secrets::list)),
             Operation::get(handler!(secrets::get)),
             Operation::put(handler!(secrets::put)),
+            Operation::patch(handler!(secrets::patch)),
         ],
         ..TYPE
     },

@@ -75,6 +75,13 @@ pub(super) async fn put(cx: &mut Cx, request: &Request) -> Result<Answer> {
     Ok(Answer::ok(shown(&vault, &secret, &version)))
 }
 
+pub(super) async fn patch(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let (value, change) = written(&request.body)?;
+    let vault = found(cx, request).await?;
+    let (vault, secret, version) = secrets::patch(cx, vault, request.name(), value.as_deref(), change).await?;
+    Ok(Answer::ok(shown(&vault, &secret, &version)))
+}
+
 pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let vault = found(cx, request).await?;
     let all = object::all(cx, &vault).await?;
