@@ -192,8 +192,9 @@ impl Version {
         match self.curve() {
             Some(curve) => Material::Ec(curve),
             None => Material::Rsa(match self.own.public_jwk["n"].as_str().map_or(0, str::len) {
-                // The base64url lengths of 256, 384 and 512 bytes.
-                ..=342 => 2048,
+                // The base64url lengths of 128, 256, 384 and 512 bytes.
+                ..=171 => 1024,
+                172..=342 => 2048,
                 343..=512 => 3072,
                 _ => 4096,
             }),

@@ -6,6 +6,7 @@ pub mod kind;
 pub mod object;
 pub mod rotation;
 pub mod secret;
+pub mod uses;
 pub mod wanted;
 
 use serde_json::{Map, Value, json};

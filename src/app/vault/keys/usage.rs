@@ -14,8 +14,9 @@ use crate::domain::audit::{self, Call};
 use crate::domain::error::KeyError;
 use crate::domain::vault::Vault;
 use crate::domain::vault::key::{Key, Operation, Version};
+use crate::domain::vault::uses::Use;
 use crate::domain::vault::wanted::Material;
-use crate::domain::world::crypto::{self, PrivateKey, RsaAlgorithm, SignAlgorithm};
+use crate::domain::world::crypto::{self, PrivateKey};
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 
@@ -157,30 +158,42 @@ impl Handle {
     }
 
     fn perform(&self, algorithm: &str, value: &[u8]) -> Result<Vec<u8>> {
-        let key = self.private()?;
+        let kid = self.kid();
+        let using = self.of(&kid, algorithm);
         let done = match self.operation {
-            Operation::Sign => SignAlgorithm::parse(algorithm).and_then(|a| key.sign(a, value)),
+            Operation::Sign => {
+                let algorithm = using.signing("value", value.len())?;
+                self.private()?.sign(algorithm, value)
+            }
             Operation::Verify => None,
-            Operation::Encrypt | Operation::WrapKey => match (&*key, RsaAlgorithm::parse(algorithm)) {
-                (PrivateKey::Rsa(key), Some(algorithm)) => key.encrypt(algorithm, value),
-                _ => None,
-            },
-            Operation::Decrypt | Operation::UnwrapKey => match (&*key, RsaAlgorithm::parse(algorithm)) {
-                (PrivateKey::Rsa(key), Some(algorithm)) => key.decrypt(algorithm, value).map(|v| v.to_vec()),
-                _ => None,
-            },
+            Operation::Encrypt | Operation::WrapKey => {
+                let algorithm = using.encrypting(value.len())?;
+                self.private()?.rsa().and_then(|key| key.encrypt(algorithm, value))
+            }
+            Operation::Decrypt | Operation::UnwrapKey => {
+                let algorithm = using.decrypting(value.len())?;
+                self.private()?.rsa().and_then(|key| key.decrypt(algorithm, value)).map(|value| value.to_vec())
+            }
         };
         done.map_or_else(|| self.unfit(algorithm), Ok)
     }
 
+    fn kid(&self) -> String {
+        format!("{}/keys/{}/{}", self.vault.uri(), self.key.name, self.version.version)
+    }
+
+    fn of<'a>(&'a self, kid: &'a str, algorithm: &'a str) -> Use<'a> {
+        Use { kid, version: &self.version, algorithm }
+    }
+
     /// Whether `signature` is this version's over `digest`.
     pub fn verify(&self, algorithm: &str, digest: &[u8], signature: &[u8]) -> Result<bool> {
-        let key = self.private()?;
-        let verdict = SignAlgorithm::parse(algorithm).and_then(|a| key.verify(a, digest, signature));
+        let parsed = self.of(&self.kid(), algorithm).signing("digest", digest.len())?;
+        let verdict = self.private()?.verify(parsed, digest, signature);
         verdict.map_or_else(|| self.unfit(algorithm), Ok)
     }
 
-    /// The text is our own (keyvault.md H.4).
+    /// All went together, and still it cannot be done: what is to be decrypted is not this key's. The text is our own.
     fn unfit<T>(&self, algorithm: &str) -> Result<T> {
         let operation = self.operation.as_str();
         let kty = &self.version.own.kty;

@@ -3,7 +3,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256, Sha512};
+use zeroize::Zeroizing;
 
 /// A digest in the making. A copy of it is a point to come back to.
 #[derive(Clone)]
@@ -104,4 +106,17 @@ pub fn from_base64(text: &str) -> Option<Vec<u8>> {
 #[must_use]
 pub fn same_secret(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// A number of a JWK: its bytes, without zeros in front, which some clients write.
+pub(super) fn jwk_number(jwk: &Value, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let text = jwk[name].as_str()?;
+    // Longer than any number of the largest key, told before it is decoded.
+    if text.len() > 1024 {
+        return None;
+    }
+    let mut bytes = Zeroizing::new(from_base64url(text)?);
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.drain(..zeros);
+    Some(bytes)
 }

@@ -5,8 +5,7 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerif
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::bytes::base64url;
-use super::rsa::jwk_number;
+use super::bytes::{base64url, jwk_number};
 use crate::domain::error::{Error, Result};
 
 /// A named curve.
@@ -16,6 +15,8 @@ pub enum Curve {
     P256,
     /// secp256k1.
     P256K,
+    /// The same curve under the name of its preview: a key keeps the name that it was made with [recorded 2023].
+    Secp256k1,
     /// NIST P-384.
     P384,
     /// NIST P-521.
@@ -29,25 +30,24 @@ impl Curve {
         match self {
             Self::P256 => "P-256",
             Self::P256K => "P-256K",
+            Self::Secp256k1 => "SECP256K1",
             Self::P384 => "P-384",
             Self::P521 => "P-521",
         }
     }
 
-    /// From its name. `SECP256K1` is its name in api-version 2016-10-01 [unverified].
+    /// From its name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "SECP256K1" => Some(Self::P256K),
-            _ => [Self::P256, Self::P256K, Self::P384, Self::P521].into_iter().find(|c| c.as_str() == name),
-        }
+        let all = [Self::P256, Self::P256K, Self::Secp256k1, Self::P384, Self::P521];
+        all.into_iter().find(|curve| curve.as_str() == name)
     }
 
     /// The bits of its numbers, by which sizes name it.
     #[must_use]
     pub fn bits(self) -> u64 {
         match self {
-            Self::P256 | Self::P256K => 256,
+            Self::P256 | Self::P256K | Self::Secp256k1 => 256,
             Self::P384 => 384,
             Self::P521 => 521,
         }
@@ -56,7 +56,7 @@ impl Curve {
     /// Bytes of a coordinate.
     fn size(self) -> usize {
         match self {
-            Self::P256 | Self::P256K => 32,
+            Self::P256 | Self::P256K | Self::Secp256k1 => 32,
             Self::P384 => 48,
             Self::P521 => 66,
         }
@@ -65,7 +65,7 @@ impl Curve {
     pub(super) fn signing(self) -> &'static EcdsaSigningAlgorithm {
         match self {
             Self::P256 => &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
-            Self::P256K => &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
+            Self::P256K | Self::Secp256k1 => &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
             Self::P384 => &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
             Self::P521 => &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
         }
@@ -74,7 +74,7 @@ impl Curve {
     pub(super) fn verifying(self) -> &'static EcdsaVerificationAlgorithm {
         match self {
             Self::P256 => &signature::ECDSA_P256_SHA256_FIXED,
-            Self::P256K => &signature::ECDSA_P256K1_SHA256_FIXED,
+            Self::P256K | Self::Secp256k1 => &signature::ECDSA_P256K1_SHA256_FIXED,
             Self::P384 => &signature::ECDSA_P384_SHA384_FIXED,
             Self::P521 => &signature::ECDSA_P521_SHA512_FIXED,
         }

@@ -13,38 +13,10 @@ use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::bytes::{base64url, from_base64url};
+use super::algorithms::RsaAlgorithm;
+use super::bytes::{base64url, jwk_number};
+use super::plain::Plain;
 use crate::domain::error::{Error, Result};
-
-/// How RSA encrypts and wraps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RsaAlgorithm {
-    /// PKCS#1 v1.5.
-    Rsa15,
-    /// OAEP with SHA-1 and MGF1-SHA-1.
-    Oaep,
-    /// OAEP with SHA-256 for both.
-    Oaep256,
-}
-
-impl RsaAlgorithm {
-    /// From the JWA name, case aside.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [("RSA1_5", Self::Rsa15), ("RSA-OAEP", Self::Oaep), ("RSA-OAEP-256", Self::Oaep256)]
-            .into_iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, a)| a)
-    }
-
-    fn oaep(self) -> Option<&'static OaepAlgorithm> {
-        match self {
-            Self::Rsa15 => None,
-            Self::Oaep => Some(&OAEP_SHA1_MGF1SHA1),
-            Self::Oaep256 => Some(&OAEP_SHA256_MGF1SHA256),
-        }
-    }
-}
 
 /// A new RSA key: PKCS#8 DER, and its public half as JWK members. Takes about 0.1 s for 2048 bits and
 /// seconds for 4096: call it outside of transactions and off the request threads.
@@ -67,29 +39,19 @@ fn public_members(key: &rsa::PrivateKey) -> Value {
     })
 }
 
-/// Bits of RSA keys [docs]. No arithmetic is done with any other: how long it takes, and how deep it goes into the
-/// stack, grows with the number.
+/// Bits of RSA keys that are made [docs].
 pub const RSA_SIZES: [usize; 3] = [2048, 3072, 4096];
 
-/// The bits of an RSA key in a JWK, told by the length of its modulus. `None`: none of [`RSA_SIZES`].
+/// Bits of RSA keys that are taken: one of 1024 too [recorded 2024]. No arithmetic is done with any other: how long it
+/// takes, and how deep it goes into the stack, grows with the number.
+const IMPORTED_SIZES: [usize; 4] = [1024, 2048, 3072, 4096];
+
+/// The bits of an RSA key in a JWK, told by the length of its modulus. `None`: no key of that size is taken.
 #[must_use]
 pub fn rsa_bits(jwk: &Value) -> Option<usize> {
     let modulus = jwk_number(jwk, "n")?;
     let top = modulus.first().filter(|byte| **byte >= 0x80).map(|_| modulus.len() * 8);
-    top.filter(|bits| RSA_SIZES.contains(bits))
-}
-
-/// A number of a JWK: its bytes, without zeros in front, which some clients write.
-pub(super) fn jwk_number(jwk: &Value, name: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let text = jwk[name].as_str()?;
-    // Longer than any number of the largest key, told before it is decoded.
-    if text.len() > 1024 {
-        return None;
-    }
-    let mut bytes = Zeroizing::new(from_base64url(text)?);
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    bytes.drain(..zeros);
-    Some(bytes)
+    top.filter(|bits| IMPORTED_SIZES.contains(bits))
 }
 
 /// An RSA key from the members of a JWK (`n`, `e`, `d`, and the primes `p`, `q` where they are given).
@@ -119,6 +81,63 @@ pub fn generate_signing_key(rng: &mut impl CryptoRng) -> Result<(Zeroizing<Vec<u
 
 /// An RSA private key, ready for use.
 pub struct RsaPrivate {
+    /// None for a size that `aws-lc-rs` does not take.
+    pub(super) quick: Option<Quick>,
+    der: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for RsaPrivate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RsaPrivate(…)")
+    }
+}
+
+impl RsaPrivate {
+    /// From PKCS#8 DER.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
+        let quick = Quick::from_pkcs8(der);
+        if let Err(error) = &quick
+            && Plain::from_pkcs8(der).is_err()
+        {
+            return Err(error.clone());
+        }
+        Ok(Self { quick: quick.ok(), der: Zeroizing::new(der.to_vec()) })
+    }
+
+    /// The same key for what `aws-lc-rs` does not do.
+    pub(super) fn plain(&self) -> Option<Plain> {
+        Plain::from_pkcs8(&self.der).ok()
+    }
+
+    /// Encrypts or wraps. `None` when the plaintext does not fit the key and algorithm.
+    #[must_use]
+    pub fn encrypt(&self, algorithm: RsaAlgorithm, plaintext: &[u8]) -> Option<Vec<u8>> {
+        match &self.quick {
+            Some(quick) => quick.encrypt(algorithm, plaintext),
+            None => self.plain()?.encrypt(algorithm, plaintext),
+        }
+    }
+
+    /// Decrypts or unwraps. `None` when the ciphertext is not of this key and algorithm.
+    #[must_use]
+    pub fn decrypt(&self, algorithm: RsaAlgorithm, ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        match &self.quick {
+            Some(quick) => quick.decrypt(algorithm, ciphertext),
+            None => self.plain()?.decrypt(algorithm, ciphertext),
+        }
+    }
+}
+
+fn oaep(algorithm: RsaAlgorithm) -> Option<&'static OaepAlgorithm> {
+    match algorithm {
+        RsaAlgorithm::Rsa15 => None,
+        RsaAlgorithm::Oaep => Some(&OAEP_SHA1_MGF1SHA1),
+        RsaAlgorithm::Oaep256 => Some(&OAEP_SHA256_MGF1SHA256),
+    }
+}
+
+/// A key as `aws-lc-rs` takes it.
+pub(super) struct Quick {
     pub(super) signing: RsaKeyPair,
     oaep: OaepPrivateDecryptingKey,
     oaep_public: OaepPublicEncryptingKey,
@@ -126,15 +145,8 @@ pub struct RsaPrivate {
     pkcs1_public: Pkcs1PublicEncryptingKey,
 }
 
-impl std::fmt::Debug for RsaPrivate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RsaPrivate({} bytes)", self.oaep.key_size_bytes())
-    }
-}
-
-impl RsaPrivate {
-    /// From PKCS#8 DER.
-    pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
+impl Quick {
+    fn from_pkcs8(der: &[u8]) -> Result<Self> {
         let key = PrivateDecryptingKey::from_pkcs8(der).map_err(Error::internal)?;
         let public = key.public_key();
         Ok(Self {
@@ -146,11 +158,9 @@ impl RsaPrivate {
         })
     }
 
-    /// Encrypts or wraps. `None` when the plaintext does not fit the key and algorithm.
-    #[must_use]
-    pub fn encrypt(&self, algorithm: RsaAlgorithm, plaintext: &[u8]) -> Option<Vec<u8>> {
+    fn encrypt(&self, algorithm: RsaAlgorithm, plaintext: &[u8]) -> Option<Vec<u8>> {
         let mut out = vec![0u8; self.oaep_public.ciphertext_size()];
-        let written = match algorithm.oaep() {
+        let written = match oaep(algorithm) {
             Some(oaep) => self.oaep_public.encrypt(oaep, plaintext, &mut out, None).ok()?.len(),
             None => self.pkcs1_public.encrypt(plaintext, &mut out).ok()?.len(),
         };
@@ -158,11 +168,9 @@ impl RsaPrivate {
         Some(out)
     }
 
-    /// Decrypts or unwraps. `None` when the ciphertext is not of this key and algorithm.
-    #[must_use]
-    pub fn decrypt(&self, algorithm: RsaAlgorithm, ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    fn decrypt(&self, algorithm: RsaAlgorithm, ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut out = Zeroizing::new(vec![0u8; self.oaep.min_output_size()]);
-        let written = match algorithm.oaep() {
+        let written = match oaep(algorithm) {
             Some(oaep) => self.oaep.decrypt(oaep, ciphertext, &mut out, None).ok()?.len(),
             None => self.pkcs1.decrypt(ciphertext, &mut out).ok()?.len(),
         };
@@ -173,20 +181,24 @@ impl RsaPrivate {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bytes::from_base64url;
     use super::*;
 
     #[test]
     fn rsa_round_trips_with_each_algorithm() {
-        let (der, jwk) = generate_rsa(2048, &mut rand::rng()).unwrap();
-        assert_eq!(jwk["e"], "AQAB");
-        assert_eq!(from_base64url(jwk["n"].as_str().unwrap()).unwrap().len(), 256);
-        let key = RsaPrivate::from_pkcs8(&der).unwrap();
-        for algorithm in [RsaAlgorithm::Rsa15, RsaAlgorithm::Oaep, RsaAlgorithm::Oaep256] {
-            let wrapped = key.encrypt(algorithm, &[9; 32]).unwrap();
-            assert_eq!(key.decrypt(algorithm, &wrapped).unwrap().as_slice(), &[9; 32]);
-            assert!(key.decrypt(algorithm, &wrapped[1..]).is_none());
+        for bits in [1024, 2048] {
+            let (der, jwk) = generate_rsa(bits, &mut rand::rng()).unwrap();
+            assert_eq!(jwk["e"], "AQAB");
+            assert_eq!(from_base64url(jwk["n"].as_str().unwrap()).unwrap().len(), bits / 8);
+            let key = RsaPrivate::from_pkcs8(&der).unwrap();
+            for algorithm in [RsaAlgorithm::Rsa15, RsaAlgorithm::Oaep, RsaAlgorithm::Oaep256] {
+                let most = vec![9; algorithm.room(bits / 8)];
+                let wrapped = key.encrypt(algorithm, &most).unwrap();
+                assert_eq!(key.decrypt(algorithm, &wrapped).unwrap().as_slice(), most);
+                assert!(key.decrypt(algorithm, &wrapped[1..]).is_none());
+                assert!(key.encrypt(algorithm, &[most, vec![9]].concat()).is_none());
+            }
         }
-        assert!(key.encrypt(RsaAlgorithm::Oaep256, &[0; 256]).is_none());
     }
 
     #[test]
@@ -199,7 +211,7 @@ mod tests {
             Some(4096),
             "zeros before"
         );
-        for wrong in [0, 1, 255, 257, 513, 25_000, 3_000_000] {
+        for wrong in [0, 1, 64, 127, 192, 255, 257, 513, 25_000, 3_000_000] {
             assert_eq!(rsa_bits(&jwk(wrong, 1, 1)), None, "{wrong}");
             assert!(import_rsa(&jwk(wrong, 256, 3)).is_none(), "{wrong}");
             if wrong > 256 {

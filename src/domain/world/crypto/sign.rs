@@ -4,84 +4,51 @@
 use aws_lc_rs::digest::{self, Digest as AwsDigest};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, KeyPair as _, RsaEncoding, RsaParameters, UnparsedPublicKey};
 
+use super::algorithms::{Hash, SignAlgorithm};
 use super::ec::Curve;
-use super::rsa::RsaPrivate;
+use super::rsa::{Quick, RsaPrivate};
 use crate::domain::error::{Error, Result};
 
-/// What a signature is made over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hash {
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
+/// A digest that was made elsewhere; `None` where its length is not the hash's.
+fn imported(hash: Hash, bytes: &[u8]) -> Option<AwsDigest> {
+    let algorithm = match hash {
+        Hash::Sha256 => &digest::SHA256,
+        Hash::Sha384 => &digest::SHA384,
+        Hash::Sha512 => &digest::SHA512,
+    };
+    AwsDigest::import_less_safe(bytes, algorithm).ok()
 }
 
-impl Hash {
-    fn digest(self, bytes: &[u8]) -> Option<AwsDigest> {
-        let algorithm = match self {
-            Self::Sha256 => &digest::SHA256,
-            Self::Sha384 => &digest::SHA384,
-            Self::Sha512 => &digest::SHA512,
-        };
-        AwsDigest::import_less_safe(bytes, algorithm).ok()
+fn pkcs1(hash: Hash) -> (&'static dyn RsaEncoding, &'static RsaParameters) {
+    match hash {
+        Hash::Sha256 => (&signature::RSA_PKCS1_SHA256, &signature::RSA_PKCS1_2048_8192_SHA256),
+        Hash::Sha384 => (&signature::RSA_PKCS1_SHA384, &signature::RSA_PKCS1_2048_8192_SHA384),
+        Hash::Sha512 => (&signature::RSA_PKCS1_SHA512, &signature::RSA_PKCS1_2048_8192_SHA512),
     }
 }
 
-/// How a digest is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignAlgorithm {
-    /// RSASSA-PKCS1-v1_5.
-    Rsa(Hash),
-    /// RSASSA-PSS, with a salt as long as the digest.
-    RsaPss(Hash),
-    /// ECDSA on a curve, with the hash that belongs to it. Signatures are r and s, one after the other.
-    Ecdsa(Curve),
+fn pss(hash: Hash) -> (&'static dyn RsaEncoding, &'static RsaParameters) {
+    match hash {
+        Hash::Sha256 => (&signature::RSA_PSS_SHA256, &signature::RSA_PSS_2048_8192_SHA256),
+        Hash::Sha384 => (&signature::RSA_PSS_SHA384, &signature::RSA_PSS_2048_8192_SHA384),
+        Hash::Sha512 => (&signature::RSA_PSS_SHA512, &signature::RSA_PSS_2048_8192_SHA512),
+    }
 }
 
-impl SignAlgorithm {
-    /// From the JWA name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "RS256" => Self::Rsa(Hash::Sha256),
-            "RS384" => Self::Rsa(Hash::Sha384),
-            "RS512" => Self::Rsa(Hash::Sha512),
-            "PS256" => Self::RsaPss(Hash::Sha256),
-            "PS384" => Self::RsaPss(Hash::Sha384),
-            "PS512" => Self::RsaPss(Hash::Sha512),
-            "ES256" => Self::Ecdsa(Curve::P256),
-            // `ECDSA256` is its name in api-version 2016-10-01 [unverified].
-            "ES256K" | "ECDSA256" => Self::Ecdsa(Curve::P256K),
-            "ES384" => Self::Ecdsa(Curve::P384),
-            "ES512" => Self::Ecdsa(Curve::P521),
-            _ => return None,
-        })
+impl Quick {
+    fn sign(&self, (encoding, _): (&'static dyn RsaEncoding, &RsaParameters), digest: &AwsDigest) -> Option<Vec<u8>> {
+        let mut out = vec![0; self.signing.public_modulus_len()];
+        self.signing.sign_digest(encoding, digest, &mut out).ok()?;
+        Some(out)
     }
 
-    /// The hash whose digest is signed.
-    #[must_use]
-    pub fn hash(self) -> Hash {
-        match self {
-            Self::Rsa(hash) | Self::RsaPss(hash) => hash,
-            Self::Ecdsa(Curve::P256 | Curve::P256K) => Hash::Sha256,
-            Self::Ecdsa(Curve::P384) => Hash::Sha384,
-            Self::Ecdsa(Curve::P521) => Hash::Sha512,
-        }
-    }
-
-    fn rsa(self) -> Option<(&'static dyn RsaEncoding, &'static RsaParameters)> {
-        Some(match self {
-            Self::Rsa(Hash::Sha256) => (&signature::RSA_PKCS1_SHA256, &signature::RSA_PKCS1_2048_8192_SHA256),
-            Self::Rsa(Hash::Sha384) => (&signature::RSA_PKCS1_SHA384, &signature::RSA_PKCS1_2048_8192_SHA384),
-            Self::Rsa(Hash::Sha512) => (&signature::RSA_PKCS1_SHA512, &signature::RSA_PKCS1_2048_8192_SHA512),
-            Self::RsaPss(Hash::Sha256) => (&signature::RSA_PSS_SHA256, &signature::RSA_PSS_2048_8192_SHA256),
-            Self::RsaPss(Hash::Sha384) => (&signature::RSA_PSS_SHA384, &signature::RSA_PSS_2048_8192_SHA384),
-            Self::RsaPss(Hash::Sha512) => (&signature::RSA_PSS_SHA512, &signature::RSA_PSS_2048_8192_SHA512),
-            Self::Ecdsa(_) => return None,
-        })
+    fn verify(
+        &self,
+        (_, how): (&dyn RsaEncoding, &'static RsaParameters),
+        digest: &AwsDigest,
+        signature: &[u8],
+    ) -> bool {
+        UnparsedPublicKey::new(how, self.signing.public_key().as_ref()).verify_digest(digest, signature).is_ok()
     }
 }
 
@@ -101,19 +68,36 @@ impl PrivateKey {
         })
     }
 
+    /// The key, where it is of RSA.
+    #[must_use]
+    pub fn rsa(&self) -> Option<&RsaPrivate> {
+        match self {
+            Self::Rsa(key) => Some(key),
+            Self::Ec(..) => None,
+        }
+    }
+
     /// Signs a digest. `None` when key, algorithm and the digest's length do not go together.
     #[must_use]
     pub fn sign(&self, algorithm: SignAlgorithm, digest: &[u8]) -> Option<Vec<u8>> {
-        let digest = algorithm.hash().digest(digest)?;
         match (self, algorithm) {
-            (Self::Rsa(key), SignAlgorithm::Rsa(_) | SignAlgorithm::RsaPss(_)) => {
-                let (encoding, _) = algorithm.rsa()?;
-                let mut out = vec![0; key.signing.public_modulus_len()];
-                key.signing.sign_digest(encoding, &digest, &mut out).ok()?;
-                Some(out)
+            (Self::Rsa(key), SignAlgorithm::RsaNull) => key.plain()?.sign(None, digest),
+            (Self::Rsa(key), SignAlgorithm::Rsa(hash)) => {
+                let imported = imported(hash, digest)?;
+                match &key.quick {
+                    Some(quick) => quick.sign(pkcs1(hash), &imported),
+                    None => key.plain()?.sign(Some(hash), digest),
+                }
             }
-            (Self::Ec(curve, key), SignAlgorithm::Ecdsa(wanted)) if *curve == wanted => {
-                Some(key.sign_digest(&digest).ok()?.as_ref().to_vec())
+            (Self::Rsa(key), SignAlgorithm::RsaPss(hash)) => {
+                let imported = imported(hash, digest)?;
+                match &key.quick {
+                    Some(quick) => quick.sign(pss(hash), &imported),
+                    None => key.plain()?.sign_pss(hash, digest),
+                }
+            }
+            (Self::Ec(curve, key), _) if algorithm.curves().contains(curve) => {
+                Some(key.sign_digest(&imported(algorithm.hash()?, digest)?).ok()?.as_ref().to_vec())
             }
             _ => None,
         }
@@ -123,16 +107,25 @@ impl PrivateKey {
     /// do not go together.
     #[must_use]
     pub fn verify(&self, algorithm: SignAlgorithm, digest: &[u8], signature: &[u8]) -> Option<bool> {
-        let digest = algorithm.hash().digest(digest)?;
         match (self, algorithm) {
-            (Self::Rsa(key), SignAlgorithm::Rsa(_) | SignAlgorithm::RsaPss(_)) => {
-                let (_, parameters) = algorithm.rsa()?;
-                let public = UnparsedPublicKey::new(parameters, key.signing.public_key().as_ref());
-                Some(public.verify_digest(&digest, signature).is_ok())
+            (Self::Rsa(key), SignAlgorithm::RsaNull) => Some(key.plain()?.verify(None, digest, signature)),
+            (Self::Rsa(key), SignAlgorithm::Rsa(hash)) => {
+                let imported = imported(hash, digest)?;
+                Some(match &key.quick {
+                    Some(quick) => quick.verify(pkcs1(hash), &imported, signature),
+                    None => key.plain()?.verify(Some(hash), digest, signature),
+                })
             }
-            (Self::Ec(curve, key), SignAlgorithm::Ecdsa(wanted)) if *curve == wanted => {
+            (Self::Rsa(key), SignAlgorithm::RsaPss(hash)) => {
+                let imported = imported(hash, digest)?;
+                Some(match &key.quick {
+                    Some(quick) => quick.verify(pss(hash), &imported, signature),
+                    None => key.plain()?.verify_pss(hash, digest, signature),
+                })
+            }
+            (Self::Ec(curve, key), _) if algorithm.curves().contains(curve) => {
                 let public = UnparsedPublicKey::new(curve.verifying(), key.public_key().as_ref());
-                Some(public.verify_digest(&digest, signature).is_ok())
+                Some(public.verify_digest(&imported(algorithm.hash()?, digest)?, signature).is_ok())
             }
             _ => None,
         }
@@ -147,30 +140,51 @@ mod tests {
     #[test]
     fn each_algorithm_signs_and_only_its_signature_verifies() {
         let digest = [7u8; 64];
-        let length = |a: SignAlgorithm| match a.hash() {
-            Hash::Sha256 => 32,
-            Hash::Sha384 => 48,
-            Hash::Sha512 => 64,
-        };
         let check = |key: &PrivateKey, name: &str| {
             let algorithm = SignAlgorithm::parse(name).unwrap();
-            let digest = &digest[..length(algorithm)];
+            let digest = &digest[..algorithm.hash().unwrap().length()];
             let signature = key.sign(algorithm, digest).unwrap();
             assert_eq!(key.verify(algorithm, digest, &signature), Some(true), "{name}");
             let other = vec![8u8; digest.len()];
             assert_eq!(key.verify(algorithm, &other, &signature), Some(false), "{name}");
             assert!(key.sign(algorithm, &digest[1..]).is_none(), "{name}: a digest of another length");
         };
-        let rsa = PrivateKey::from_pkcs8(&generate_rsa(2048, &mut rand::rng()).unwrap().0, None).unwrap();
+        let rsa = |bits| PrivateKey::from_pkcs8(&generate_rsa(bits, &mut rand::rng()).unwrap().0, None).unwrap();
+        let small = rsa(1024);
+        for name in ["RS256", "RS384", "RS512", "PS256", "PS384"] {
+            check(&small, name);
+        }
+        let rsa = rsa(2048);
         for name in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] {
             check(&rsa, name);
         }
-        for (curve, name) in
-            [(Curve::P256, "ES256"), (Curve::P256K, "ES256K"), (Curve::P384, "ES384"), (Curve::P521, "ES512")]
-        {
+        for (curve, name) in [
+            (Curve::P256, "ES256"),
+            (Curve::P256, "ECDSA256"),
+            (Curve::P256K, "ES256K"),
+            (Curve::Secp256k1, "ECDSA256"),
+            (Curve::P384, "ES384"),
+            (Curve::P521, "ES512"),
+        ] {
             let key = PrivateKey::from_pkcs8(&generate_ec(curve).unwrap().0, Some(curve)).unwrap();
             check(&key, name);
             assert!(rsa.sign(SignAlgorithm::Ecdsa(curve), &digest[..32]).is_none());
         }
+        let k = PrivateKey::from_pkcs8(&generate_ec(Curve::P256K).unwrap().0, Some(Curve::P256K)).unwrap();
+        assert!(k.sign(SignAlgorithm::Ecdsa256, &digest[..32]).is_none(), "of the curve's older name alone [issue]");
+    }
+
+    /// The bytes that RS256 signs are the digest behind the name of its hash.
+    #[test]
+    fn a_digest_that_names_its_hash_is_signed_as_it_is() {
+        let rsa = PrivateKey::from_pkcs8(&generate_rsa(2048, &mut rand::rng()).unwrap().0, None).unwrap();
+        let digest = [7u8; 32];
+        let info =
+            [&b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20"[..], &digest].concat();
+        let signature = rsa.sign(SignAlgorithm::RsaNull, &info).unwrap();
+        assert_eq!(rsa.verify(SignAlgorithm::Rsa(Hash::Sha256), &digest, &signature), Some(true));
+        assert_eq!(rsa.verify(SignAlgorithm::RsaNull, &info, &signature), Some(true));
+        assert_eq!(rsa.verify(SignAlgorithm::RsaNull, &digest, &signature), Some(false));
+        assert!(rsa.sign(SignAlgorithm::RsaNull, &[1; 246]).is_none(), "longer than the key has room for");
     }
 }
