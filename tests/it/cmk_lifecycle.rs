@@ -265,6 +265,16 @@ async fn the_firewall_scenario_of_the_article() {
     assert_eq!(docker.pull_image("v1").await.unwrap_err().status(), StatusCode::FORBIDDEN);
     good(me.arm(Method::PATCH, &vault_path("vault2"), acls("AzureServices")).await).await;
     assert_eq!(docker.pull_image("v1").await.unwrap().1, b"layer");
+
+    // Trusted services pass a vault without public access, and no perimeter [docs].
+    let public = |word: &str| json!({"properties": {"publicNetworkAccess": word}});
+    for (word, open) in [("Disabled", true), ("SecuredByPerimeter", false), ("Enabled", true)] {
+        good(me.arm(Method::PATCH, &vault_path("vault2"), public(word)).await).await;
+        match docker.pull_image("v1").await {
+            Ok(pulled) => assert!(open && pulled.1 == b"layer", "{word}"),
+            Err(refused) => assert!(!open && refused.status() == StatusCode::FORBIDDEN, "{word}"),
+        }
+    }
 }
 
 #[tokio::test]

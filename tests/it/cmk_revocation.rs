@@ -203,6 +203,35 @@ async fn identity_deleted_is_cured_step_by_step() {
     s.is_open().await;
 }
 
+/// What goes on by itself asks the vault too: an import into the registry, and the look for new versions [docs].
+#[tokio::test]
+async fn a_firewall_that_closes_stops_imports_and_the_hourly_look() {
+    let world = World::new();
+    let me = world.developer().await;
+    let s = stage(&me, false).await;
+    let premium = json!({"location": "eastus", "sku": {"name": "Premium"}, "properties": {}});
+    good(me.arm(Method::PUT, &registry_path("source01"), premium).await).await;
+    me.sign_in("source01", "m").await.push_image("v1", b"elsewhere").await.unwrap();
+    let before = me.encryption("reg01").await["versionedKeyIdentifier"].clone();
+    let newest = me.make_key("vault1", "key").await;
+    let acls =
+        |action: &str| json!({"properties": {"networkAcls": {"defaultAction": action, "bypass": "AzureServices"}}});
+    good(me.arm(Method::PATCH, &vault_path("vault1"), acls("Deny")).await).await;
+    let import = json!({"source": {"resourceId": registry_path("source01"), "sourceImage": "m:v1"},
+        "targetTags": ["copy:v1"], "mode": "Force"});
+    let path = format!("{}/importImage", registry_path("reg01"));
+    let import = async || crate::acr_control::accepted(&me, Method::POST, &path, import.clone()).await;
+    assert_eq!(refused(import().await).await.0, 403);
+    world.advance(2 * 3600).await;
+    assert_eq!(me.encryption("reg01").await["versionedKeyIdentifier"], before, "no look gets through");
+    s.is_blocked(&me, "firewall closed", "keeps out id1").await;
+    good(me.arm(Method::PATCH, &vault_path("vault1"), acls("Allow")).await).await;
+    world.advance(2 * 3600).await;
+    assert_eq!(me.encryption("reg01").await["versionedKeyIdentifier"], newest.as_str());
+    s.is_open().await;
+    good(import().await).await;
+}
+
 #[tokio::test]
 async fn firewall_closed_and_opened() {
     let world = World::new();

@@ -131,8 +131,10 @@ impl Vault {
         let acls = self.properties.get("networkAcls");
         let word = |name: &str| acls.and_then(|a| a.get(name)).and_then(Value::as_str);
         let bypass_none = word("bypass").is_some_and(|b| b.eq_ignore_ascii_case("None"));
-        let trusted = caller.trusted_service && !bypass_none;
         let public = self.properties.get("publicNetworkAccess").and_then(Value::as_str).unwrap_or("Enabled");
+        // A perimeter's own rules count then, and here there are none [docs].
+        let perimeter = public.eq_ignore_ascii_case("SecuredByPerimeter");
+        let trusted = caller.trusted_service && !bypass_none && !perimeter;
         let refusal = || (caller.clone(), bypass_none, self.place());
         if !public.eq_ignore_ascii_case("Enabled") {
             if trusted {
