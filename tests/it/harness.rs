@@ -335,8 +335,17 @@ impl Person<'_> {
 
     /// A vault: with roles, or with access policies in which this person may do everything.
     pub async fn make_vault(&self, vault: &str, roles: bool) {
+        self.make_vault_with(vault, "eastus", roles).await;
+    }
+
+    /// A vault in that region, with access policies.
+    pub async fn make_vault_in(&self, vault: &str, region: &str) {
+        self.make_vault_with(vault, region, false).await;
+    }
+
+    async fn make_vault_with(&self, vault: &str, region: &str, roles: bool) {
         let everything = ["all", "purge", "rotate", "release"];
-        let body = json!({"location": "eastus", "properties": {
+        let body = json!({"location": region, "properties": {
             "tenantId": TENANT, "sku": {"family": "A", "name": "premium"}, "enableRbacAuthorization": roles,
             "accessPolicies": [{"tenantId": TENANT, "objectId": self.object_id, "permissions": {"keys": everything, "secrets": ["all", "purge"]}}],
         }});

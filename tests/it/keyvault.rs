@@ -78,3 +78,58 @@ async fn keys_and_secrets_survive_a_kill_and_come_back_from_a_backup() {
         }
     }
 }
+
+/// A backup is of its geography: another region of it opens it, a region elsewhere does not [issue].
+#[tokio::test]
+async fn a_backup_belongs_to_its_geography() {
+    let world = World::new();
+    let developer = world.developer().await;
+    developer.make_group().await;
+    for (vault, region) in [("v-geo-a", "eastus"), ("v-geo-b", "germanywestcentral"), ("v-geo-c", "westus3")] {
+        developer.make_vault_in(vault, region).await;
+    }
+    developer.make_key("v-geo-a", "k").await;
+    good(developer.vault(Method::PUT, "v-geo-a", "secrets/s", json!({"value": "x"})).await).await;
+    for (collection, name) in [("keys", "k"), ("secrets", "s")] {
+        let path = format!("{collection}/{name}/backup");
+        let backup = good(developer.vault(Method::POST, "v-geo-a", &path, Value::Null).await).await;
+        let restore = format!("{collection}/restore");
+        let elsewhere = refused(developer.vault(Method::POST, "v-geo-b", &restore, backup.clone()).await).await;
+        let text = "Cannot decrypt backup blob.".to_owned();
+        assert_eq!(elsewhere, (400, "BadParameter".to_owned(), text));
+        good(developer.vault(Method::POST, "v-geo-c", &restore, backup).await).await;
+    }
+}
+
+/// A key keeps the name of the curve that it came with [recorded 2023]; RSA of 1024 bits is taken, and works [recorded
+/// 2024].
+#[tokio::test]
+async fn imported_keys_stay_what_they_are() {
+    use acrite::domain::world::crypto::base64url;
+    use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
+    let world = World::new();
+    let developer = world.developer().await;
+    developer.make_group().await;
+    developer.make_vault("v-imports", false).await;
+    let jwk = |bits: usize| {
+        let key = rsa::PrivateKey::new(&mut rand::rng(), bits).unwrap();
+        let number = |number: &rsa::BoxedUint| base64url(&number.to_be_bytes());
+        json!({"key": {"kty": "RSA", "n": number(key.n()), "e": number(key.e()), "d": number(key.d())}})
+    };
+    let made = good(developer.vault(Method::PUT, "v-imports", "keys/small", jwk(1024)).await).await;
+    assert_eq!(made["key"]["n"].as_str().unwrap().len(), 171);
+    for alg in ["RSA-OAEP", "RSA-OAEP-256", "RSA1_5"] {
+        let wrap = json!({"alg": alg, "value": "AAECAwQFBgcICQoLDA0ODw"});
+        let wrapped = good(developer.vault(Method::POST, "v-imports", "keys/small/wrapkey", wrap.clone()).await).await;
+        let unwrap = json!({"alg": alg, "value": wrapped["value"]});
+        let unwrapped = good(developer.vault(Method::POST, "v-imports", "keys/small/unwrapkey", unwrap).await).await;
+        assert_eq!(unwrapped["value"], wrap["value"], "{alg}");
+    }
+    let odd = refused(developer.vault(Method::PUT, "v-imports", "keys/odd", jwk(1536)).await).await;
+    assert_eq!((odd.0, odd.1.as_str()), (400, "BadParameter"));
+    let made = json!({"kty": "EC", "crv": "SECP256K1"});
+    let made = good(developer.vault(Method::POST, "v-imports", "keys/curve/create", made).await).await;
+    assert_eq!(made["key"]["crv"], "SECP256K1");
+    let rotated = good(developer.vault(Method::POST, "v-imports", "keys/curve/rotate", Value::Null).await).await;
+    assert_eq!(rotated["key"]["crv"], "SECP256K1");
+}

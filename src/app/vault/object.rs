@@ -7,6 +7,7 @@ use super::vaults;
 use crate::app::{Cx, access};
 use crate::domain::access::Permission;
 use crate::domain::error::KeyError;
+use crate::domain::resources::region::geography;
 use crate::domain::vault::Vault;
 use crate::domain::vault::object::{Attributes, Object, Version, check_name};
 use crate::domain::world::{crypto, json};
@@ -305,8 +306,8 @@ pub async fn purge<K: Kept>(cx: &mut Cx, vault: &str, name: &str) -> Result<Vaul
 /// Versions that a backup holds at most [docs].
 const BACKUP_VERSIONS: usize = 500;
 
-/// An object with all its versions, sealed. It opens only in the world that made it, as on Azure only in its own
-/// subscription and geography.
+/// An object with all its versions, sealed. It opens only in the world that made it, which is one subscription, and in
+/// its own geography.
 pub async fn backup<K: Kept>(cx: &mut Cx, vault: &str, name: &str) -> Result<(Vault, String)> {
     let (vault, object, _) = find::<K>(cx, vault, name, None, K::PERMISSIONS.backup).await?;
     let mut versions = store::versions::<K>(&mut cx.tx, object.id, "", one_more(BACKUP_VERSIONS)).await?;
@@ -317,7 +318,7 @@ pub async fn backup<K: Kept>(cx: &mut Cx, vault: &str, name: &str) -> Result<(Va
     // In the order of their making, so that the newest is the newest again even where the clock stood still.
     versions.sort_by_key(|v| (v.created_at, v.id));
     let versions = small_enough(versions.iter().map(packed))?;
-    let mut document = json!({"name": object.name, "versions": versions});
+    let mut document = json!({"name": object.name, "versions": versions, "geography": geography(&vault.location)});
     for (name, value) in K::packed_whole(&object.own) {
         document[name] = value;
     }
@@ -330,11 +331,13 @@ pub async fn restore<K: Kept>(cx: &mut Cx, vault: &str, backup: &str) -> Result<
     let vault = admit(cx, vault, K::PERMISSIONS.restore, None).await?;
     let document = open(cx, K::BACKUP, backup)?;
     let name = document["name"].as_str().unwrap_or_default();
-    if nameable::<K>(cx, &vault, name).await?.is_some() {
-        let (noun, collection, uri) = (K::KIND.noun(), K::KIND.collection(), vault.uri());
-        let text =
-            format!("There was a conflict restoring the {noun} '{uri}/{collection}/{name}': the name is in use.");
-        return Err(KeyError::Conflict(text).into());
+    let made_in = &document["geography"];
+    if !made_in.is_null() && *made_in != json!(geography(&vault.location)) {
+        return undecryptable();
+    }
+    if let Some(living) = nameable::<K>(cx, &vault, name).await? {
+        let version = newest(cx, &living).await?.version;
+        return Err(KeyError::Conflict(conflict(&vault, &living, &version)).into());
     }
     let mut object = store::insert::<K>(&mut cx.tx, vault.id, name).await?;
     object.own = K::unpacked_whole(&document);
@@ -347,6 +350,20 @@ pub async fn restore<K: Kept>(cx: &mut Cx, vault: &str, backup: &str) -> Result<
     K::plan(&mut object, &version, cx.now);
     store::update(&mut cx.tx, &object).await?;
     Ok((vault, object, version))
+}
+
+/// [recorded 2019-2021 of keys; the same of secrets inferred]
+fn conflict<K: Kept>(vault: &Vault, living: &Object<K>, version: &str) -> String {
+    let (noun, collection) = (K::KIND.noun(), K::KIND.collection());
+    let id = format!("{}/{collection}/{}/{version}", vault.uri(), living.name);
+    format!(
+        "There was a conflict restoring the {noun} '{id}'. This can happen if either: a second {noun} with the same name was created after the first {noun} was deleted; thus trying to restore a {noun} whose name is already in use. To fix this, rename the second {noun} to something else so that the restore works. The second probable cause of this exception is when multiple operations are performed in parallel against the {noun}. To avoid this error, perform operations against a {noun} in a sequential manner."
+    )
+}
+
+/// A backup of another geography [issue], or of another world, or none [inferred].
+fn undecryptable<T>() -> Result<T> {
+    bad("Cannot decrypt backup blob.".to_owned())
 }
 
 /// The versions of a backup, as long as a request could carry it back.
@@ -410,8 +427,5 @@ fn open(cx: &Cx, marker: &str, backup: &str) -> Result<Value> {
         let document = crypto::open(&cx.app.master, marker.as_bytes(), &parts.concat()).ok()?;
         serde_json::from_slice(&document).ok()
     })();
-    opened.map_or_else(
-        || bad("Backup blob is not valid, or was made in another subscription or geography.".to_owned()),
-        Ok,
-    )
+    opened.map_or_else(undecryptable, Ok)
 }

@@ -77,7 +77,12 @@ pub async fn put(cx: &mut Cx, asked: Asked) -> Result<(Vault, bool)> {
                 }
                 .into());
             }
-            change(cx, found, asked.tags, &asked.properties).await.map(|v| (v, false))
+            let mut properties = asked.properties;
+            if recover {
+                // There is nothing to recover. Templates say so on each deployment, to keep the access policies [client].
+                properties.insert("accessPolicies".to_owned(), Value::Array(found.policies().to_vec()));
+            }
+            change(cx, found, asked.tags, &properties).await.map(|v| (v, false))
         }
         None if recover => Err(VaultError::DeletedNotFound(asked.name).into()),
         None => {

@@ -74,6 +74,47 @@ pub const ALL: &[(&str, &str)] = &[
     ("eastus2euap", "East US 2 EUAP"),
 ];
 
+/// Words of the names of regions, each with the geography that it tells [docs]; the first that fits counts.
+const GEOGRAPHIES: &[(&str, &str)] = &[
+    ("australia", "Australia"),
+    ("austria", "Austria"),
+    ("brazil", "Brazil"),
+    ("belgium", "Belgium"),
+    ("canada", "Canada"),
+    ("chile", "Chile"),
+    ("mexico", "Mexico"),
+    ("denmark", "Denmark"),
+    ("france", "France"),
+    ("germany", "Germany"),
+    ("italy", "Italy"),
+    ("norway", "Norway"),
+    ("poland", "Poland"),
+    ("spain", "Spain"),
+    ("sweden", "Sweden"),
+    ("switzerland", "Switzerland"),
+    ("uk", "United Kingdom"),
+    ("europe", "Europe"),
+    ("uae", "UAE"),
+    ("qatar", "Qatar"),
+    ("israel", "Israel"),
+    ("southafrica", "South Africa"),
+    ("japan", "Japan"),
+    ("korea", "Korea"),
+    ("india", "India"),
+    ("indonesia", "Indonesia"),
+    ("malaysia", "Malaysia"),
+    ("taiwan", "Taiwan"),
+    ("newzealand", "New Zealand"),
+    ("asia", "Asia Pacific"),
+    ("us", "United States"),
+];
+
+/// The geography that a region lies in.
+#[must_use]
+pub fn geography(region: &str) -> Option<&'static str> {
+    GEOGRAPHIES.iter().find(|(word, _)| region.contains(word)).map(|(_, geography)| *geography)
+}
+
 /// Requires that a location, by name or display name and in any case, is a region that has resources of `kind`.
 /// Here every region has all of them.
 pub fn require(location: &str, kind: &str) -> Result<()> {
@@ -93,6 +134,26 @@ pub fn names() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_region_lies_in_a_geography() {
+        for (name, _) in ALL {
+            assert!(geography(name).is_some(), "{name}");
+        }
+        for (region, expected) in [
+            ("eastus", "United States"),
+            ("eastus2euap", "United States"),
+            ("brazilus", "Brazil"),
+            ("austriaeast", "Austria"),
+            ("australiacentral2", "Australia"),
+            ("jioindiawest", "India"),
+            ("uksouth", "United Kingdom"),
+            ("northeurope", "Europe"),
+            ("southeastasia", "Asia Pacific"),
+        ] {
+            assert_eq!(geography(region), Some(expected), "{region}");
+        }
+    }
 
     #[test]
     fn either_name_leads_to_the_region() {

@@ -138,10 +138,10 @@ pub fn check_tags(tags: Option<Map<String, Value>>) -> Result<Option<Value>> {
     }
 }
 
-/// Refuses a name that no object can have.
+/// Refuses a name that no object can have [issue].
 pub fn check_name(name: &str) -> Result<()> {
     if name::is_vault_object(name) {
         return Ok(());
     }
-    Err(KeyError::BadParameter(format!("Property name has invalid value: {name}\r\n")).into())
+    Err(KeyError::BadParameter(format!("The request URI contains an invalid name: {name}")).into())
 }

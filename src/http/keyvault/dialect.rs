@@ -8,6 +8,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::api::LATEST;
 use crate::domain::Error;
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::PrincipalKind;
@@ -128,9 +129,12 @@ fn request(error: &RequestError) -> Said {
             None,
             format!("The request body is larger than {limit} bytes."),
         ),
-        RequestError::ApiVersionMissing | RequestError::ApiVersionInvalid(_) => {
-            bad("The api-version query parameter is required.")
-        }
+        RequestError::ApiVersionMissing => bad("The api-version query parameter is required."),
+        // [recorded]
+        RequestError::ApiVersionInvalid(sent) => bad(format!(
+            "The specified version ({}) is not recognized. Consider using the latest supported version ({LATEST}).",
+            sent.chars().take(100).collect::<String>()
+        )),
         RequestError::NotEmulated(what) => said(
             StatusCode::BAD_REQUEST,
             "NotSupported",

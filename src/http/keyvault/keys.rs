@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::api::Api;
 use super::heard::About;
 use super::route::{Handler, Route, handler};
-use super::wire::{self, Api, Shown};
+use super::wire::{self, Shown};
 use super::{Asked, Reply, body, objects};
 use crate::app::Cx;
 use crate::app::vault::{keys, rotation};
@@ -58,10 +59,6 @@ impl Shown for Keys {
         let mut jwk = json!({"kid": id, "kty": version.own.kty, "key_ops": version.own.key_ops});
         for (name, value) in version.own.public_jwk.as_object().into_iter().flatten() {
             jwk[name] = value.clone();
-        }
-        if version.is_rsa() && version.is_hsm() && jwk["e"] == "AQAB" {
-            // HSM keys show the exponent with a zero byte in front [recorded 2019].
-            jwk["e"] = json!("AAEAAQ");
         }
         Map::from_iter([("key".to_owned(), jwk)])
     }

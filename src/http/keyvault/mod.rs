@@ -2,6 +2,7 @@
 //! Vault's own dialect. Source of the wire facts: reference keyvault.md A.
 //! Must not know: registries exist; how a key is kept.
 
+mod api;
 mod body;
 mod certificates;
 mod dialect;
@@ -33,6 +34,7 @@ use crate::domain::directory::identity::PrincipalKind;
 use crate::domain::error::{AccessError, RequestError};
 use crate::domain::fault::{Service, Touch};
 use crate::domain::vault::Vault;
+use crate::domain::vault::object::check_name;
 use crate::domain::{Error, Result};
 use crate::http::call::{Call, Code};
 use heard::{About, Heard};
@@ -59,7 +61,7 @@ struct Asked<'a> {
     /// The object's name; empty where none is asked for.
     name: String,
     version: Option<String>,
-    api: wire::Api,
+    api: api::Api,
     host: String,
     port: u16,
     path: String,
@@ -182,9 +184,12 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
     heard.caller(&caller);
     heard.operation("InvalidRequest");
     let version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
+    let api = api::Api::read(version)?;
     let segments = route::segments(&call.path);
     let (route, place) = route::find(TABLE, &route::method(&call), &call.path, &segments)?;
     heard.operation(route.operation);
+    // A name is judged before the object is looked for [issue], and before the gate [inferred].
+    place.name.map_or(Ok(()), check_name)?;
     meet_fault(&app, &mut call, route, place.name.unwrap_or_default(), &caller, &vault).await?;
     let body = call.json().await;
     let asked = Asked {
@@ -195,7 +200,7 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
         vault,
         name: place.name.unwrap_or_default().to_owned(),
         version: place.version.map(str::to_owned),
-        api: wire::Api::new(version),
+        api,
         port: port(&call),
         most: call.query("maxresults"),
         token: call.query("$skiptoken"),

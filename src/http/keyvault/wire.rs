@@ -3,44 +3,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::api::Api;
 use super::heard::About;
 use crate::app::vault::object::{Found, Kept};
 use crate::domain::Result;
 use crate::domain::vault::Vault;
 use crate::domain::vault::object::{Object, Version};
 use crate::domain::world::time::SECOND;
-
-/// The api-version of a request. Any is accepted; what it changes are a few attributes.
-#[derive(Debug, Clone)]
-pub struct Api {
-    sent: String,
-    /// 0 for 7.0 and all before it, …, 5 for 7.5 and all after it.
-    level: u8,
-}
-
-impl Api {
-    /// From the query parameter.
-    pub fn new(sent: String) -> Self {
-        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
-        let level = match sent.strip_prefix("7.") {
-            Some(minor) => digits(minor).parse().unwrap_or(5),
-            // Dated versions are the oldest (2015, 2016) or the newest (2025 on).
-            None if digits(&sent).parse().is_ok_and(|year: u16| (2014..2020).contains(&year)) => 0,
-            None => 5,
-        };
-        Self { sent, level }
-    }
-
-    /// As the client wrote it.
-    pub fn sent(&self) -> &str {
-        &self.sent
-    }
-
-    /// Whether keys say where they are kept and whether they can leave.
-    pub fn shows_exportable(&self) -> bool {
-        self.level >= 5
-    }
-}
 
 /// How a kind of object is shown, and what its updates can say.
 pub trait Shown: Kept {
@@ -86,7 +55,7 @@ fn attributes<K: Shown>(api: &Api, vault: &Vault, version: &Version<K>) -> Value
     put("created", json!(version.created_at.seconds()));
     put("updated", json!(version.updated_at.seconds()));
     put("recoveryLevel", json!(vault.recovery_level()));
-    if api.level >= 3 {
+    if api.shows_recoverable_days() {
         put("recoverableDays", json!(vault.retention_days()));
     }
     K::attributes(api, version, &mut shown);
@@ -127,16 +96,4 @@ pub fn deleted<K: Shown>(base: &str, object: &Object<K>, rest: Value) -> Value {
         shown[name] = value.clone();
     }
     shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_api_version_has_its_level() {
-        let level = |sent: &str| Api::new(sent.to_owned()).level;
-        assert_eq!(["2016-10-01", "7.0", "7.2", "7.3", "7.4"].map(level), [0, 0, 2, 3, 4]);
-        assert_eq!(["7.5-preview.1", "7.6-preview.2", "2025-07-01", "2026-01-01-preview"].map(level), [5, 6, 5, 5]);
-    }
 }

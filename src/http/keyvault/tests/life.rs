@@ -150,7 +150,11 @@ async fn a_backup_brings_everything_back() {
     let text = String::from_utf8(from_base64url(backup.as_str().unwrap()).unwrap()).unwrap();
     assert!(text.starts_with("&AzureKeyVaultKeyBackupV1.microsoft.com"));
     let conflict = at.post("/keys/restore", json!({"value": backup})).await;
-    assert_eq!((conflict.error().0, conflict.error().1), (409, "Conflict"));
+    let text = format!(
+        "There was a conflict restoring the key '{}'. This can happen if either: a second key with the same name was created after the first key was deleted; thus trying to restore a key whose name is already in use. To fix this, rename the second key to something else so that the restore works. The second probable cause of this exception is when multiple operations are performed in parallel against the key. To avoid this error, perform operations against a key in a sequential manner.",
+        newest["key"]["kid"].as_str().unwrap()
+    );
+    assert_eq!(conflict.error(), (409, "Conflict", "", text.as_str()), "[recorded]");
     at.delete("/keys/k").await;
     assert_eq!(at.post("/keys/restore", json!({"value": backup})).await.error().2, "ObjectIsDeletedButRecoverable");
     at.delete("/deletedkeys/k").await;
@@ -159,5 +163,5 @@ async fn a_backup_brings_everything_back() {
     assert_eq!(at.get("/keys/k").await.body, newest);
     assert_eq!(at.unwrap(&format!("k/{first}"), &wrapped).await.body["value"], base64url(&[5; 32]));
     let junk = at.post("/keys/restore", json!({"value": base64url(b"junk")})).await;
-    assert_eq!(junk.error().1, "BadParameter");
+    assert_eq!(junk.error().3, "Cannot decrypt backup blob.");
 }

@@ -5,6 +5,7 @@ mod access;
 mod keys;
 mod life;
 mod secrets;
+mod values;
 mod words;
 
 use axum::body::Body;
