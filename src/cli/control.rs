@@ -183,7 +183,7 @@ impl Control {
             return Err(self.refusal(&serde_json::from_slice(&bytes).unwrap_or_default(), StatusCode::BAD_REQUEST));
         }
         let unwritable = |error: std::io::Error| {
-            let look = crate::cli::files::look_at(file);
+            let look = files::look_at(file);
             Failure::new(format!("{} cannot be written: {error}", file.display()), "look what is there", &look)
         };
         let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(file).await;
@@ -201,7 +201,7 @@ impl Control {
     /// Sends a file.
     pub async fn upload(&self, path: &str, file: &Path) -> Result<Value, Failure> {
         let opened = tokio::fs::File::open(file).await.map_err(|error| {
-            let look = crate::cli::files::look_at(file);
+            let look = files::look_at(file);
             Failure::new(format!("{} cannot be read: {error}", file.display()), "look what is there", &look)
         })?;
         let parts = stream::try_unfold(opened, |mut file| async move {

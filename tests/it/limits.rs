@@ -17,7 +17,7 @@ const ROWS: [(&str, &str); 14] = [
     ("this feature of registries is not emulated", "artifact streaming"),
     ("this resource provider is not emulated on other resources", "every other resource provider"),
     ("this resource provider is not emulated", "every other resource provider"),
-    ("this resource type is not emulated", "tasks and agent pools"),
+    ("this resource type is not emulated", "connected registries"),
     ("not emulated: tokens of {issuer}", "tokens of other issuers"),
 ];
 
