@@ -184,7 +184,8 @@ impl Worker {
 
     async fn run_in(&mut self, container: &str, run: &Run, said: &Said) -> Result<(), String> {
         let words = self.tool.config_of(&self.places, container);
-        let config: Value = serde_json::from_str(&self.ask(&words, said).await?).unwrap_or_default();
+        let described: Value = serde_json::from_str(&self.ask(&words, said).await?).unwrap_or_default();
+        let config = &described["OCIv1"]["config"];
         let listed = |name: &str| -> Vec<String> {
             let words = config[name].as_array().into_iter().flatten();
             words.filter_map(Value::as_str).map(str::to_owned).collect()

@@ -163,7 +163,7 @@ impl Tool {
 
     /// buildah: says what the image of a working container is run with.
     pub(super) fn config_of(&self, places: &Places, container: &str) -> Vec<String> {
-        self.command(places, &["inspect", "--format", "{{json .OCIv1.Config}}", container])
+        self.command(places, &["inspect", container])
     }
 
     /// buildah: runs a command in a working container, over the source.

@@ -39,7 +39,7 @@ UNDER_WAY = ("Queued", "Started", "Running")
 BUILDER = """#!/bin/sh
 case " $* " in
   *" from "*) echo working-container ;;
-  *" inspect "*) echo '{"Cmd":["true"]}' ;;
+  *" inspect "*) echo '{"OCIv1":{"config":{"Cmd":["true"]}}}' ;;
 esac
 """
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"  # the recorder's mask

@@ -40,8 +40,8 @@ echo "MARKER-$RANDOM" >"$WORK/app/own"
 out=$(az acr build "${R[@]}" --image 'app:{{.Run.ID}}' --image app:latest --build-arg WORD=care "$WORK/app" 2>&1) || fail "az acr build: $out"
 says "the log" "$out" "Successfully pushed image: taskcmk.azurecr.io/app:cf2"
 digest=$(run_field cf2 'outputImages[0].digest')
-equal "what was put out" "$(run_field cf2 'outputImages[].[registry,repository,tag] | [].join(`:`, @) | join(` `, @)')" \
-  "taskcmk.azurecr.io:app:cf2 taskcmk.azurecr.io:app:latest"
+equal "what was put out" "$(run_field cf2 'outputImages[].join(`:`, [registry,repository,tag]) | join(`,`, @)')" \
+  "taskcmk.azurecr.io:app:cf2,taskcmk.azurecr.io:app:latest"
 login taskcmk
 skopeo --insecure-policy copy --quiet --src-creds "$AAD_USER:$TOKEN" docker://taskcmk.azurecr.io/app:cf2 "dir:$WORK/pulled"
 equal "the digest" "$(skopeo inspect --creds "$AAD_USER:$TOKEN" --format '{{.Digest}}' docker://taskcmk.azurecr.io/app:cf2)" "$digest"

@@ -33,7 +33,7 @@ case $what in
     ;;
   push) printf 'sha256:%064d' 7 >"$digest" ;;
   from) echo working-container ;;
-  inspect) echo '{"Cmd":["true"]}' ;;
+  inspect) echo '{"OCIv1":{"config":{"Cmd":["true"]}}}' ;;
   run) shift; exec "$@" ;;
 esac
 "##;
