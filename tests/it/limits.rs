@@ -8,7 +8,7 @@ const ROWS: [(&str, &str); 14] = [
     ("Certificates", "certificates"),
     ("Secure key release", "secure key release"),
     ("Key type {kty}", "Managed HSM and its symmetric keys"),
-    ("A rotation policy in a key's template", "a rotation policy in a key's template"),
+    ("Keys wrapped for an HSM", "keys wrapped for an HSM"),
     ("A cache rule with an identity of its own", "cache rules with an identity of their own"),
     ("A login server with a generated name", "login servers with generated names"),
     ("A deployment by {link}", "linked templates by URI, template specs"),

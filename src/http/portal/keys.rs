@@ -106,7 +106,8 @@ pub(super) async fn create_key(v: &mut Visit, target: &Target) -> Answer<Next> {
         v.az(format!("az keyvault key create --vault-name {vault} --name {} --kty {}{more}", word(&name), word(&kty)));
         v.vault(&target.name, "POST", &format!("{path}/create"), body).await
     };
-    let about = [("key_size", "size"), ("kty", "kty"), ("expir", "exp"), ("nbf", "nbf"), ("jwk", "jwk")];
+    let about =
+        [("key size", "size"), ("key_size", "size"), ("kty", "kty"), ("expir", "exp"), ("nbf", "nbf"), ("jwk", "jwk")];
     made.map_err(|r| r.about(&about, "name"))?;
     Ok(Next::To(target.to(&format!("key/{}", segment(&name)))))
 }
