@@ -126,7 +126,10 @@ pub fn yaml(text: &str) -> Result<Value, String> {
     if text.len() > LIMIT {
         return Err(format!("yaml: the document is larger than {LIMIT} bytes"));
     }
-    serde_saphyr::from_str(text).map_err(|why| format!("yaml: {}", why.to_string().lines().next().unwrap_or_default()))
+    // The last of what is said twice counts: older versions of az put a version before a file that has one [cli].
+    let options = serde_saphyr::options! { duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|why| format!("yaml: {}", why.to_string().lines().next().unwrap_or_default()))
 }
 
 impl File {
@@ -412,6 +415,12 @@ mod tests {
             let refused = parse(text).unwrap_err();
             assert!(refused.contains(why), "{text}: {refused}");
         }
+    }
+
+    #[test]
+    fn the_last_of_what_is_said_twice_counts() {
+        let file = parse("version: v1.0.0\nversion: v1.1.0\nsteps: [{cmd: $ID}]").unwrap();
+        assert_eq!(file.steps[0].what, What::Run(vec!["cf7".to_owned()]));
     }
 
     #[test]
