@@ -734,6 +734,10 @@ async fn task_runs_run_again_when_they_change_and_pools_bound_their_runs() {
     assert_eq!(queue["count"], 1);
     good(arm(&me, Method::PATCH, &pool, json!({"properties": {"count": 1}})).await).await;
     assert_eq!(ended(&me, "reg01", &name).await["status"], "Succeeded");
+    // Its deletion is long.
+    let deleted = arm(&me, Method::DELETE, &pool, Value::Null).await;
+    assert_eq!(deleted.status(), StatusCode::ACCEPTED);
+    assert!(deleted.headers().contains_key("location"));
 }
 
 #[tokio::test]

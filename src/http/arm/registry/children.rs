@@ -74,8 +74,8 @@ pub(super) async fn delete(cx: &mut Cx, request: &Request, kind: Kind) -> Result
             let location = gone.location.as_deref().unwrap_or(&registry.location);
             deleting(cx, request, kind.operation(), location).await
         }
-        // In capitals [recorded].
-        Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
+        // In capitals [recorded; of agent pools: spec].
+        Kind::AgentPool | Kind::CacheRule | Kind::CredentialSet | Kind::PrivateEndpointConnection => {
             deleting(cx, request, kind.operation(), &registry.location.to_ascii_uppercase()).await
         }
         _ => Ok(Answer::empty(StatusCode::OK)),
