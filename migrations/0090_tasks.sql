@@ -20,7 +20,7 @@ CREATE INDEX task_runs_by_status ON task_runs (status);
 
 -- The number of the newest run of each registry: numbers never come again.
 CREATE TABLE task_numbers (
-    registry INTEGER PRIMARY KEY REFERENCES registries (id) ON DELETE CASCADE,
+    registry INTEGER NOT NULL UNIQUE REFERENCES registries (id) ON DELETE CASCADE,
     last     INTEGER NOT NULL
 ) STRICT;
 

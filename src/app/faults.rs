@@ -180,10 +180,7 @@ pub fn cut<E: From<String> + Send + 'static>(
             let more = body.next().await;
             // What was sent has to leave before the connection ends.
             tokio::time::sleep(LEAVING).await;
-            return match more {
-                None => None,
-                Some(_) => Some((Err(E::from("the connection was closed".to_owned())), (body, None))),
-            };
+            return more.map(|_| (Err(E::from("the connection was closed".to_owned())), (body, None)));
         }
         let mut part = match body.next().await? {
             Ok(part) => part,

@@ -117,14 +117,13 @@ pub async fn save(app: &Arc<App>, name: &str) -> Result<Snapshot> {
     let draft = all.join(format!(".tmp-{name}"));
     store::snapshot::remove_if_there(&draft);
     let saved = save_into(app, name, draft.clone()).await;
-    let saved = match saved {
+    match saved {
         Ok(saved) => blocking(move || store::snapshot::name_folder(&draft, &place)).await.map(|()| saved),
         Err(refusal) => {
             store::snapshot::remove_if_there(&draft);
             Err(refusal)
         }
-    };
-    saved
+    }
 }
 
 async fn save_into(app: &Arc<App>, name: &str, draft: PathBuf) -> Result<Snapshot> {

@@ -34,10 +34,10 @@ fn greeting(options: &Options, instance: &Instance) -> String {
         format!("  token         {token}   with it, other machines may use what is this machine's own\n")
     });
     format!(
-        "acrite listening on {}\n  data folder   {folder}{}\n  portal        {}/portal/\n  point a shell at it   eval \"$(acrite env{at})\"\n{token}  version       {}\n",
+        "acrite listening on {}\n  data folder   {folder}{}\n  point a shell at it   eval \"$(acrite env{at})\"\n{token}  version       {}\n  portal        {}/portal/\n",
         instance.place.url,
         if options.ephemeral { " (removed at the end)" } else { "" },
-        instance.place.url,
         env!("ACRITE_VERSION"),
+        instance.place.url,
     )
 }

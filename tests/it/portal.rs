@@ -7,6 +7,9 @@ use crate::harness::{
     Docker, GROUP, MANIFEST, Person, World, digest, good, group_path, identity_path, registry_path, vault_path,
 };
 
+/// A field or a header with its value.
+type Pair<'a> = (&'a str, &'a str);
+
 /// A browser: it keeps cookies and follows what forms answer.
 struct Browser<'w> {
     world: &'w World,
@@ -138,7 +141,7 @@ async fn only_forms_of_this_session_do_anything() {
     let others = other.get("/portal/create-group").await.form("create").hidden[0].1.clone();
     assert_ne!(token, others);
     let own = world.url.as_str();
-    let table: [(&str, &[(&str, &str)], &str); 9] = [
+    let table: [(&str, &[Pair<'_>], &str); 9] = [
         ("a foreign origin", &[("origin", "https://evil.example")], &token),
         ("no origin that can be told", &[("origin", "null")], &token),
         ("another port of this machine", &[("origin", "http://127.0.0.1:1")], &token),
@@ -158,7 +161,7 @@ async fn only_forms_of_this_session_do_anything() {
         }
         let status = request.send().await.unwrap().status().as_u16();
         let made = group_is_there(&developer, &group).await;
-        println!("{what:<32} {status} {}", if made { "MADE" } else { "nothing made" });
+        eprintln!("{what:<32} {status} {}", if made { "MADE" } else { "nothing made" });
         assert_eq!((status, made), (403, false), "{what}");
     }
     // Without cookies the token is of no session.
@@ -169,7 +172,7 @@ async fn only_forms_of_this_session_do_anything() {
     // A name that leads to this machine, as in an attack by DNS rebinding.
     for path in ["/portal/", "/acrite/v1/health"] {
         let sent = stranger.get(format!("{own}{path}")).header("host", "evil.example").send().await.unwrap();
-        println!("a foreign host, {path:<16} {}", sent.status());
+        eprintln!("a foreign host, {path:<16} {}", sent.status());
         assert_eq!(sent.status(), 421);
     }
     // Asking alone changes nothing.
@@ -308,7 +311,7 @@ async fn scripts_in_what_is_stored_are_inert() {
         assert!(!page.text.contains("<img"), "{path}: {}", page.text);
         shown += usize::from(page.text.contains("&lt;script&gt;alert"));
     }
-    println!("pages that show the script as text: {shown} of 17");
+    eprintln!("pages that show the script as text: {shown} of 17");
     assert!(shown >= 12, "the texts were shown: {shown}");
 }
 
@@ -335,7 +338,7 @@ async fn what_is_wrong_is_said_beside_its_field() {
     let keys = at(&vault, "keys-create");
     let group = ("group", GROUP);
     let (east, sku) = (("location", "eastus"), ("sku", "Premium"));
-    let cases: Vec<(String, &str, Vec<(&str, &str)>, &str)> = vec![
+    let cases: Vec<(String, &str, Vec<Pair<'_>>, &str)> = vec![
         ("/portal/create-group".into(), "create", vec![], "name"),
         ("/portal/create-group".into(), "create", vec![("name", hostile), east], "name"),
         ("/portal/create-group".into(), "create", vec![("name", "good"), ("location", "nowhere")], "location"),
@@ -376,7 +379,7 @@ async fn what_is_wrong_is_said_beside_its_field() {
         } else {
             browser.send(&page, verb, &fields).await
         };
-        println!("{path} {fields:?}: {}", answer.status);
+        eprintln!("{path} {fields:?}: {}", answer.status);
         assert!((400..500).contains(&answer.status), "{path} {fields:?}: {} {}", answer.status, answer.text);
         answer.says("role=\"alert\"");
         if !field.is_empty() {

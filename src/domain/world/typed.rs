@@ -40,7 +40,7 @@ pub fn read<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
             Segment::Map { key } => Some(key.clone()),
             Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
         };
-        wrong.path().iter().filter_map(named).last().unwrap_or_default()
+        wrong.path().iter().filter_map(named).next_back().unwrap_or_default()
     })
 }
 

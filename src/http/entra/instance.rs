@@ -36,7 +36,7 @@ fn machine() -> Value {
 pub(super) fn answer(call: &Call, path: &[&str]) -> Result<Response> {
     super::managed_identity::only_get(call)?;
     super::managed_identity::check_header(call)?;
-    if !call.query("api-version").is_some_and(|version| !version.is_empty()) {
+    if call.query("api-version").is_none_or(|version| version.is_empty()) {
         return Err(RequestError::ApiVersionMissing.into());
     }
     let mut at = machine();

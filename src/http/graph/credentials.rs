@@ -29,7 +29,7 @@ pub(super) async fn password(request: &mut Request<'_>, action: &str, holder: Ho
     let (made, secret) = directory::add_password(&mut cx, holder, id, new).await?;
     cx.commit().await?;
     let answer = request.one("microsoft.graph.passwordCredential", &shapes::password(&made, Some(&secret)));
-    let entity: &Entity = if holder == Holder::Application { &*APPLICATION } else { &*SERVICE_PRINCIPAL };
+    let entity: &Entity = if holder == Holder::Application { &APPLICATION } else { &SERVICE_PRINCIPAL };
     Ok(wire::located(answer, &format!("{}/addPassword", wire::address(entity, id))))
 }
 

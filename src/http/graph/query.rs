@@ -283,9 +283,9 @@ fn properties_of(text: &str) -> Vec<String> {
     for (at, word) in words.iter().enumerate() {
         let named = if let Some((name, "any" | "all" | "$count")) = word.split_once('/') {
             Some(name)
-        } else if is(words.get(at + 1), &operators) && !word.contains(':') {
-            Some(*word)
-        } else if at > 0 && is(words.get(at - 1), &functions) {
+        } else if (is(words.get(at + 1), &operators) && !word.contains(':'))
+            || (at > 0 && is(words.get(at - 1), &functions))
+        {
             Some(*word)
         } else {
             None

@@ -54,7 +54,9 @@ use crate::http::call::{Call, pairs};
 const CHANGED: &str = "ResourceChanged";
 
 /// What actions did, until they have been shown: the newest of all sessions.
-static DONE: LazyLock<Mutex<VecDeque<(String, Arc<Done>)>>> = LazyLock::new(Mutex::default);
+static DONE: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
+/// Each with the key under which its page asks for it.
+type Kept = VecDeque<(String, Arc<Done>)>;
 const DONE_LIMIT: usize = 64;
 
 /// Sent with everything.

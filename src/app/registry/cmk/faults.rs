@@ -27,7 +27,7 @@ pub async fn at_unwrapping(app: &Arc<App>, registry: &str) -> Result<()> {
     let Some(cmk) = registry.cmk.clone() else { return Ok(()) };
     let caller = super::principal(&mut cx, &registry, &cmk.identity).await.ok();
     drop(cx);
-    let callers: Vec<&str> = caller.iter().flat_map(|caller| faults::names(caller)).collect();
+    let callers: Vec<&str> = caller.iter().flat_map(faults::names).collect();
     let touch = Touch { callers: &callers, ..touch(&registry, &cmk, &[UNWRAP]) };
     if faults::meet_from_registry(app, &touch).await? { Ok(()) } else { Err(ContentError::KeyForbidden.into()) }
 }
