@@ -26,7 +26,7 @@ fn open(cx: &Cx, registry: &Registry, name: &str, sealed: &[u8]) -> Result<zeroi
 
 /// Whether a password is one of the admin user's, and there is an admin user.
 pub(super) async fn accepts(cx: &mut Cx, registry: &Registry, password: &str) -> Result<bool> {
-    if !registry.flag("adminUserEnabled") {
+    if !registry.settings().admin_user() {
         return Ok(false);
     }
     for name in PASSWORDS {

@@ -1,5 +1,5 @@
 //! Child resources of registries: find, save and remove any kind; scope maps, tokens and their passwords.
-//! Must not know: HTTP, what a token is worth in a request (see registry_tokens), how webhooks send.
+//! Must not know: HTTP, what a token is worth in a request (see rights), how webhooks send.
 
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde_json::{Map, Value, json};
@@ -154,7 +154,7 @@ pub struct RegistryToken {
     pub id: i64,
     /// Whether it may be used.
     pub enabled: bool,
-    /// What its scope map allows; empty where the scope map is gone. See `registry_child::actions_allow`.
+    /// What its scope map allows; empty where the scope map is gone. See `child::actions_allow`.
     pub actions: Vec<String>,
     passwords: Vec<Password>,
 }
@@ -183,12 +183,11 @@ pub async fn token_by_id(cx: &mut Cx, registry: &Registry, id: i64) -> Result<Op
 
 async fn as_signed_in(cx: &mut Cx, registry: &Registry, found: Option<Child>) -> Result<Option<RegistryToken>> {
     let Some(token) = found else { return Ok(None) };
-    let scope_map = match rules::child_name(registry, Kind::ScopeMap, token.text("scopeMapId")) {
+    let scope_map = match rules::child_name(registry, Kind::ScopeMap, token.scope_map()) {
         Some(name) => find(cx, registry, Kind::ScopeMap, name).await?,
         None => None,
     };
-    let actions = scope_map.as_ref().and_then(|m| m.properties.get("actions")).and_then(Value::as_array);
-    let actions = actions.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let actions = scope_map.as_ref().map(|map| map.actions().map(str::to_owned).collect()).unwrap_or_default();
     let passwords = store::registry::children::passwords(&mut cx.tx, token.id).await?;
     Ok(Some(RegistryToken { id: token.id, enabled: token.enabled(), actions, passwords }))
 }
@@ -212,7 +211,7 @@ pub async fn put_token(
         let map = get(cx, registry, Kind::ScopeMap, map).await?;
         token.properties.insert("scopeMapId".to_owned(), json!(map.arm_id(registry)));
     }
-    if token.text("scopeMapId").is_empty() {
+    if token.scope_map().is_empty() {
         return Err(missing("scopeMapId"));
     }
     if let Some(status) = asked.get("status").filter(|s| !s.is_null()) {

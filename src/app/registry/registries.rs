@@ -182,6 +182,9 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Writte
     };
     after.system_principal = identity::system(cx, &before, identities.system).await?;
     store::registry::registries::update(&mut cx.tx, &after).await?;
+    if after.settings().retention_policy() != before.settings().retention_policy() {
+        store::registry::ageing::exempt(&mut cx.tx, before.id).await?;
+    }
     if let Some((new, wrapped)) = rewrapped {
         let new = Cmk { rotated_at: Some(cx.now), ..new };
         let (id, now) = (before.id, cx.now);

@@ -14,7 +14,7 @@ use crate::domain::world::name;
 
 /// The home region, as a replication.
 fn home(registry: &Registry) -> Child {
-    let zones = registry.properties.get("zoneRedundancy").cloned().unwrap_or_else(|| json!("Disabled"));
+    let zones = if registry.settings().zone_redundant() { "Enabled" } else { "Disabled" };
     let properties = json!({"regionEndpointEnabled": true, "zoneRedundancy": zones});
     Child {
         location: Some(registry.location.clone()),
@@ -61,7 +61,7 @@ pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
 pub async fn nearest(cx: &mut Cx, registry: &Registry) -> Result<String> {
     let mut regions = list(cx, registry).await?;
     regions.sort_by_key(|region| !is_home(registry, &region.name));
-    let served = regions.into_iter().find(|r| r.properties.get("regionEndpointEnabled") != Some(&json!(false)));
+    let served = regions.into_iter().find(|r| r.is_served());
     Ok(served.and_then(|region| region.location).unwrap_or_else(|| registry.location.clone()))
 }
 

@@ -100,10 +100,7 @@ impl Event {
 
     /// Whether a webhook wants to know of it.
     fn is_for(&self, webhook: &Child) -> bool {
-        let actions = webhook.properties.get("actions").and_then(Value::as_array);
-        webhook.enabled()
-            && actions.is_some_and(|a| a.iter().any(|a| a.as_str() == Some(self.action)))
-            && self.within(webhook.text("scope"))
+        webhook.enabled() && webhook.actions().any(|action| action == self.action) && self.within(webhook.scope())
     }
 
     /// Whether a webhook's scope covers it: `a:*` all of `a`, `a:b` one tag, `a` is `a:latest`, nothing is
@@ -358,7 +355,7 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
         let actions: Vec<String> = actions.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
         hook.properties.insert("actions".to_owned(), json!(actions));
     }
-    if hook.properties["actions"].as_array().is_none_or(Vec::is_empty) {
+    if hook.actions().next().is_none() {
         return Err(missing("actions"));
     }
     let mut config = open_config(&cx.app, &hook)?;

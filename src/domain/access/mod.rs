@@ -63,6 +63,13 @@ impl Caller {
         }
     }
 
+    /// Nobody that the directory knows: holds no right, and nothing can be granted to it.
+    #[must_use]
+    pub fn nobody(address: IpAddr) -> Self {
+        let (object_id, app_id, name) = (String::new(), String::new(), String::new());
+        Self { object_id, app_id, name, address, ..Self::system() }
+    }
+
     /// A principal that calls from `address`. The only way from the directory to a caller: who is disabled is none.
     pub fn of(standing: Standing, address: IpAddr) -> Result<Self, Disabled> {
         standing.check()?;
@@ -84,7 +91,8 @@ impl Caller {
     /// Whether an assignment or policy for `principal` speaks of this caller.
     #[must_use]
     pub fn is(&self, principal: &str) -> bool {
-        self.object_id.eq_ignore_ascii_case(principal) || self.groups.iter().any(|g| g.eq_ignore_ascii_case(principal))
+        !self.object_id.is_empty() && self.object_id.eq_ignore_ascii_case(principal)
+            || self.groups.iter().any(|g| g.eq_ignore_ascii_case(principal))
     }
 }
 

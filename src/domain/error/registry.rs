@@ -130,9 +130,11 @@ pub enum ContentError {
         name: String,
         /// Comma-separated actions; empty for `/v2/`.
         actions: String,
-        /// A token was sent, and is not good.
-        invalid_token: bool,
+        /// What is wrong with the token that was shown, in RFC 6750's words.
+        fault: Option<&'static str>,
     },
+    /// A part of an upload says where it belongs and not how long it is.
+    LengthMissing,
     /// A link to a data endpoint that is too old, or for something else.
     #[error("the link is too old, or for something else")]
     LinkInvalid,

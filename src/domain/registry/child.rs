@@ -164,10 +164,77 @@ impl Child {
         child_id(registry, self.kind, &self.name)
     }
 
-    /// A text property; empty where it is missing.
+    /// The actions of a scope map, or those that a webhook wants to know of.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.list("actions").iter().filter_map(Value::as_str)
+    }
+
+    /// The ARM id of a token's scope map; empty where it has none.
     #[must_use]
-    pub fn text(&self, name: &str) -> &str {
+    pub fn scope_map(&self) -> &str {
+        self.text("scopeMapId")
+    }
+
+    /// Which repositories and tags a webhook is for.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        self.text("scope")
+    }
+
+    /// Whether a replication's region is served.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.properties.get("regionEndpointEnabled") != Some(&json!(false))
+    }
+
+    /// The repository elsewhere that a cache rule fills from, with its host.
+    #[must_use]
+    pub fn source_repository(&self) -> &str {
+        self.text("sourceRepository")
+    }
+
+    /// The repository here that a cache rule fills.
+    #[must_use]
+    pub fn target_repository(&self) -> &str {
+        self.text("targetRepository")
+    }
+
+    /// The ARM id of the credential set that a cache rule signs in with.
+    #[must_use]
+    pub fn credential_set(&self) -> Option<&str> {
+        Some(self.text("credentialSetResourceId")).filter(|id| !id.is_empty())
+    }
+
+    /// The login server that a credential set is for.
+    #[must_use]
+    pub fn login_server(&self) -> &str {
+        self.text("loginServer")
+    }
+
+    /// Where a credential set finds its user and password.
+    #[must_use]
+    pub fn auth_credentials(&self) -> &[Value] {
+        self.list("authCredentials")
+    }
+
+    fn list(&self, name: &str) -> &[Value] {
+        self.properties.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn text(&self, name: &str) -> &str {
         self.properties.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The id of a task run's run; empty before it has one.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        self.text("run")
+    }
+
+    /// Whether `status` is `disabled`; a task without one is not.
+    #[must_use]
+    pub fn disabled(&self) -> bool {
+        self.text("status").eq_ignore_ascii_case("disabled")
     }
 
     /// Whether `status` is `enabled`.
@@ -267,6 +334,12 @@ pub fn actions_allow(actions: &[String], repository: &str, right: &str) -> bool 
     })
 }
 
+/// The same in all repositories, and so in the registry as a whole.
+#[must_use]
+pub fn actions_allow_everywhere(actions: &[String], right: &str) -> bool {
+    actions.iter().any(|action| action.strip_prefix("repositories/*/") == Some(right))
+}
+
 /// What a cache rule says: which repositories it fills, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheRule {
@@ -283,13 +356,11 @@ impl CacheRule {
     /// Reads the rule out of its resource.
     #[must_use]
     pub fn of(child: &Child) -> Self {
-        let text = |name: &str| child.text(name).to_owned();
-        let credentials = Some(text("credentialSetResourceId")).filter(|id| !id.is_empty());
         Self {
             name: child.name.clone(),
-            target: text("targetRepository"),
-            source: text("sourceRepository"),
-            credentials,
+            target: child.target_repository().to_owned(),
+            source: child.source_repository().to_owned(),
+            credentials: child.credential_set().map(str::to_owned),
         }
     }
 

@@ -139,13 +139,35 @@ pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// OCI's index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+/// Whether a manifest is one of OCI's.
+#[must_use]
+pub fn is_oci(media_type: &str) -> bool {
+    matches!(media_type, OCI_MANIFEST | OCI_INDEX)
+}
+
+/// Why a manifest is not given to a client that accepts only these types, as its `Accept` headers name them. OCI's are
+/// given only to who names them, wildcards aside; Docker's to everybody [issue, docs]. A recording of 2024 in which one
+/// was turned into the type before it stands alone.
+#[must_use]
+pub fn refused_by_accept<'a>(media_type: &str, mut accepted: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    let why = match media_type {
+        OCI_MANIFEST => "OCI manifest found, but accept header does not support OCI manifests",
+        OCI_INDEX => "OCI index found, but accept header does not support OCI indexes",
+        _ => return None,
+    };
+    let named = |header: &str| {
+        header.split(',').any(|one| one.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type))
+    };
+    (!accepted.any(named)).then_some(why)
+}
+
 /// A manifest, read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     pub media_type: String,
     /// The blobs it names that must be there: config and layers, but not those that lie elsewhere.
     pub blobs: Vec<Digest>,
-    /// The manifests it names, of an index.
+    /// What an index names: manifests, or blobs [issue: caches of BuildKit].
     pub manifests: Vec<Digest>,
     /// The manifest it refers to.
     pub subject: Option<Digest>,
@@ -161,12 +183,33 @@ fn invalid(why: impl Into<String>) -> Error {
     ContentError::ManifestInvalid(why.into()).into()
 }
 
-/// Digest and size of a descriptor.
+/// Digest and size of a descriptor. One without a size is taken [file: samples of Microsoft's own client], as Docker's
+/// registry takes it, and a size that is no whole number is not [inferred from the same].
 fn descriptor(value: &Value) -> Result<(Digest, u64)> {
     let digest = value["digest"].as_str().ok_or_else(|| invalid("a descriptor has no digest"))?;
     let digest = Digest::parse(digest).map_err(|_| invalid(format!("not a digest: {digest}")))?;
-    let size = value["size"].as_u64().ok_or_else(|| invalid("a descriptor has no size"))?;
+    let size = match &value["size"] {
+        Value::Null => 0,
+        size => size.as_u64().ok_or_else(|| invalid("the size of a descriptor is not a whole number"))?,
+    };
     Ok((digest, size))
+}
+
+/// A list of a manifest. Its absence is an empty one [recorded Aug 2024: of an index].
+fn list<'v>(document: &'v Value, name: &str) -> Result<&'v [Value]> {
+    match &document[name] {
+        Value::Null => Ok(&[]),
+        Value::Array(items) => Ok(items),
+        _ => Err(invalid(format!("{name} is not a list"))),
+    }
+}
+
+/// A document that could be read as another kind of manifest is none (as in Docker's registry, for CVE-2021-41190).
+fn refuse_fields(document: &Value, names: &[&str]) -> Result<()> {
+    match names.iter().find(|name| !document[**name].is_null()) {
+        Some(name) => Err(invalid(format!("{name} belongs to another kind of manifest"))),
+        None => Ok(()),
+    }
 }
 
 /// Layers that may lie elsewhere: they carry `urls`, or their type says so.
@@ -209,12 +252,17 @@ impl Manifest {
             image_size: 0,
             about: Map::new(),
         };
+        // A Docker manifest says what it is in its body too [recorded Apr 2024].
+        if matches!(media_type, DOCKER_MANIFEST | DOCKER_LIST) && own.is_none() {
+            return Err(invalid("mediaType is missing"));
+        }
         match media_type {
             DOCKER_MANIFEST | OCI_MANIFEST => manifest.read_image(&document)?,
             DOCKER_LIST | OCI_INDEX => manifest.read_index(&document)?,
             other => return Err(invalid(format!("unknown media type {other}"))),
         }
-        if !document["subject"].is_null() {
+        // Docker's own manifests refer to nothing [issue].
+        if is_oci(media_type) && !document["subject"].is_null() {
             manifest.subject = Some(descriptor(&document["subject"])?.0);
         }
         if let Some(artifact_type) = document["artifactType"].as_str().filter(|t| !t.is_empty()) {
@@ -227,6 +275,7 @@ impl Manifest {
     }
 
     fn read_image(&mut self, document: &Value) -> Result<()> {
+        refuse_fields(document, &["manifests"])?;
         let config = &document["config"];
         let (digest, size) = descriptor(config)?;
         self.config = Some((digest.clone(), size));
@@ -238,7 +287,7 @@ impl Manifest {
             self.about.insert("artifactType".into(), json!(media_type));
         }
         let mut known: HashSet<Digest> = self.blobs.iter().cloned().collect();
-        for layer in document["layers"].as_array().ok_or_else(|| invalid("layers is missing"))? {
+        for layer in list(document, "layers")? {
             let (digest, size) = descriptor(layer)?;
             self.image_size = self.image_size.saturating_add(size);
             if !lies_elsewhere(layer) && known.insert(digest.clone()) {
@@ -249,9 +298,10 @@ impl Manifest {
     }
 
     fn read_index(&mut self, document: &Value) -> Result<()> {
+        refuse_fields(document, &["config", "layers"])?;
         let mut references = Vec::new();
         let mut known = HashSet::new();
-        for entry in document["manifests"].as_array().ok_or_else(|| invalid("manifests is missing"))? {
+        for entry in list(document, "manifests")? {
             let (digest, _) = descriptor(entry)?;
             let mut reference = json!({"digest": digest.as_str()});
             for name in ["architecture", "os"] {

@@ -5,6 +5,8 @@ pub mod child;
 pub mod cmk;
 pub mod content;
 pub mod envelope;
+pub mod rights;
+pub mod settings;
 pub mod tasks;
 pub mod values;
 
@@ -12,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::error::{RegistryError, RequestError, Result};
 use crate::domain::registry::cmk::Cmk;
+use crate::domain::registry::settings::Settings;
 use crate::domain::world::time::Timestamp;
 use crate::domain::world::{json, name};
 
@@ -59,15 +62,14 @@ impl Registry {
     #[must_use]
     pub fn data_endpoint(&self, region: &str) -> Option<String> {
         let name = self.name.to_ascii_lowercase();
-        self.flag("dataEndpointEnabled").then(|| format!("{name}.{region}.data.azurecr.io"))
+        self.settings().data_endpoints().then(|| format!("{name}.{region}.data.azurecr.io"))
     }
 
     /// `{name}.{region}.geo.azurecr.io`, where the registry has regional endpoints: its login server in one region [docs].
     #[must_use]
     pub fn regional_endpoint(&self, region: &str) -> Option<String> {
-        let enabled = self.properties.get("regionalEndpoints").and_then(Value::as_str);
         let name = self.name.to_ascii_lowercase();
-        enabled.is_some_and(|e| e.eq_ignore_ascii_case("Enabled")).then(|| format!("{name}.{region}.geo.azurecr.io"))
+        self.settings().regional_endpoints().then(|| format!("{name}.{region}.geo.azurecr.io"))
     }
 
     /// Whether the SKU is Premium.
@@ -76,24 +78,10 @@ impl Registry {
         self.sku == "Premium"
     }
 
-    /// A flag of the document.
+    /// Its document, read.
     #[must_use]
-    pub fn flag(&self, name: &str) -> bool {
-        self.properties.get(name).and_then(Value::as_bool).unwrap_or(false)
-    }
-
-    /// Whether its content may be exported to no other registry.
-    #[must_use]
-    pub fn exports_disabled(&self) -> bool {
-        let policies = self.properties.get("policies");
-        policies.is_some_and(|policies| policies["exportPolicy"]["status"] == "disabled")
-    }
-
-    /// Whether a policy's `status` is `enabled`.
-    #[must_use]
-    pub fn policy_enabled(&self, policy: &str) -> bool {
-        let status = self.properties.get("policies").and_then(|p| p.get(policy)).and_then(|p| p["status"].as_str());
-        status.is_some_and(|s| s.eq_ignore_ascii_case("enabled"))
+    pub fn settings(&self) -> Settings<'_> {
+        Settings::of(&self.properties)
     }
 }
 
@@ -216,28 +204,24 @@ pub fn settle(
     if !json::may_be_kept(&settled, json::DOCUMENT_LIMIT) {
         return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
     }
-    let status =
-        |policy: &str| settled["policies"][policy]["status"].as_str().unwrap_or("disabled").to_ascii_lowercase();
-    if status("trustPolicy") == "enabled" && has_cmk {
+    let asked = Settings::of(&settled);
+    if asked.content_trust() && has_cmk {
         return Err(RegistryError::ContentTrust(registry.to_owned()).into());
     }
-    let word = |name: &str| settled.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
     if !premium {
-        if word("publicNetworkAccess") == "disabled" {
+        if !asked.public() {
             return Err(RegistryError::PublicNetworkSku(sku.to_owned()).into());
         }
-        let denies = settled.get("networkRuleSet").is_some_and(|rules| rules["defaultAction"] == "Deny");
-        let on = |name: &str| settled.get(name) == Some(&json!(true));
         let asked = [
-            ("content trust", status("trustPolicy") == "enabled"),
-            ("a retention policy", status("retentionPolicy") == "enabled"),
-            ("quarantine", status("quarantinePolicy") == "enabled"),
-            ("network rules whose default action is Deny", denies),
-            ("data endpoints", on("dataEndpointEnabled")),
-            ("regional endpoints", word("regionalEndpoints") == "enabled"),
-            ("zone redundancy", word("zoneRedundancy") == "enabled"),
-            ("exports disabled", status("exportPolicy") == "disabled"),
-            ("anonymous pull", sku == "Basic" && on("anonymousPullEnabled")),
+            ("content trust", asked.content_trust()),
+            ("a retention policy", asked.retention()),
+            ("quarantine", asked.quarantine()),
+            ("network rules whose default action is Deny", asked.denies_by_default()),
+            ("data endpoints", asked.data_endpoints()),
+            ("regional endpoints", asked.regional_endpoints()),
+            ("zone redundancy", asked.zone_redundant()),
+            ("exports disabled", asked.exports_disabled()),
+            ("anonymous pull", sku == "Basic" && asked.anonymous_pull()),
         ];
         let lacks: Vec<&str> = asked.iter().filter(|(_, asked)| *asked).map(|(what, _)| *what).collect();
         if !lacks.is_empty() {

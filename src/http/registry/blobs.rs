@@ -9,27 +9,29 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::routes::{self, Of, Route};
-use super::{caller, enter, enter_to_write, in_repository, not_allowed, reads, region_of, wire};
+use super::{caller, enter, enter_to_write, not_allowed, reads, region_of, wire};
 use crate::app::App;
 use crate::app::registry::content::blobs::{self, Blob};
 use crate::app::registry::content::{Inside, links};
 use crate::app::registry::copying::pull_through;
+use crate::app::registry::rights::Need;
 use crate::domain::Result;
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::Digest;
+use crate::domain::registry::rights::Right;
 use crate::http::call::Call;
 
 /// Answers.
 pub async fn answer(app: &Arc<App>, call: &mut Call, repository: &str, digest: &str) -> Result<Response> {
     if call.method == Method::DELETE {
-        let writing = enter_to_write(app, call, &in_repository(repository, "delete", &["delete"])).await?;
+        let writing = enter_to_write(app, call, &Need::only(repository, &[Right::Delete])).await?;
         blobs::delete(app, writing, repository, &Digest::parse(digest)?).await?;
         return Ok(wire::empty(StatusCode::ACCEPTED));
     }
     if !reads(call) {
         return Err(not_allowed(call));
     }
-    let (mut cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull"])).await?;
+    let (mut cx, inside) = enter(app, call, &Need::pull(repository)).await?;
     let digest = Digest::parse(digest)?;
     let elsewhere = links::host_of(&mut cx, &inside, region_of(&call.host)).await?;
     let blob = pull_through::blob(app, cx, &inside, repository, &digest).await?;

@@ -8,18 +8,19 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{enter, in_repository, not_allowed, reads, wire};
+use super::{enter, not_allowed, reads, wire};
 use crate::app::App;
 use crate::app::registry::content::Inside;
 use crate::app::registry::content::deleted as verbs;
 use crate::app::registry::rights::Need;
 use crate::domain::error::ContentError;
 use crate::domain::registry::content::{Digest, is_tag};
+use crate::domain::registry::rights::Right;
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
 
 fn reading(repository: &str) -> Need<'_> {
-    in_repository(repository, "deleted_read", &["deleted_read"])
+    Need::only(repository, &[Right::DeletedRead])
 }
 
 fn shown(inside: &Inside, repository: &str, name: &str, rows: Value) -> Response {
@@ -33,7 +34,7 @@ pub async fn catalog(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     if !reads(call) {
         return Err(not_allowed(call));
     }
-    let need = Need::registry("deleted_catalog", "*", &["*"]);
+    let need = Need::registry(&[Right::DeletedCatalog]);
     let (mut cx, inside) = enter(app, call, &need).await?;
     let names = verbs::repositories(&mut cx, &inside).await?;
     Ok(wire::json(StatusCode::OK, &json!({"repositories": names})))
@@ -74,7 +75,7 @@ pub async fn restore(app: &Arc<App>, mut call: Call, repository: &str, digest: &
     if call.method != Method::POST {
         return Err(not_allowed(&call));
     }
-    let need = in_repository(repository, "deleted_read,deleted_restore", &["deleted_restore"]);
+    let need = Need::repository(repository, &[Right::DeletedRead, Right::DeletedRestore], &[Right::DeletedRestore]);
     let (cx, inside) = enter(app, &mut call, &need).await?;
     drop(cx);
     let digest =

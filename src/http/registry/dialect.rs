@@ -155,8 +155,8 @@ fn source(place: &str, rule: &str, why: &SourceError, correlation: &str) -> Resp
 fn content(error: &ContentError, correlation: &str) -> Response {
     let (bad, missing) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND);
     match error {
-        ContentError::Unauthorized { service, kind, name, actions, invalid_token } => {
-            challenge(service, kind, name, actions, *invalid_token)
+        ContentError::Unauthorized { service, kind, name, actions, fault } => {
+            challenge(service, kind, name, actions, *fault)
         }
         // The code is Azure Storage's, which answers there; its body would be XML.
         ContentError::LinkInvalid => {
@@ -178,7 +178,12 @@ fn content(error: &ContentError, correlation: &str) -> Response {
             said(bad, "TAG_INVALID", "manifest tag did not match URI", Some(json!({"tag": tag})))
         }
         ContentError::ManifestUnknown(message) => said(missing, "MANIFEST_UNKNOWN", message, None),
-        ContentError::ManifestInvalid(why) => said(bad, "MANIFEST_INVALID", "manifest invalid", Some(json!(why))),
+        ContentError::ManifestInvalid(why) => {
+            // The reason is for the log: Azure says none [recorded Apr 2024].
+            tracing::info!(why, "a manifest is invalid");
+            said(bad, "MANIFEST_INVALID", "manifest invalid", Some(json!({"Reason": {}})))
+        }
+        ContentError::LengthMissing => said(bad, "CONTENT_LENGTH_INVALID", "content length invalid", Some(json!({}))),
         ContentError::ManifestBlobUnknown(digest) => {
             said(bad, "MANIFEST_BLOB_UNKNOWN", "manifest blob unknown to registry", Some(json!({"digest": digest})))
         }
@@ -236,7 +241,7 @@ fn content(error: &ContentError, correlation: &str) -> Response {
 }
 
 /// 401 with the challenge. No blank after the commas: az splits the header on blanks (acr.md C.1).
-fn challenge(service: &str, kind: &str, name: &str, actions: &str, invalid_token: bool) -> Response {
+fn challenge(service: &str, kind: &str, name: &str, actions: &str, fault: Option<&str>) -> Response {
     let mut detail = None;
     let mut header = format!("Bearer realm=\"https://{service}/oauth2/token\",service=\"{service}\"");
     if !actions.is_empty() {
@@ -244,8 +249,8 @@ fn challenge(service: &str, kind: &str, name: &str, actions: &str, invalid_token
         let each = actions.split(',').map(|action| json!({"Type": kind, "Name": name, "Action": action}));
         detail = Some(Value::Array(each.collect()));
     }
-    if invalid_token {
-        header.push_str(",error=\"invalid_token\"");
+    if let Some(fault) = fault {
+        header.push_str(&format!(",error=\"{fault}\""));
     }
     let mut answer = said(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", UNAUTHORIZED, detail);
     if let Ok(value) = HeaderValue::from_str(&header) {
@@ -260,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_challenge_is_written_as_az_reads_it() {
-        let answer = challenge("x.azurecr.io", "repository", "r", "metadata_read", true);
+        let answer = challenge("x.azurecr.io", "repository", "r", "metadata_read", Some("invalid_token"));
         let header = answer.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
         assert_eq!(
             header,

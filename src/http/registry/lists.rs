@@ -7,13 +7,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use super::{enter, in_repository, not_allowed, reads, wire};
+use super::{enter, not_allowed, reads, wire};
 use crate::app::App;
 use crate::app::registry::content::manifests;
 use crate::app::registry::content::repositories;
 use crate::app::registry::rights::Need;
 use crate::domain::Result;
 use crate::domain::registry::content::{Digest, OCI_INDEX};
+use crate::domain::registry::rights::Right;
 use crate::http::call::Call;
 
 /// `/v2/_catalog` and `/acr/v1/_catalog`.
@@ -21,7 +22,7 @@ pub async fn catalog(app: &Arc<App>, call: &mut Call, path: &str) -> Result<Resp
     if !reads(call) {
         return Err(not_allowed(call));
     }
-    let need = Need::registry("catalog", "*", &["*"]);
+    let need = Need::registry(&[Right::Catalog]);
     let (mut cx, inside) = enter(app, call, &need).await?;
     let page = wire::page(call, wire::PAGE)?;
     let listed = repositories::catalog(&mut cx, &inside, &page).await?;
@@ -32,14 +33,14 @@ pub async fn catalog(app: &Arc<App>, call: &mut Call, path: &str) -> Result<Resp
     Ok(answer)
 }
 
-/// `/v2/{repository}/tags/list`. Without `n` all of them, up to 4 MiB of names: many clients never follow a link here.
+/// `/v2/{repository}/tags/list`. Without `n` the first hundred [issue].
 pub async fn tags(app: &Arc<App>, call: &mut Call, repository: &str) -> Result<Response> {
     if !reads(call) {
         return Err(not_allowed(call));
     }
-    let need = in_repository(repository, "metadata_read", &["metadata_read", "pull"]);
+    let need = Need::only(repository, &[Right::MetadataRead]);
     let (mut cx, inside) = enter(app, call, &need).await?;
-    let page = wire::page(call, u64::from(u32::MAX))?;
+    let page = wire::page(call, wire::PAGE)?;
     let listed = repositories::tag_names(&mut cx, &inside, repository, &page).await?;
     let names: Vec<String> = listed.rows.iter().map(|name| json!(name).to_string()).collect();
     let mut answer = wire::list(&json!({"name": repository}), "tags", names.iter().map(String::as_str));
@@ -54,7 +55,8 @@ pub async fn referrers(app: &Arc<App>, call: &mut Call, repository: &str, digest
     if !reads(call) {
         return Err(not_allowed(call));
     }
-    let (mut cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull", "metadata_read"])).await?;
+    let (mut cx, inside) =
+        enter(app, call, &Need::repository(repository, &[Right::Pull], &[Right::Pull, Right::MetadataRead])).await?;
     let wanted = call.query("artifactType");
     let last = call.query("last").unwrap_or_default();
     let subject = Digest::parse(digest)?;

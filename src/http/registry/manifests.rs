@@ -6,12 +6,14 @@ use std::sync::Arc;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
-use super::{enter, enter_to_write, in_repository, not_allowed, reads, wire};
+use super::{enter, enter_to_write, not_allowed, reads, wire};
 use crate::app::App;
 use crate::app::registry::content::{manifests, repositories};
 use crate::app::registry::copying::pull_through;
+use crate::app::registry::rights::Need;
 use crate::domain::error::{ContentError, RequestError};
-use crate::domain::registry::content::{MANIFEST_LIMIT, Reference};
+use crate::domain::registry::content::{MANIFEST_LIMIT, Reference, refused_by_accept};
+use crate::domain::registry::rights::Right;
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
 
@@ -21,7 +23,7 @@ pub async fn answer(app: &Arc<App>, mut call: Call, repository: &str, reference:
         return get(app, &mut call, repository, reference).await;
     }
     if call.method == Method::PUT {
-        let (cx, inside) = enter(app, &mut call, &in_repository(repository, "pull,push", &["push"])).await?;
+        let (cx, inside) = enter(app, &mut call, &Need::push(repository)).await?;
         drop(cx);
         let reference = Reference::parse(reference)?;
         let bytes = call.bytes(MANIFEST_LIMIT).await.map_err(|error| match error {
@@ -39,9 +41,9 @@ pub async fn answer(app: &Arc<App>, mut call: Call, repository: &str, reference:
         return Ok(answer);
     }
     if call.method == Method::DELETE {
-        let need = in_repository(repository, "delete", &["delete"]);
+        let need = Need::only(repository, &[Right::Delete]);
         let mut writing = enter_to_write(app, &mut call, &need).await?;
-        match &named(reference)? {
+        match &Reference::parse(reference)? {
             // By a tag, only the tag goes (OCI distribution 1.1).
             Reference::Tag(tag) => repositories::untag(&mut writing, repository, tag).await?,
             Reference::Digest(digest) => manifests::delete(&mut writing, repository, digest).await?,
@@ -52,19 +54,13 @@ pub async fn answer(app: &Arc<App>, mut call: Call, repository: &str, reference:
     Err(not_allowed(&call))
 }
 
-/// A reference that is looked for: what cannot be a tag cannot be there.
-fn named(reference: &str) -> Result<Reference> {
-    Reference::parse(reference).map_err(|error| match error {
-        Error::Content(ContentError::TagInvalid(tag)) => {
-            ContentError::ManifestUnknown(format!("manifest tagged by \"{tag}\" is not found")).into()
-        }
-        other => other,
-    })
-}
-
 async fn get(app: &Arc<App>, call: &mut Call, repository: &str, reference: &str) -> Result<Response> {
-    let (cx, inside) = enter(app, call, &in_repository(repository, "pull", &["pull"])).await?;
-    let (found, pulled) = pull_through::manifest(app, cx, &inside, repository, &named(reference)?).await?;
+    let (cx, inside) = enter(app, call, &Need::pull(repository)).await?;
+    let (found, pulled) = pull_through::manifest(app, cx, &inside, repository, &Reference::parse(reference)?).await?;
+    let accepted = call.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    if let Some(why) = refused_by_accept(&found.media_type, accepted) {
+        return Err(ContentError::ManifestUnknown(why.to_owned()).into());
+    }
     let mut answer = if call.method == Method::HEAD {
         let mut answer = wire::empty(StatusCode::OK);
         answer.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(found.size));

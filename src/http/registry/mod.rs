@@ -20,7 +20,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
 use crate::app::registry::content::{self, Inside, Writing};
-use crate::app::registry::registry_tokens;
+use crate::app::registry::credentials;
 use crate::app::registry::replications;
 use crate::app::registry::rights::Need;
 use crate::app::{App, Cx};
@@ -113,7 +113,7 @@ fn reads(call: &Call) -> bool {
 }
 
 fn caller(call: &Call) -> Caller {
-    Caller { address: call.address, ..Caller::system() }
+    Caller::nobody(call.address)
 }
 
 // Handlers borrow the call mutably even to read it: a body that nobody has read cannot be shared between
@@ -136,13 +136,8 @@ async fn base(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     if !reads(call) {
         return Err(not_allowed(call));
     }
-    let presented = registry_tokens::present(app, registry_name(call), call.header("authorization")).await?;
+    let presented = credentials::present(app, registry_name(call), call.header("authorization")).await?;
     let mut cx = app.read(caller(call)).await?;
-    registry_tokens::knock(&mut cx, registry_name(call), &presented).await?;
+    credentials::knock(&mut cx, registry_name(call), &presented).await?;
     Ok(wire::json(StatusCode::OK, &serde_json::json!({})))
-}
-
-/// A right in a repository.
-fn in_repository<'a>(name: &'a str, challenge: &'static str, any: &'static [&'static str]) -> Need<'a> {
-    Need::repository(name, challenge, any)
 }

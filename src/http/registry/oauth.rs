@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::{not_allowed, registry_name, wire};
 use crate::app::App;
-use crate::app::registry::registry_tokens::{self, Presented};
-use crate::app::registry::rights::Scope;
+use crate::app::registry::credentials::{self, Presented};
+use crate::app::registry::sign_in;
 use crate::domain::Result;
 use crate::domain::error::RequestError;
+use crate::domain::registry::rights::Scope;
 use crate::http::call::{Call, pairs};
 
 type Form = Vec<(String, String)>;
@@ -69,7 +70,7 @@ pub async fn exchange(app: &Arc<App>, mut call: Call) -> Result<Response> {
         return Err(grant_unknown(grant));
     }
     let entra = field(&form, "access_token").filter(|t| !t.is_empty());
-    let token = registry_tokens::exchange(app, registry_name(&call), entra, call.address).await?;
+    let token = sign_in::exchange(app, registry_name(&call), entra, call.address).await?;
     Ok(answered("refresh_token", token))
 }
 
@@ -77,7 +78,7 @@ pub async fn exchange(app: &Arc<App>, mut call: Call) -> Result<Response> {
 pub async fn token(app: &Arc<App>, mut call: Call) -> Result<Response> {
     let registry = registry_name(&call).to_owned();
     let (presented, form) = if call.method == Method::GET {
-        let presented = registry_tokens::present(app, &registry, call.header("authorization")).await?;
+        let presented = credentials::present(app, &registry, call.header("authorization")).await?;
         (presented, pairs(&call.query))
     } else if call.method == Method::POST {
         let form = call.form().await?;
@@ -86,18 +87,18 @@ pub async fn token(app: &Arc<App>, mut call: Call) -> Result<Response> {
         return Err(not_allowed(&call));
     };
     check_service(&call, &form)?;
-    let token = registry_tokens::issue(app, &registry, &presented, &scopes(&form)?, call.address).await?;
+    let token = sign_in::issue(app, &registry, &presented, &scopes(&form)?, call.address).await?;
     Ok(answered("access_token", token))
 }
 
 async fn posted(app: &Arc<App>, registry: &str, form: &Form) -> Result<Presented> {
     match field(form, "grant_type").unwrap_or_default() {
         "refresh_token" => {
-            registry_tokens::present_refresh(app, registry, field(form, "refresh_token").unwrap_or_default()).await
+            credentials::present_refresh(app, registry, field(form, "refresh_token").unwrap_or_default()).await
         }
         "password" => match (field(form, "username"), field(form, "password")) {
             (Some(user), Some(password)) if !user.is_empty() => {
-                registry_tokens::present_password(app, registry, user.to_owned(), password.to_owned()).await
+                credentials::present_password(app, registry, user.to_owned(), password.to_owned()).await
             }
             _ => Ok(Presented::Nothing),
         },

@@ -8,24 +8,22 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt as _};
 
-use super::{enter, in_repository, not_allowed, wire};
+use super::{enter, not_allowed, wire};
 use crate::app::App;
 use crate::app::registry::content::uploads::{self, Part};
 use crate::app::registry::content::{Inside, blobs};
+use crate::app::registry::rights::Need;
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::{Digest, is_repository};
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
-
-/// What a push needs, and what clients are told to ask for: they read what they write.
-const PUSH: (&str, &[&str]) = ("pull,push", &["push"]);
 
 /// `POST`: begins a session, or ends at once with a blob.
 pub async fn begin(app: &Arc<App>, mut call: Call, repository: &str) -> Result<Response> {
     if call.method != Method::POST {
         return Err(not_allowed(&call));
     }
-    let (cx, inside) = enter(app, &mut call, &in_repository(repository, PUSH.0, PUSH.1)).await?;
+    let (cx, inside) = enter(app, &mut call, &Need::push(repository)).await?;
     drop(cx);
     if let Some(mounted) = mount(app, &mut call, &inside, repository).await? {
         return Ok(mounted);
@@ -68,7 +66,7 @@ pub async fn answer(app: &Arc<App>, mut call: Call, repository: &str, uuid: &str
     if ![Method::GET, Method::HEAD, Method::PATCH, Method::PUT, Method::DELETE].contains(&call.method) {
         return Err(not_allowed(&call));
     }
-    let (mut cx, inside) = enter(app, &mut call, &in_repository(repository, PUSH.0, PUSH.1)).await?;
+    let (mut cx, inside) = enter(app, &mut call, &Need::push(repository)).await?;
     let upload = uploads::find(&mut cx, &inside, repository, uuid).await?;
     drop(cx);
     let started_at = upload.started_at.zulu7();
@@ -109,8 +107,12 @@ fn body(call: &mut Call) -> impl Stream<Item = Result<Bytes>> + Unpin + use<> {
 }
 
 /// `Content-Range`: `{first}-{last}`, as the specification writes it, or as HTTP does: `bytes {first}-{last}/*`.
+/// Without a length beside it, it is refused [issue].
 fn part(call: &Call) -> Result<Option<Part>> {
     let Some(header) = call.header("content-range") else { return Ok(None) };
+    if call.header("content-length").is_none() {
+        return Err(ContentError::LengthMissing.into());
+    }
     let wrong = || ContentError::UploadInvalid(format!("not a Content-Range: {header}"));
     let text = header.strip_prefix("bytes").unwrap_or(header).trim_start_matches([' ', '=']);
     let (first, last) = text.split('/').next().unwrap_or_default().split_once('-').ok_or_else(wrong)?;

@@ -85,7 +85,7 @@ pub fn dress(answer: &mut Response, correlation: &str) {
     let mut fixed = |name: &'static str, value: &'static str| {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     };
-    fixed("server", "openresty");
+    fixed("server", "AzureContainerRegistry");
     fixed("docker-distribution-api-version", "registry/2.0");
     fixed("strict-transport-security", "max-age=31536000; includeSubDomains");
     fixed("x-content-type-options", "nosniff");

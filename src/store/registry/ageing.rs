@@ -30,14 +30,15 @@ pub struct DeletedTag {
 }
 
 // Which untagged manifests a retention policy takes, `m` in repository `r` of registry `g`: those that lost
-// their tag after the policy began [docs], may be deleted, and that no index here names and no subject here
-// keeps alive [inferred]. The same words choose and remove, or the clock would wait for what never goes.
+// their tag, or came without one, after the policy began [docs], are no OCI index [issue], may be deleted, and that no
+// index here names and no subject here keeps alive [inferred]. What had no tag when the policy began has no
+// `untagged_at`: see `exempt`. The same words choose and remove, or the clock would wait for what never goes.
 const UNTAGGED: &str = "
     FROM registries g
     JOIN repositories r ON r.registry = g.id
     JOIN manifests m ON m.repository = r.id AND m.untagged_at IS NOT NULL
     WHERE lower(json_extract(g.properties, '$.policies.retentionPolicy.status')) = 'enabled'
-      AND m.untagged_at >= unixepoch(substr(json_extract(g.properties, '$.policies.retentionPolicy.lastUpdatedTime'), 1, 19)) * 1000000
+      AND m.media_type <> 'application/vnd.oci.image.index.v1+json'
       AND m.attributes & 3 = 3 AND r.attributes & 3 = 3
       AND NOT EXISTS (SELECT 1 FROM manifest_references x JOIN manifests p ON p.id = x.manifest
                       WHERE x.digest = m.digest AND p.repository = m.repository)
@@ -61,6 +62,18 @@ pub async fn due(tx: &mut Tx) -> Result<Option<Timestamp>> {
     );
     let at: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(tx.conn()).await?;
     Ok(at.map(Timestamp))
+}
+
+/// Takes what has no tag now out of the reach of a registry's retention policy, which begins anew.
+pub async fn exempt(tx: &mut Tx, registry: i64) -> Result<()> {
+    sqlx::query(
+        "UPDATE manifests SET untagged_at = NULL WHERE untagged_at IS NOT NULL
+           AND repository IN (SELECT id FROM repositories WHERE registry = ?)",
+    )
+    .bind(registry)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// The untagged manifests whose time is over: id, and whether they go to the bin.

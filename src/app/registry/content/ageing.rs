@@ -2,6 +2,8 @@
 //! manifest names, abandoned uploads. Called by the poller at the due instant.
 //! Must not know: HTTP. Needs no data key: nothing is opened.
 
+use std::collections::HashSet;
+
 use crate::app::Cx;
 use crate::domain::{Result, Timestamp};
 use crate::store;
@@ -19,8 +21,19 @@ pub async fn do_due(cx: &mut Cx) -> Result<()> {
     if !untagged.is_empty() {
         cx.passing(format!("untagged manifests are removed by retention policies: {}", untagged.len()));
     }
+    let mut gone = HashSet::new();
     for (manifest, bin) in untagged {
-        store::registry::content::delete_manifest(&mut cx.tx, manifest, bin, at).await?;
+        if gone.contains(&manifest) {
+            continue;
+        }
+        // What refers to it goes with it, but for what is locked.
+        let hanging = store::registry::content::hanging_on(&mut cx.tx, manifest).await?;
+        let hanging = hanging.into_iter().filter(|one| one.attributes.deletable()).map(|one| one.id);
+        for id in std::iter::once(manifest).chain(hanging) {
+            if gone.insert(id) {
+                store::registry::content::delete_manifest(&mut cx.tx, id, bin, at).await?;
+            }
+        }
     }
     for repository in store::registry::ageing::purge(&mut cx.tx, at).await? {
         store::registry::content::delete_repository(&mut cx.tx, repository).await?;

@@ -13,7 +13,7 @@ pub use crate::store::registry::ageing::{DeletedManifest, DeletedTag};
 /// Whether what is deleted in a registry goes to the bin.
 #[must_use]
 pub fn keeps(inside: &Inside) -> bool {
-    inside.registry.policy_enabled("softDeletePolicy")
+    inside.registry.settings().soft_delete()
 }
 
 /// Repositories that have something in the bin.

@@ -1,17 +1,16 @@
 //! Entering a registry: by what somebody was let in, and the two ways on from there. Whoever only reads goes on in the
 //! transaction that let it in. Whoever writes, or has waited for anybody since (a body, another registry), asks all
 //! of it again in the transaction that it goes on in: what began before a revocation changes nothing after it.
-//! Must not know: HTTP, how a key is unwrapped (see cmk), how tokens are made (see registry_tokens).
+//! Must not know: HTTP, how a key is unwrapped (see cmk), how tokens are made (see tokens).
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value;
-
 use crate::app::directory::tokens;
-use crate::app::registry::registry_tokens::{self, Admitted, Claims, Presented};
-use crate::app::registry::rights::{Access, Need, Scope};
+use crate::app::registry::credentials::{self, Admitted, Presented};
+use crate::app::registry::rights::{Access, Need};
+use crate::app::registry::tokens::Claims;
 use crate::app::registry::{cmk, firewall, registries, replications};
 use crate::app::{App, Cx, access};
 use crate::domain::access::Caller;
@@ -19,6 +18,7 @@ use crate::domain::error::{ContentError, RegistryError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{self, CacheRule, Kind};
 use crate::domain::registry::envelope::Dek;
+use crate::domain::registry::rights::{Right, Rights, Scope};
 use crate::domain::world::name::REGISTRIES;
 use crate::domain::{Result, Timestamp};
 use crate::store;
@@ -49,7 +49,7 @@ impl Entry {
     /// Asks whether it lets into a registry now, and for what.
     pub(super) async fn ask(&self, cx: &mut Cx, registry: &Registry) -> Result<Admitted> {
         match self {
-            Self::Shown { presented, need, .. } => registry_tokens::require(cx, registry, presented, need).await,
+            Self::Shown { presented, need, .. } => credentials::require(cx, registry, presented, need).await,
             Self::Link { host, repository, address } => {
                 // Without the setting, or in another region, there is no such host on Azure.
                 let regions = replications::regions(cx, registry).await?;
@@ -57,13 +57,13 @@ impl Entry {
                     return Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into());
                 }
                 firewall::admit(registry, *address)?;
-                let actions = ["pull".to_owned()].into();
-                let scope = Scope { kind: "repository".to_owned(), name: repository.clone(), actions };
+                let rights = Rights::NONE.with(Right::Pull);
+                let scope = Scope { repository: Some(repository.clone()), rights };
                 Ok(Admitted { access: Access::Token(vec![scope]), subject: String::new() })
             }
             Self::Log(repository) => {
-                let actions = ["pull".to_owned(), "push".to_owned()].into();
-                let scope = Scope { kind: "repository".to_owned(), name: repository.clone(), actions };
+                let rights = Rights::NONE.with(Right::Pull).with(Right::Push);
+                let scope = Scope { repository: Some(repository.clone()), rights };
                 Ok(Admitted { access: Access::Token(vec![scope]), subject: "log".to_owned() })
             }
             Self::Import(caller) | Self::Export(caller, _) => {
@@ -80,7 +80,7 @@ impl Entry {
     async fn ask_management(&self, cx: &mut Cx, registry: &Registry) -> Result<Admitted> {
         let subject = cx.caller.object_id.clone();
         let access = match self {
-            Self::Export(_, repository) => registry_tokens::require_pull(cx, registry, repository).await?,
+            Self::Export(_, repository) => credentials::require_pull(cx, registry, repository).await?,
             _ => {
                 access::require(cx, &format!("{REGISTRIES}/importImage/action"), &registry.arm_id()).await?;
                 Access::everything()
@@ -158,9 +158,9 @@ impl Inside {
         self.asked_under == generation && now < self.asked_until
     }
 
-    fn caller(&self) -> Caller {
-        let system = Caller::system();
-        Caller { address: self.entry.address().unwrap_or(system.address), ..system }
+    /// Who goes on: nobody that the directory knows, for each right is asked of what was shown.
+    pub(in crate::app) fn caller(&self) -> Caller {
+        Caller::nobody(self.entry.address().unwrap_or(cmk::REGISTRY_ADDRESS))
     }
 
     /// Goes on to read after waiting for somebody: one transaction, in which all was asked again.
@@ -219,8 +219,7 @@ impl Inside {
         if self.filling {
             return if cached { Ok(()) } else { Err(ContentError::NameUnknown(repository.to_owned()).into()) };
         }
-        let writable = self.registry.properties.get("writableCacheRepos").and_then(Value::as_str);
-        if cached && !writable.is_some_and(|w| w.eq_ignore_ascii_case("enabled")) {
+        if cached && !self.registry.settings().cached_writable() {
             return Err(ContentError::Locked.into());
         }
         Ok(())
@@ -228,7 +227,7 @@ impl Inside {
 
     /// Whether what is pushed here waits in quarantine.
     pub(super) fn quarantines(&self) -> bool {
-        self.registry.policy_enabled("quarantinePolicy")
+        self.registry.settings().quarantine()
     }
 
     /// Whether the caller's token also holds another right.
@@ -318,7 +317,7 @@ pub async fn enter(
         let entry = Entry::Shown { presented, address, need: need.to_keep() };
         return Ok((cx, Inside { entry, ..inside }));
     }
-    let presented = Arc::new(registry_tokens::present(app, registry, authorization).await?);
+    let presented = Arc::new(credentials::present(app, registry, authorization).await?);
     let found = registries::by_name(&mut cx, registry).await?;
     let entry = Entry::Shown { presented: presented.clone(), address, need: need.to_keep() };
     let inside = Inside::open(&mut cx, found, entry, generation).await?;

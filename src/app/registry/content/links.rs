@@ -25,7 +25,7 @@ const CONTEXT: &[u8] = b"link to a blob of a repository";
 /// The host that reads of blobs go to, where the registry has dedicated data endpoints: in the region whose login
 /// server was called, else in the nearest.
 pub async fn host_of(cx: &mut Cx, inside: &Inside, region: Option<&str>) -> Result<Option<String>> {
-    if !inside.registry.flag("dataEndpointEnabled") {
+    if !inside.registry.settings().data_endpoints() {
         return Ok(None);
     }
     let region = match region {

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{Inside, Writing, blobs, deleted};
-use crate::app::registry::rights::{JUDGE_QUARANTINED, SEE_QUARANTINED};
+use crate::app::registry::rights::Need;
 use crate::app::registry::webhooks::{self, Event};
 use crate::app::{App, Cx};
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::{self, Digest, MANIFEST_LIMIT, Quarantine, Reference};
+use crate::domain::registry::rights::Right;
 use crate::domain::world::json;
 use crate::domain::{Error, Result};
 use crate::store;
@@ -68,7 +69,10 @@ pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Re
         return Err(ContentError::Locked.into());
     }
     // What waits in quarantine is not there by tag [docs: the preview's].
-    if found.quarantine != Quarantine::Passed && inside.quarantines() && !inside.may(&SEE_QUARANTINED) {
+    if found.quarantine != Quarantine::Passed
+        && inside.quarantines()
+        && !inside.may(&Need::registry(&[Right::QuarantineRead]))
+    {
         return Err(match reference {
             Reference::Tag(_) => unknown(reference),
             Reference::Digest(_) => ContentError::Quarantined,
@@ -196,7 +200,7 @@ async fn tell(
 ) -> Result<Map<String, Value>> {
     let mut about = std::mem::take(&mut read.about);
     let Some((config, _)) = &read.config else { return Ok(about) };
-    let mut cx = app.read(crate::domain::access::Caller::system()).await?;
+    let mut cx = app.read(inside.caller()).await?;
     let found = blobs::find(&mut cx, inside, repository, config).await;
     drop(cx);
     // A config that is missing is refused below, with the rest. One that is too large is none.
@@ -221,8 +225,7 @@ async fn check_references(cx: &mut Cx, inside: &Inside, repository: &str, read: 
     }
     if !read.manifests.is_empty() {
         let missing =
-            store::registry::content::missing_manifest(&mut cx.tx, registry, repository, &list(&read.manifests))
-                .await?;
+            store::registry::content::missing_entry(&mut cx.tx, registry, repository, &list(&read.manifests)).await?;
         if let Some(digest) = missing {
             return Err(ContentError::ManifestBlobUnknown(digest).into());
         }
@@ -256,7 +259,7 @@ pub(super) async fn judge(
     if state.is_null() && details.is_null() {
         return Ok(());
     }
-    if !inside.may(&JUDGE_QUARANTINED) {
+    if !inside.may(&Need::registry(&[Right::QuarantineWrite])) {
         return Err(ContentError::Denied.into());
     }
     let wrong = |what: &str| RequestError::Malformed(what.to_owned());
@@ -287,7 +290,7 @@ pub(super) async fn judge(
     Ok(())
 }
 
-/// Deletes a manifest and its tags; with a soft-delete policy they go to the bin.
+/// Deletes a manifest, its tags, and what refers to it; with a soft-delete policy they go to the bin.
 pub async fn delete(writing: &mut Writing, repository: &str, digest: &Digest) -> Result<()> {
     let Writing { cx, inside } = writing;
     let unknown = || ContentError::ManifestUnknown(format!("manifest {digest} is not found"));
@@ -299,9 +302,20 @@ pub async fn delete(writing: &mut Writing, repository: &str, digest: &Digest) ->
     if locked || store::registry::content::has_undeletable_tag(&mut cx.tx, manifest.id).await? {
         return Err(ContentError::Locked.into());
     }
-    store::registry::content::delete_manifest(&mut cx.tx, manifest.id, deleted::keeps(inside), cx.now).await?;
-    let event = Event::delete(repository, &manifest.digest, Some(&manifest.media_type));
-    webhooks::happened(cx, &inside.registry, event);
+    // What refers to it goes with it [docs]. That a locked one keeps it is [inferred].
+    let hanging = store::registry::content::hanging_on(&mut cx.tx, manifest.id).await?;
+    let mut doomed = vec![(manifest.id, manifest.digest, manifest.media_type)];
+    for one in hanging {
+        let locked = !one.attributes.deletable();
+        if locked || store::registry::content::has_undeletable_tag(&mut cx.tx, one.id).await? {
+            return Err(ContentError::Locked.into());
+        }
+        doomed.push((one.id, one.digest, one.media_type));
+    }
+    for (id, digest, media_type) in doomed {
+        store::registry::content::delete_manifest(&mut cx.tx, id, deleted::keeps(inside), cx.now).await?;
+        webhooks::happened(cx, &inside.registry, Event::delete(repository, &digest, Some(&media_type)));
+    }
     store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await
 }
 

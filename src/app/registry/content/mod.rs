@@ -1,6 +1,6 @@
 //! What lies in a registry. Verbs that read want an [`Inside`], verbs that change something a [`Writing`]; only [`entry`]
 //! makes them: after the caller's right and the registry's to its key were asked.
-//! Must not know: HTTP, how a key is unwrapped (see cmk), how tokens are made (see registry_tokens).
+//! Must not know: HTTP, how a key is unwrapped (see cmk), how tokens are made (see tokens).
 
 pub mod ageing;
 pub mod blobs;

@@ -12,6 +12,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Inside, Writing, blocking, sweep};
+use crate::app::registry::cmk::REGISTRY_ADDRESS;
 use crate::app::{App, Cx, rng};
 use crate::domain::access::Caller;
 use crate::domain::error::ContentError;
@@ -128,7 +129,7 @@ pub async fn cancel(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &st
 /// Ends a session that its client never learned of, or that has failed for good. Nobody's right is needed to tidy up.
 pub async fn abandon(app: &Arc<App>, uuid: &str) -> Result<()> {
     let lease = app.uploads.lease(uuid).await?;
-    let mut cx = app.write(Caller::system()).await?;
+    let mut cx = app.write(Caller::nobody(REGISTRY_ADDRESS)).await?;
     store::registry::content::delete_upload(&mut cx.tx, uuid).await?;
     cx.commit().await?;
     drop(lease);
@@ -277,7 +278,7 @@ async fn take_in(
     body: impl Stream<Item = Result<Bytes>> + Unpin,
 ) -> Result<(Writer, u64)> {
     let lease = app.uploads.lease(uuid).await?;
-    let mut cx = app.read(Caller::system()).await?;
+    let mut cx = app.read(inside.caller()).await?;
     let upload = find(&mut cx, inside, repository, uuid).await?;
     drop(cx);
     let before = upload.size;
@@ -373,7 +374,7 @@ pub async fn finish(
 /// and not what its writer met then; and what the writer has left is removed.
 async fn told<T>(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str, done: Result<T>) -> Result<T> {
     let Err(error) = done else { return done };
-    let mut cx = app.read(Caller::system()).await?;
+    let mut cx = app.read(inside.caller()).await?;
     let owner = store::registry::content::owner_of_file(&mut cx.tx, uuid).await?;
     drop(cx);
     if owner == FileOwner::Nobody {
@@ -395,7 +396,7 @@ async fn told<T>(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str, 
 
 /// After a commit that failed: puts the file where the rows say it belongs. Wants the session's lease.
 async fn settle(app: &Arc<App>, uuid: &str) -> Result<()> {
-    let mut cx = app.read(Caller::system()).await?;
+    let mut cx = app.read(Caller::nobody(REGISTRY_ADDRESS)).await?;
     match store::registry::content::owner_of_file(&mut cx.tx, uuid).await? {
         // Committed after all.
         FileOwner::Blob => Ok(()),

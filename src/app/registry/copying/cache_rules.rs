@@ -47,15 +47,15 @@ pub async fn put_rule(
             let value = asked.get(field).and_then(Value::as_str).filter(|v| !v.is_empty());
             child.properties.insert(field.to_owned(), json!(value.ok_or_else(|| missing(field))?));
         }
-        let target = child.text("targetRepository").to_owned();
-        check_cache_rule(child.text("sourceRepository"), &target)?;
+        let target = child.target_repository().to_owned();
+        check_cache_rule(child.source_repository(), &target)?;
         // Names of hosts have no case.
-        if let Some((host, repository)) = child.text("sourceRepository").split_once('/') {
+        if let Some((host, repository)) = child.source_repository().split_once('/') {
             let source = format!("{}/{repository}", host.to_ascii_lowercase());
             child.properties.insert("sourceRepository".to_owned(), json!(source));
         }
         // [issue: code and text]
-        if source_host(&child) == "docker.io" && child.text("credentialSetResourceId").is_empty() {
+        if source_host(&child) == "docker.io" && child.credential_set().is_none() {
             return Err(RegistryError::DockerWithoutCredentials.into());
         }
         // [issue: that it is so, said by a maintainer; docs. The text is ours]
@@ -67,7 +67,7 @@ pub async fn put_rule(
             .into());
         }
         let rules = children::list(cx, registry, Kind::CacheRule).await?;
-        if let Some(other) = rules.iter().find(|r| r.text("targetRepository") == target) {
+        if let Some(other) = rules.iter().find(|r| r.target_repository() == target) {
             return Err(RegistryError::Invalid(format!(
                 "The target repository '{target}' is used by the cache rule '{}' already.",
                 other.name
@@ -83,13 +83,13 @@ pub async fn put_rule(
 
 /// The login server that a rule leads to.
 fn source_host(rule: &Child) -> String {
-    login_server(rule.text("sourceRepository").split('/').next().unwrap_or_default())
+    login_server(rule.source_repository().split('/').next().unwrap_or_default())
 }
 
 /// A credential set is for its login server: what it knows is shown to no other. [inferred: that a rule may not name
 /// it then, and the text]
 fn check_set(set: &Child, host: &str) -> Result<()> {
-    let meant = set.text("loginServer");
+    let meant = set.login_server();
     if login_server(meant) == login_server(host) {
         return Ok(());
     }
@@ -134,7 +134,7 @@ pub async fn put_set(cx: &mut Cx, registry: &Registry, set: &str, body: &Value) 
         }
         child.properties.insert("authCredentials".to_owned(), json!(kept));
     }
-    if child.properties.get("authCredentials").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+    if child.auth_credentials().is_empty() {
         return Err(missing("authCredentials"));
     }
     if child.principal.is_none() {
@@ -159,9 +159,8 @@ fn secret_of(id: &str) -> Option<(&str, &str, Option<&str>)> {
 
 /// A credential set's `authCredentials` with their health: whether its identity can read the secrets now.
 pub async fn credentials(cx: &mut Cx, set: &Child) -> Result<Vec<Value>> {
-    let listed = set.properties.get("authCredentials").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut shown = Vec::new();
-    for mut credential in listed {
+    for mut credential in set.auth_credentials().to_vec() {
         let mut health = json!({"status": "Healthy"});
         for field in ["usernameSecretIdentifier", "passwordSecretIdentifier"] {
             let id = credential[field].as_str().unwrap_or_default().to_owned();
@@ -193,7 +192,7 @@ pub async fn secrets_of(
     let set = children::get(cx, registry, Kind::CredentialSet, name).await?;
     // A set of this name may have been another when the rule was written.
     check_set(&set, host)?;
-    let credential = set.properties.get("authCredentials").map(|listed| listed[0].clone()).unwrap_or_default();
+    let credential = set.auth_credentials().first().cloned().unwrap_or_default();
     let id = |field: &str| credential[field].as_str().unwrap_or_default().to_owned();
     let user = read(cx, &set, &id("usernameSecretIdentifier"), true).await?;
     let password = read(cx, &set, &id("passwordSecretIdentifier"), true).await?;

@@ -104,7 +104,7 @@ pub async fn run(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wa
 
 async fn copy(app: &Arc<App>, caller: &Caller, target: &Registry, wanted: &Wanted, operation: &str) -> Result<()> {
     let source = enter_source(app, caller, wanted).await?;
-    if let Some(registry) = source.registry().filter(|registry| registry.exports_disabled()) {
+    if let Some(registry) = source.registry().filter(|registry| registry.settings().exports_disabled()) {
         // [docs] say that it is refused; the words are ours.
         let why = format!(
             "Importing from the registry '{}' is not supported because it has exports disabled.",

@@ -100,7 +100,7 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
 
 /// The source of a rule, signed in to as the rule says. `asker`: from where came who pulls.
 async fn open(app: &Arc<App>, inside: &Inside, from: &CachedFrom, asker: IpAddr) -> Result<Source> {
-    let caller = Caller { address: cmk::REGISTRY_ADDRESS, ..Caller::system() };
+    let caller = Caller::nobody(cmk::REGISTRY_ADDRESS);
     let (host, repository) = from.source.split_once('/').unwrap_or((&from.source, ""));
     let mut shown = None;
     if let Some(set) = &from.credentials {
@@ -143,7 +143,7 @@ async fn fetch(
     };
     let lease = app.turns.take(format!("pull {} {repository} manifest {name}", inside.registry.id)).await;
     // Somebody else may have got it meanwhile.
-    let mut cx = app.read(Caller::system()).await?;
+    let mut cx = app.read(inside.caller()).await?;
     let got = match reference {
         Reference::Tag(_) => {
             let now = known(&mut cx, inside, repository, reference).await?;

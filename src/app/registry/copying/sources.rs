@@ -14,8 +14,9 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use super::upstream::{Credential, Upstream};
 use crate::app::App;
 use crate::app::registry::content::{Inside, blobs, entry, manifests, uploads};
-use crate::app::registry::registry_tokens::{self, Presented, TOKEN_USER};
+use crate::app::registry::credentials::{self, Presented, TOKEN_USER};
 use crate::app::registry::rights::Need;
+use crate::app::registry::sign_in;
 use crate::app::registry::{registries, replications};
 use crate::domain::access::Caller;
 use crate::domain::error::{ContentError, RegistryError, SourceError};
@@ -84,7 +85,7 @@ pub async fn open(
     let presented = present(app, &registry, shown, caller).await?;
     let mut cx = app.read(caller.clone()).await?;
     let presented = match presented {
-        Presented::Nothing if registry.flag("anonymousPullEnabled") => registry_tokens::anonymous(&registry),
+        Presented::Nothing if registry.settings().anonymous_pull() => credentials::anonymous(&registry),
         other => other,
     };
     let inside = entry::enter_with(&mut cx, registry, presented, &Need::pull(repository)).await?;
@@ -103,12 +104,12 @@ async fn present(app: &Arc<App>, registry: &Registry, shown: Option<Shown>, call
     let Some(Shown { user, password }) = shown else { return Ok(Presented::Nothing) };
     let token = user.is_none();
     let user = user.unwrap_or(TOKEN_USER.to_owned());
-    let presented = registry_tokens::present_password(app, &registry.name, user, password.as_str().to_owned()).await?;
+    let presented = credentials::present_password(app, &registry.name, user, password.as_str().to_owned()).await?;
     if !token || !matches!(presented, Presented::Wrong) {
         return Ok(presented);
     }
-    let refresh = registry_tokens::exchange(app, &registry.name, Some(&password), caller.address).await?;
-    registry_tokens::present_refresh(app, &registry.name, &refresh).await
+    let refresh = sign_in::exchange(app, &registry.name, Some(&password), caller.address).await?;
+    credentials::present_refresh(app, &registry.name, &refresh).await
 }
 
 impl Source {

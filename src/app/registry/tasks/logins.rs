@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::builder::Login;
 use crate::app::registry::copying::cache_rules::{self, said};
-use crate::app::registry::{children, cmk, registries, registry_tokens};
+use crate::app::registry::{children, cmk, credentials, registries, sign_in};
 use crate::app::{App, Cx};
 use crate::domain::access::Caller;
 use crate::domain::registry::Registry;
@@ -108,7 +108,7 @@ async fn as_identity(
     let standing = standing.ok_or("the identity is gone")?;
     Caller::of(standing, cx.caller.address).map_err(|_| "the identity is disabled")?;
     drop(cx);
-    let token = registry_tokens::for_identity(app, &other, &object).await.map_err(|e| e.to_string())?;
-    let user = registry_tokens::TOKEN_USER.to_owned();
+    let token = sign_in::for_identity(app, &other, &object).await.map_err(|e| e.to_string())?;
+    let user = credentials::TOKEN_USER.to_owned();
     Ok(Login { server: server.to_owned(), user, password: Zeroizing::new(token) })
 }

@@ -225,7 +225,7 @@ pub async fn task_run(cx: &mut Cx, registry: &Registry, child: &Child) -> Result
             custom.values_mut().for_each(|one| *one = Value::Null);
         }
     }
-    let run = runs::get(cx, registry, child.text("run")).await.ok();
+    let run = runs::get(cx, registry, child.run()).await.ok();
     Ok((document, run))
 }
 

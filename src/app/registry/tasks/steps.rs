@@ -12,7 +12,7 @@ use super::builder::{Agent, Build, Login, Run as RunImage, Said, Work};
 use super::log::{End, stamped};
 use super::{logins, sources};
 use crate::app::App;
-use crate::app::registry::registry_tokens;
+use crate::app::registry::{credentials, sign_in};
 use crate::domain::access::Caller;
 use crate::domain::registry::Registry;
 use crate::domain::registry::tasks::file::{self, File, Step};
@@ -100,9 +100,9 @@ impl Job<'_> {
     async fn sign_in(&mut self) -> Result<(), End> {
         let mut known = Vec::new();
         if self.order.signs_in {
-            let token = registry_tokens::for_run(self.app, &self.registry, &self.run).await;
+            let token = sign_in::for_run(self.app, &self.registry, &self.run).await;
             let token = token.map_err(|why| failed(super::reason::reason(&why)))?;
-            let user = registry_tokens::TOKEN_USER.to_owned();
+            let user = credentials::TOKEN_USER.to_owned();
             known.push(Login { server: self.registry.login_server(), user, password: Zeroizing::new(token) });
         }
         let others = logins::resolve(self.app, &self.registry, &self.run, &self.order.logins).await;

@@ -20,7 +20,7 @@ fn on(value: &Value) -> bool {
 }
 
 fn is_enabled(task: &Child) -> bool {
-    !task.text("status").eq_ignore_ascii_case("Disabled")
+    !task.disabled()
 }
 
 /// Sets a task's timers by its document. One that is there and says the same stays as it was wound.

@@ -26,7 +26,7 @@ pub(super) async fn regenerate(cx: &mut Cx, request: &Request) -> Result<Answer>
 }
 
 fn with_admin(registry: Registry) -> Result<Registry> {
-    if registry.flag("adminUserEnabled") {
+    if registry.settings().admin_user() {
         return Ok(registry);
     }
     Err(RegistryError::AdminDisabled(registry.arm_id()).into())

@@ -20,10 +20,7 @@ pub(super) async fn usages(cx: &mut Cx, request: &Request) -> Result<Answer> {
         _ => 10_737_418_240,
     };
     let used = content::total_size(cx, &registry).await?;
-    let rules = |list: &str| {
-        let rules = registry.properties.get("networkRuleSet").and_then(|r| r[list].as_array());
-        rules.map_or(0, Vec::len)
-    };
+    let (addresses, networks) = registry.settings().rule_counts();
     let usage = |name: &str, limit: i64, now: usize| json!({"name": name, "limit": limit, "currentValue": now, "unit": "Count"});
     let mut items = vec![json!({"name": "Size", "limit": size, "currentValue": used, "unit": "Bytes"})];
     let mut children = Vec::new();
@@ -44,7 +41,7 @@ pub(super) async fn usages(cx: &mut Cx, request: &Request) -> Result<Answer> {
         }
     }
     if registry.premium() {
-        let rules = [usage("IPRules", 100, rules("ipRules")), usage("VNetRules", 100, rules("virtualNetworkRules"))];
+        let rules = [usage("IPRules", 100, addresses), usage("VNetRules", 100, networks)];
         children.splice(2..2, rules);
     }
     items.extend(children);

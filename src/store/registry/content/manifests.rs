@@ -112,11 +112,15 @@ pub async fn find_manifest(tx: &mut Tx, repository: i64, digest: &str) -> Result
     row.as_ref().map(manifest).transpose()
 }
 
-/// The first of these manifest digests (a JSON array) that the repository does not hold.
-pub async fn missing_manifest(tx: &mut Tx, registry: i64, repository: &str, digests: &str) -> Result<Option<String>> {
+/// The first of these digests (a JSON array) that the repository holds neither as a manifest nor as a blob.
+pub async fn missing_entry(tx: &mut Tx, registry: i64, repository: &str, digests: &str) -> Result<Option<String>> {
     Ok(sqlx::query_scalar(
         "SELECT d.value FROM json_each(?3) d WHERE NOT EXISTS (
            SELECT 1 FROM repositories r JOIN manifests m ON m.repository = r.id AND m.digest = d.value
+           WHERE r.registry = ?1 AND r.name = ?2)
+         AND NOT EXISTS (
+           SELECT 1 FROM repositories r JOIN blobs b ON b.registry = r.registry AND b.digest = d.value
+             JOIN repository_blobs x ON x.repository = r.id AND x.blob = b.id
            WHERE r.registry = ?1 AND r.name = ?2) LIMIT 1",
     )
     .bind(registry)
@@ -209,6 +213,39 @@ pub async fn delete_manifest(tx: &mut Tx, id: i64, bin: bool, now: Timestamp) ->
     .await?;
     sqlx::query("DELETE FROM manifests WHERE id = ?").bind(id).execute(tx.conn()).await?;
     ageing::idle(tx, row.cell("repository")?, row.cell("named")?, now).await
+}
+
+/// A manifest that refers to another, as far as its deletion is concerned.
+#[derive(Debug)]
+pub struct Hanging {
+    pub id: i64,
+    pub digest: String,
+    pub media_type: String,
+    pub attributes: Attributes,
+}
+
+/// The manifests that refer to one, and those that refer to them, at any depth.
+pub async fn hanging_on(tx: &mut Tx, manifest: i64) -> Result<Vec<Hanging>> {
+    let rows = sqlx::query(
+        "WITH RECURSIVE hanging(id, repository, digest) AS (
+           SELECT id, repository, digest FROM manifests WHERE id = ?1
+           UNION SELECT m.id, m.repository, m.digest FROM hanging h
+             JOIN manifests m ON m.repository = h.repository AND m.subject = h.digest)
+         SELECT m.id, m.digest, m.media_type, m.attributes FROM hanging h JOIN manifests m ON m.id = h.id
+         WHERE m.id <> ?1 ORDER BY m.id",
+    )
+    .bind(manifest)
+    .fetch_all(tx.conn())
+    .await?;
+    let hanging = |row: &SqliteRow| {
+        Ok(Hanging {
+            id: row.cell("id")?,
+            digest: row.cell("digest")?,
+            media_type: row.cell("media_type")?,
+            attributes: attributes(row, "attributes")?,
+        })
+    };
+    rows.iter().map(hanging).collect()
 }
 
 /// Notes since when manifests of a repository have no tag: those that have lost or got one now.
