@@ -231,7 +231,7 @@ impl Base {
             .uri(url)
             .header("authorization", format!("Bearer {token}"))
             .header("content-type", kind)
-            .header("accept", "*/*")
+            .header("accept", MANIFEST)
             .header("x-ms-client-request-id", id)
             .header("content-length", body.len())
             .body(Body::from(body))

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::acr_control::accepted;
-use crate::harness::{Person, World, good, group_path, refused, registry_path, vault_path};
+use crate::harness::{ACCEPTED, Person, World, good, group_path, refused, registry_path, vault_path};
 use crate::registry::{claims, token};
 
 const REPOSITORY_READER: &str = "b93aa761-3e63-49ed-ac28-beffa264f7ac";
@@ -110,7 +110,8 @@ async fn conditions_narrow_what_a_role_is_worth_in_each_repository() {
     let refresh = good(answer).await["refresh_token"].as_str().unwrap().to_owned();
     let user = "00000000-0000-0000-0000-000000000000";
     let direct = async |path: &str| {
-        let sent = world.http().get(format!("{server}{path}")).basic_auth(user, Some(&refresh)).send().await.unwrap();
+        let call = world.http().get(format!("{server}{path}")).basic_auth(user, Some(&refresh));
+        let sent = call.header("accept", ACCEPTED).send().await.unwrap();
         sent.status().as_u16()
     };
     assert_eq!(direct("/v2/team-a/app/manifests/v1").await, 200);

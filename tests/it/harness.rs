@@ -445,6 +445,9 @@ pub fn digest(bytes: &[u8]) -> String {
 }
 
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The types of manifests that clients take.
+pub const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
 impl<'w> Docker<'w> {
     /// With a token that is known already.
@@ -466,9 +469,13 @@ impl<'w> Docker<'w> {
 
     /// A call below `/v2/{repository}/`.
     pub fn call(&self, method: Method, rest: &str) -> reqwest::RequestBuilder {
-        self.http
+        let reads = method == Method::GET || method == Method::HEAD;
+        let call = self
+            .http
             .request(method, format!("https://{}/v2/{}/{rest}", self.server, self.repository))
-            .bearer_auth(&self.token)
+            .bearer_auth(&self.token);
+        // As clients do: OCI's manifests are given to those who name them.
+        if reads && rest.starts_with("manifests/") { call.header("accept", ACCEPTED) } else { call }
     }
 
     /// A call to an absolute address, such as an upload's location.

@@ -52,6 +52,7 @@ mod readme;
 mod recordings;
 mod registry;
 mod registry_ageing;
+mod registry_reports;
 mod registry_rights;
 mod registry_walk;
 mod roles;

@@ -4,7 +4,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{World, digest, good, registry_path};
+use crate::harness::{ACCEPTED, World, digest, good, registry_path};
 use crate::publishing::{
     ACR_PUSH, Halves, LAYER, Pusher, REPOSITORY, access_token, basic, bearer, make_robot, patch_registry,
 };
@@ -91,7 +91,8 @@ async fn tokens_are_of_one_registry_and_not_of_a_name() {
     ];
     let shows = async |authorization: &str| {
         let url = format!("https://reg01.azurecr.io/v2/{REPOSITORY}/manifests/v1");
-        world.http().get(url).header("authorization", authorization).send().await.unwrap().status()
+        let call = world.http().get(url).header("authorization", authorization).header("accept", ACCEPTED);
+        call.send().await.unwrap().status()
     };
     let renews = async || {
         let form = [("grant_type", "refresh_token"), ("service", "reg01.azurecr.io"), ("refresh_token", &refresh)];

@@ -7,7 +7,7 @@ use axum::http::Method;
 
 use super::routes::{self, Of, Route};
 use super::{is_data_endpoint, registry_name};
-use crate::app::registry::registry_tokens::{self, Presented};
+use crate::app::registry::credentials::{self, Presented};
 use crate::app::{App, faults};
 use crate::domain::Result;
 use crate::domain::fault::{Service, Touch};
@@ -42,7 +42,7 @@ pub(super) async fn meet(app: &Arc<App>, call: &mut Call) -> Result<()> {
 
 /// All names by which a rule may mean whoever shows this.
 async fn callers(app: &Arc<App>, registry: &str, authorization: Option<String>) -> Result<Vec<String>> {
-    let subject = match registry_tokens::present(app, registry, authorization.as_deref()).await? {
+    let subject = match credentials::present(app, registry, authorization.as_deref()).await? {
         Presented::Nothing | Presented::Wrong => return Ok(Vec::new()),
         Presented::Token(claims) => claims.subject,
         Presented::Password { user, .. } => user,
