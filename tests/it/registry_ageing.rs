@@ -121,7 +121,9 @@ async fn untagged_manifests_go_when_the_retention_policy_says_so() {
     }
     assert!(there(&digest(&child)).await, "an index names it");
     // Without the index, its own time counts.
-    docker.call(Method::DELETE, "manifests/index").send().await.unwrap();
+    let index = docker.call(Method::GET, "manifests/index").send().await.unwrap();
+    let index = index.headers()["docker-content-digest"].to_str().unwrap().to_owned();
+    docker.call(Method::DELETE, &format!("manifests/{index}")).send().await.unwrap();
     world.advance(7 * DAY + 5).await;
     assert!(!there(&digest(&child)).await);
     assert_eq!(docker.pull_image("v1").await.unwrap().1, b"layer 4");

@@ -241,6 +241,7 @@ async fn a_range_without_a_length_is_refused() {
     // Without a range it goes on as it did.
     let patch = docker.absolute(Method::PATCH, &url).body(chunked()).send().await.unwrap();
     assert_eq!(patch.status(), 202);
+    assert_eq!(docker.absolute(Method::DELETE, &url).send().await.unwrap().status(), 204);
 }
 
 /// [issue] a tag that no route matches, with every method. A digest that is none is told so [spec: OCI conformance].

@@ -1,15 +1,18 @@
 //! Registries as resources: create, change, delete, find.
 //! Must not know: how their keys are used (see cmk), what lies in them (see content).
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{children, cmk, identity};
 use crate::app::Cx;
 use crate::app::resources::groups;
 use crate::domain::error::{RegistryError, ResourceError};
+use crate::domain::registry::child::Kind;
 use crate::domain::registry::cmk::{Asked, Cmk, KeyId, KeyIdentity};
 use crate::domain::registry::envelope::Dek;
-use crate::domain::registry::{self, Registry};
+use crate::domain::registry::settings::Settings;
+use crate::domain::registry::versions::Version;
+use crate::domain::registry::{self, Registry, Write};
 use crate::domain::world::name;
 use crate::domain::world::name::REGISTRIES;
 use crate::domain::{Error, Result};
@@ -44,12 +47,14 @@ pub struct Wanted {
     pub location: Option<String>,
     /// SKU; needed to create.
     pub sku: Option<String>,
-    /// Tags; `None` leaves them.
+    /// Tags; `None` leaves them, but of a PUT.
     pub tags: Option<Value>,
     /// `identity`; `None` leaves it.
     pub identity: Option<Value>,
     /// `properties`, names in canonical case.
     pub properties: Map<String, Value>,
+    /// The api-version that it is asked by.
+    pub version: String,
 }
 
 /// What a write did.
@@ -79,7 +84,7 @@ pub async fn put(cx: &mut Cx, wanted: &Wanted) -> Result<Written> {
                 let (name, existing) = (found.name, found.location);
                 return Err(ResourceError::LocationFixed { name, existing, wanted: location }.into());
             }
-            change(cx, found, wanted).await
+            change(cx, found, wanted, true).await
         }
         Some(found) => Err(RegistryError::NameInUse(found.name).into()),
         None => create(cx, wanted).await.map(|r| Written::Saved(Box::new(r), Done::Created)),
@@ -89,7 +94,7 @@ pub async fn put(cx: &mut Cx, wanted: &Wanted) -> Result<Written> {
 /// Changes what a PATCH names and leaves the rest. Within a change.
 pub async fn patch(cx: &mut Cx, wanted: &Wanted) -> Result<Written> {
     let found = get(cx, &wanted.group, &wanted.name).await?;
-    change(cx, found, wanted).await
+    change(cx, found, wanted, false).await
 }
 
 async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
@@ -102,7 +107,8 @@ async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
     if asked != Asked::Unchanged && sku != "Premium" {
         return Err(RegistryError::lacking(sku, "customer-managed keys").into());
     }
-    let properties = registry::settle(&wanted.name, sku, None, &wanted.properties, asked != Asked::Unchanged, cx.now)?;
+    let (version, has_cmk) = (Version::of(&wanted.version), asked != Asked::Unchanged);
+    let properties = registry::settle(&wanted.name, sku, Write::New, &wanted.properties, version, has_cmk, cx.now)?;
     let group = groups::get(cx, &wanted.group).await?;
     let mut made = Registry {
         id: 0,
@@ -139,7 +145,7 @@ async fn create(cx: &mut Cx, wanted: &Wanted) -> Result<Registry> {
     by_name(cx, &made.name).await
 }
 
-async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Written> {
+async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted, replaces: bool) -> Result<Written> {
     let asked = registry::cmk::asked(&before.name, Some(before.cmk.as_ref()), wanted.properties.get("encryption"))?;
     let sku = match wanted.sku.as_deref() {
         Some(sku) => registry::sku(Some(sku))?.to_owned(),
@@ -149,13 +155,16 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Writte
         return Err(RegistryError::lacking(&sku, "customer-managed keys").into());
     }
     let has_cmk = before.cmk.is_some();
-    let properties =
-        registry::settle(&before.name, &sku, Some(&before.properties), &wanted.properties, has_cmk, cx.now)?;
+    let write = if replaces { Write::Replace(&before.properties) } else { Write::Merge(&before.properties) };
+    let version = Version::of(&wanted.version);
+    let properties = registry::settle(&before.name, &sku, write, &wanted.properties, version, has_cmk, cx.now)?;
+    check_children(cx, &before, &sku, Settings::of(&properties)).await?;
+    let kept = if replaces { json!({}) } else { before.tags.clone() };
     let identities = identity::wanted(cx, &before, wanted.identity.as_ref()).await?;
     let mut after = Registry {
         sku,
         properties,
-        tags: wanted.tags.clone().unwrap_or_else(|| before.tags.clone()),
+        tags: wanted.tags.clone().unwrap_or(kept),
         user_identities: identities.users.clone(),
         modified_by: cx.caller.name.clone(),
         modified_at: cx.now,
@@ -194,6 +203,26 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted) -> Result<Writte
     }
     let saved = by_name(cx, &before.name).await?;
     Ok(Written::Saved(Box::new(saved), Done::Updated))
+}
+
+/// Refuses what the registry's children do not go with [docs]: a lower SKU while there are children of the higher one,
+/// soft delete beside replicas or cache rules. How the second is refused is [inferred].
+async fn check_children(cx: &mut Cx, before: &Registry, sku: &str, after: Settings<'_>) -> Result<()> {
+    if sku != "Premium" {
+        for kind in [Kind::Replication, Kind::PrivateEndpointConnection] {
+            if children::count(cx, before, kind).await? > 0 {
+                return Err(RegistryError::lacking(sku, kind.segment()).into());
+            }
+        }
+    }
+    if after.soft_delete() && !before.settings().soft_delete() {
+        for kind in [Kind::Replication, Kind::CacheRule] {
+            if children::count(cx, before, kind).await? > 0 {
+                return Err(RegistryError::no_soft_delete_with(&before.name, kind.segment()).into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a change is to a registry's encryption.
@@ -307,6 +336,7 @@ mod tests {
             tags: None,
             identity: None,
             properties: properties.as_object().unwrap().clone(),
+            version: "2026-09-01-preview".into(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Replications: a registry's other regions, and its own, which is always there.
+//! Replications: a registry's other regions, and its own, which is a replication from the first other one on.
 //! Must not know: HTTP, what lies in a registry.
 
 use serde_json::{Value, json};
@@ -27,28 +27,6 @@ fn is_home(registry: &Registry, replication: &str) -> bool {
     name::location(replication) == registry.location
 }
 
-/// A replication by name.
-pub async fn get(cx: &mut Cx, registry: &Registry, replication: &str) -> Result<Child> {
-    match children::find(cx, registry, Kind::Replication, replication).await? {
-        Some(found) => Ok(found),
-        None if registry.premium() && is_home(registry, replication) => Ok(home(registry)),
-        None => Err(ResourceError::ChildNotFound(replication.to_owned()).into()),
-    }
-}
-
-/// All regions, the home region among them [recorded]; none below Premium.
-pub async fn list(cx: &mut Cx, registry: &Registry) -> Result<Vec<Child>> {
-    if !registry.premium() {
-        return Ok(Vec::new());
-    }
-    let mut all = children::list(cx, registry, Kind::Replication).await?;
-    if !all.iter().any(|r| is_home(registry, &r.name)) {
-        all.push(home(registry));
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-    }
-    Ok(all)
-}
-
 /// The registry's regions, its own first.
 pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
     let replicas = children::list(cx, registry, Kind::Replication).await?;
@@ -59,7 +37,7 @@ pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
 /// The region that serves callers of the registry's own login server: its own, for every caller is equally near, or
 /// the first that is served.
 pub async fn nearest(cx: &mut Cx, registry: &Registry) -> Result<String> {
-    let mut regions = list(cx, registry).await?;
+    let mut regions = children::list(cx, registry, Kind::Replication).await?;
     regions.sort_by_key(|region| !is_home(registry, &region.name));
     let served = regions.into_iter().find(|r| r.is_served());
     Ok(served.and_then(|region| region.location).unwrap_or_else(|| registry.location.clone()))
@@ -79,6 +57,9 @@ pub async fn require_endpoint(cx: &mut Cx, host: &str) -> Result<()> {
 /// Saves a replication from the document of a PUT or a PATCH. `true`: it is new.
 pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Value) -> Result<(Child, bool)> {
     let (mut child, new) = begin(cx, registry, Kind::Replication, replication).await?;
+    if new && registry.settings().soft_delete() {
+        return Err(RegistryError::no_soft_delete_with(&registry.name, Kind::Replication.segment()).into());
+    }
     let location = body["location"].as_str().map(name::location);
     if new {
         let location = location.ok_or(ResourceError::LocationMissing)?;

@@ -121,6 +121,7 @@ mod tests {
             tags: None,
             identity: None,
             properties: Map::new(),
+            version: "2026-09-01-preview".into(),
         };
         let me = Admission::of(&Caller::system());
         bed.app.change(&me, &wanted, |cx, wanted| Box::pin(registries::put(cx, wanted))).await.unwrap();

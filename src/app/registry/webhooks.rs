@@ -11,10 +11,11 @@ use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
 use super::children::{begin, missing, save, status_word};
+use super::replications;
 use crate::app::world::outgoing::{Errand, Message, Outgoing};
 use crate::app::{App, Cx};
 use crate::domain::access::Caller;
-use crate::domain::error::RequestError;
+use crate::domain::error::{RegistryError, RequestError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::world::{crypto, name};
@@ -331,6 +332,10 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
     let wrong = |property: &str, message: String| RequestError::InvalidValue { property: property.to_owned(), message };
     let location = body["location"].as_str().map_or_else(|| registry.location.clone(), name::location);
     if new {
+        // The services of a region know the registries that are there [issue].
+        if !replications::regions(cx, registry).await?.contains(&location) {
+            return Err(RegistryError::NotInRegion(registry.name.clone()).into());
+        }
         hook.location = Some(location);
         hook.properties = Map::from_iter([
             ("status".to_owned(), json!("enabled")),

@@ -13,6 +13,12 @@ pub enum RegistryError {
     /// Taken by another registry.
     #[error("the registry name {0} is taken")]
     NameInUse(String),
+    /// A region in which the registry has no replica.
+    #[error("the registry {0} is not in that region")]
+    NotInRegion(String),
+    /// A value of an import that says nothing.
+    #[error("'{value}' is no value for {property}")]
+    ImportValue { value: String, property: &'static str, registry: String },
     /// SKU Classic.
     #[error("there are no registries of the SKU Classic any more")]
     ClassicSku,
@@ -113,6 +119,14 @@ impl RegistryError {
     #[must_use]
     pub fn lacking(sku: &str, what: &str) -> Self {
         Self::SkuNotSupported { sku: sku.to_owned(), lacks: what.to_owned() }
+    }
+
+    /// Soft delete on a registry that has children with which it does not go. The text is ours.
+    #[must_use]
+    pub fn no_soft_delete_with(registry: &str, children: &str) -> Self {
+        Self::Invalid(format!(
+            "The soft delete policy is not supported for registry {registry} with {children}. For more information, please visit https://aka.ms/acr/soft-delete"
+        ))
     }
 }
 

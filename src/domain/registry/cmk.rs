@@ -27,27 +27,8 @@ impl KeyId {
     /// Parses a key identifier. Secrets, certificates and other hosts are refused.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let rest = text.trim().trim_end_matches('/');
-        let lower = rest.to_ascii_lowercase();
-        let rest = lower.starts_with("https://").then(|| &rest["https://".len()..])?;
-        let mut parts = rest.split('/');
-        let host = parts.next()?.to_ascii_lowercase();
-        // Behind another port the vault is the same one.
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.parse::<u16>().is_ok() => name,
-            Some(_) => return None,
-            None => host.as_str(),
-        };
-        let vault = name.strip_suffix(".vault.azure.net")?.to_owned();
-        let collection = parts.next()?;
-        let key = parts.next()?.to_owned();
-        let version = parts.next().map(str::to_ascii_lowercase);
-        let well_formed = collection.eq_ignore_ascii_case("keys")
-            && name::is_vault(&vault)
-            && name::is_vault_object(&key)
-            && version.as_deref().is_none_or(name::is_key_version)
-            && parts.next().is_none();
-        well_formed.then_some(Self { vault, key, version })
+        let (vault, key, version) = object_id(text, "keys")?;
+        Some(Self { vault, key, version })
     }
 
     /// The same key at a version.
@@ -64,6 +45,33 @@ impl KeyId {
             None => self.key.clone(),
         }
     }
+}
+
+/// Vault, name and version of an object of a collection of a vault, from its identifier
+/// `https://{vault}.vault.azure.net/{collection}/{name}[/{version}]`. Hosts have no case, and may name a port.
+#[must_use]
+pub fn object_id(text: &str, collection: &str) -> Option<(String, String, Option<String>)> {
+    let rest = text.trim().trim_end_matches('/');
+    let lower = rest.to_ascii_lowercase();
+    let rest = lower.starts_with("https://").then(|| &rest["https://".len()..])?;
+    let mut parts = rest.split('/');
+    let host = parts.next()?.to_ascii_lowercase();
+    // Behind another port the vault is the same one.
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        Some(_) => return None,
+        None => host.as_str(),
+    };
+    let vault = host.strip_suffix(".vault.azure.net")?.to_owned();
+    let named = parts.next()?;
+    let object = parts.next()?.to_owned();
+    let version = parts.next().map(str::to_ascii_lowercase);
+    let well_formed = named.eq_ignore_ascii_case(collection)
+        && name::is_vault(&vault)
+        && name::is_vault_object(&object)
+        && version.as_deref().is_none_or(name::is_key_version)
+        && parts.next().is_none();
+    well_formed.then_some((vault, object, version))
 }
 
 impl std::fmt::Display for KeyId {

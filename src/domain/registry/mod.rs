@@ -1,6 +1,8 @@
 //! Registries as resources: what their document may say on which SKU, and how it is settled.
 //! Must not know: vaults, content, how the DEK is unwrapped.
 
+pub mod attributes;
+pub mod cache_rule;
 pub mod child;
 pub mod cmk;
 pub mod content;
@@ -9,12 +11,14 @@ pub mod rights;
 pub mod settings;
 pub mod tasks;
 pub mod values;
+pub mod versions;
 
 use serde_json::{Map, Value, json};
 
 use crate::domain::error::{RegistryError, RequestError, Result};
 use crate::domain::registry::cmk::Cmk;
 use crate::domain::registry::settings::Settings;
+use crate::domain::registry::versions::Version;
 use crate::domain::world::time::Timestamp;
 use crate::domain::world::{json, name};
 
@@ -175,18 +179,34 @@ const COMPUTED: &[&str] = &[
     "status",
 ];
 
-/// Settles a PUT (`existing` is `None`) or an update (`existing` is the document so far) into the
-/// document to keep. Fields that the request does not name keep their value; policies merge one by one.
+/// A write of a registry's document.
+#[derive(Debug, Clone, Copy)]
+pub enum Write<'a> {
+    /// A new registry.
+    New,
+    /// A PUT: what is not named gets the value that a new registry has [recorded 2024-26, of policies].
+    Replace(&'a Map<String, Value>),
+    /// A PATCH: what is not named stays; policies merge one by one.
+    Merge(&'a Map<String, Value>),
+}
+
+/// Settles a write into the document to keep. `version` does not say anything of the fields that came later.
 pub fn settle(
     registry: &str,
     sku: &str,
-    existing: Option<&Map<String, Value>>,
+    write: Write<'_>,
     asked: &Map<String, Value>,
+    version: Version<'_>,
     has_cmk: bool,
     now: Timestamp,
 ) -> Result<Map<String, Value>> {
     let premium = sku == "Premium";
-    let mut settled = existing.cloned().unwrap_or_else(|| defaults(now));
+    let asked = &version.takes(asked.clone());
+    let mut settled = match write {
+        Write::New => defaults(now),
+        Write::Merge(before) => before.clone(),
+        Write::Replace(before) => replaced(registry, before, version, now)?,
+    };
     for (name, value) in asked {
         if COMPUTED.contains(&name.as_str()) || value.is_null() {
             continue;
@@ -199,6 +219,9 @@ pub fn settle(
         } else {
             settled.insert(name.clone(), value.clone());
         }
+    }
+    if let (Write::Replace(before), true) = (write, asked.contains_key("policies")) {
+        keep_dates(&mut settled, before);
     }
     values::check(registry, &mut settled)?;
     if !json::may_be_kept(&settled, json::DOCUMENT_LIMIT) {
@@ -219,7 +242,6 @@ pub fn settle(
             ("network rules whose default action is Deny", asked.denies_by_default()),
             ("data endpoints", asked.data_endpoints()),
             ("regional endpoints", asked.regional_endpoints()),
-            ("zone redundancy", asked.zone_redundant()),
             ("exports disabled", asked.exports_disabled()),
             ("anonymous pull", sku == "Basic" && asked.anonymous_pull()),
         ];
@@ -229,6 +251,61 @@ pub fn settle(
         }
     }
     Ok(settled)
+}
+
+/// A new registry's document, with what a version does not know as it was. One setting of these is told [issue].
+fn replaced(
+    registry: &str,
+    before: &Map<String, Value>,
+    version: Version<'_>,
+    now: Timestamp,
+) -> Result<Map<String, Value>> {
+    if !version.knows_policy("softDeletePolicy") && Settings::of(before).soft_delete() {
+        return Err(RegistryError::Invalid(format!(
+            "Cannot override non-default values of soft delete policy for registry {registry} using api-version {version}. Kindly use one of supported api-versions: 2022-02-01-preview and later. For more information, please visit https://aka.ms/acr/soft-delete"
+        ))
+        .into());
+    }
+    let mut after = defaults(now);
+    after.extend(
+        before.iter().filter(|(name, _)| !version.knows(name)).map(|(name, value)| (name.clone(), value.clone())),
+    );
+    let policies = before.get("policies").and_then(Value::as_object).into_iter().flatten();
+    for (name, policy) in policies.filter(|(name, _)| !version.knows_policy(name)) {
+        after["policies"][name] = policy.clone();
+    }
+    let networks = before.get("networkRuleSet").map(|rules| &rules["virtualNetworkRules"]).filter(|n| !n.is_null());
+    if let Some(networks) = networks.filter(|_| !version.knows_networks()) {
+        after["networkRuleSet"]["virtualNetworkRules"] = networks.clone();
+    }
+    Ok(after)
+}
+
+/// A policy that is sent again as it was keeps its date.
+fn keep_dates(settled: &mut Map<String, Value>, before: &Map<String, Value>) {
+    let (Some(Value::Object(after)), Some(Value::Object(before))) =
+        (settled.get_mut("policies"), before.get("policies"))
+    else {
+        return;
+    };
+    let dateless = |policy: &Value| {
+        let mut policy = policy.clone();
+        policy.as_object_mut().map(|fields| fields.remove("lastUpdatedTime"));
+        policy
+    };
+    for (name, policy) in after {
+        if let Some(known) = before.get(name).filter(|known| dateless(known) == dateless(policy)) {
+            *policy = known.clone();
+        }
+    }
+}
+
+/// A document with what a new registry has besides: fields that came after it was written.
+#[must_use]
+pub fn completed(document: &Map<String, Value>, created: Timestamp) -> Map<String, Value> {
+    let mut completed = defaults(created);
+    completed.extend(document.clone());
+    completed
 }
 
 /// A new registry's document [recorded].
@@ -252,6 +329,11 @@ fn defaults(now: Timestamp) -> Map<String, Value> {
         "anonymousPullEnabled": false,
         "metadataSearch": "Disabled",
         "roleAssignmentMode": "LegacyRegistryPermissions",
+        "networkRuleBypassAllowedForTasks": false,
+        "autoGeneratedDomainNameLabelScope": "Unsecure",
+        "regionalEndpoints": "Disabled",
+        "endpointProtocol": "IPv4",
+        "writableCacheRepos": "Disabled",
     });
     match document {
         Value::Object(map) => map,
@@ -294,73 +376,21 @@ fn network_rules(existing: Option<&Value>, asked: &Value) -> Value {
     rules
 }
 
-/// What newer versions call a subnet's `id`, in a rule about a virtual network (acr.md A.1).
-const SUBNET: &str = "virtualNetworkSubnetResourceId";
-
 /// A rule that says what it does, and names a subnet as the first versions did.
 fn network_rule(asked: &Value) -> Value {
     let mut rule = json!({"action": asked["action"].as_str().unwrap_or("Allow")});
     for (name, value) in asked.as_object().into_iter().flatten().filter(|(name, _)| *name != "action") {
-        let name = if name.eq_ignore_ascii_case(SUBNET) { "id" } else { name.as_str() };
+        let name = if name.eq_ignore_ascii_case(versions::SUBNET) { "id" } else { name.as_str() };
         rule[name] = value.clone();
     }
     rule
 }
 
-/// Fields, policies and rules, with the previews and the stable versions that show them: each from a date on
-/// (acr.md A.1; the policies of 2022 by what the versions before and after them have).
-const SINCE: &[(&str, &str, &str)] = &[
-    ("publicNetworkAccess", "2019-12-01", "2021-09-01"),
-    ("dataEndpointEnabled", "2019-12-01", "2021-09-01"),
-    ("dataEndpointHostNames", "2019-12-01", "2021-09-01"),
-    ("privateEndpointConnections", "2019-12-01", "2021-09-01"),
-    ("encryption", "2019-12-01", "2021-09-01"),
-    ("networkRuleBypassOptions", "2020-11-01", "2021-09-01"),
-    ("zoneRedundancy", "2020-11-01", "2023-07-01"),
-    ("anonymousPullEnabled", "2020-11-01", "2025-04-01"),
-    ("exportPolicy", "2021-06-01", "2023-07-01"),
-    ("azureADAuthenticationAsArmPolicy", "2022-02-01", "2025-04-01"),
-    ("softDeletePolicy", "2022-02-01", NEVER),
-    ("metadataSearch", "2023-11-01", NEVER),
-    ("roleAssignmentMode", "2025-03-01", "2025-11-01"),
-    ("regionalEndpoints", "2026-03-01", NEVER),
-    ("regionalEndpointHostNames", "2026-03-01", NEVER),
-];
-const NEVER: &str = "9999";
-
-/// A registry's properties as an api-version shows them.
-#[must_use]
-pub fn as_of(mut properties: Map<String, Value>, api_version: &str) -> Map<String, Value> {
-    let date = api_version.get(..10).unwrap_or(NEVER);
-    let preview = api_version.len() > 10;
-    let shows = |field: &str| {
-        let since = SINCE.iter().find(|(name, ..)| *name == field);
-        since.is_none_or(|(_, previews, stable)| date >= if preview { *previews } else { *stable })
-    };
-    properties.retain(|name, _| shows(name));
-    if let Some(policies) = properties.get_mut("policies").and_then(Value::as_object_mut) {
-        policies.retain(|name, _| shows(name));
-    }
-    if let Some(rules) = properties.get_mut("networkRuleSet").and_then(Value::as_object_mut) {
-        let networks = rules.remove("virtualNetworkRules").unwrap_or_else(|| json!([]));
-        // They left with the versions of 2022 and came back with the previews of 2026.
-        if date < "2022" {
-            rules.shift_insert(1.min(rules.len()), "virtualNetworkRules".to_owned(), networks);
-        } else if preview && date >= "2026" {
-            let renamed = networks.as_array().into_iter().flatten().map(|rule| {
-                let fields = rule.as_object().into_iter().flatten();
-                let named = fields.map(|(n, v)| (if n == "id" { SUBNET.to_owned() } else { n.clone() }, v.clone()));
-                Value::Object(named.collect())
-            });
-            rules.insert("virtualNetworkRules".to_owned(), renamed.collect());
-        }
-    }
-    properties
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NEWEST: &str = "2026-09-01-preview";
 
     fn map(value: Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
@@ -374,14 +404,22 @@ mod tests {
 
     #[test]
     fn an_update_keeps_what_it_does_not_name() {
-        let first =
-            settle("r", "Premium", None, &map(json!({"adminUserEnabled": true, "mine": [1]})), false, Timestamp(0))
-                .unwrap();
+        let first = settle(
+            "r",
+            "Premium",
+            Write::New,
+            &map(json!({"adminUserEnabled": true, "mine": [1]})),
+            Version::of(NEWEST),
+            false,
+            Timestamp(0),
+        )
+        .unwrap();
         let then = settle(
             "r",
             "Premium",
-            Some(&first),
+            Write::Merge(&first),
             &map(json!({"policies": {"retentionPolicy": {"days": 3}}})),
+            Version::of(NEWEST),
             false,
             Timestamp(1),
         )
@@ -396,25 +434,17 @@ mod tests {
     #[test]
     fn content_trust_and_a_customer_managed_key_exclude_each_other() {
         let trust = map(json!({"policies": {"trustPolicy": {"status": "enabled"}}}));
-        let refused = settle("r", "Premium", None, &trust, true, Timestamp(0));
+        let refused = settle("r", "Premium", Write::New, &trust, Version::of(NEWEST), true, Timestamp(0));
         assert_eq!(refused, Err(RegistryError::ContentTrust("r".into()).into()));
-        assert!(settle("r", "Premium", None, &trust, false, Timestamp(0)).is_ok());
-        assert!(settle("r", "Basic", None, &trust, false, Timestamp(0)).is_err());
+        assert!(settle("r", "Premium", Write::New, &trust, Version::of(NEWEST), false, Timestamp(0)).is_ok());
+        assert!(settle("r", "Basic", Write::New, &trust, Version::of(NEWEST), false, Timestamp(0)).is_err());
     }
 
     #[test]
     fn regions_have_endpoints_on_premium_only() {
         let regional = map(json!({"regionalEndpoints": "Enabled"}));
-        let refused = settle("r", "Standard", None, &regional, false, Timestamp(0));
+        let refused = settle("r", "Standard", Write::New, &regional, Version::of(NEWEST), false, Timestamp(0));
         assert_eq!(refused, Err(RegistryError::lacking("Standard", "regional endpoints").into()));
-        assert!(settle("r", "Premium", None, &regional, false, Timestamp(0)).is_ok());
-    }
-
-    #[test]
-    fn older_versions_do_not_show_newer_fields() {
-        let shown = |version: &str| as_of(map(json!({"anonymousPullEnabled": true, "mine": 1})), version);
-        assert_eq!(shown("2019-12-01-preview"), map(json!({"mine": 1})));
-        assert_eq!(shown("2023-07-01"), map(json!({"mine": 1})));
-        assert_eq!(shown("2026-09-01-preview"), map(json!({"anonymousPullEnabled": true, "mine": 1})));
+        assert!(settle("r", "Premium", Write::New, &regional, Version::of(NEWEST), false, Timestamp(0)).is_ok());
     }
 }

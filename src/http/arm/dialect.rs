@@ -457,6 +457,16 @@ fn registry(error: &RegistryError) -> Said {
                 name.to_ascii_lowercase()
             ),
         ),
+        RegistryError::NotInRegion(name) => {
+            said(S::NOT_FOUND, "RegistryResourceNotFound", format!("The registry resource {name} could not be found."))
+        }
+        RegistryError::ImportValue { value, property, registry } => said(
+            S::BAD_REQUEST,
+            "BadRequest",
+            format!(
+                "Invalid value {value} for property parameters.{property} for resource name {registry}. Kindly refer to the docs: https://aka.ms/acr/import"
+            ),
+        ),
         RegistryError::ClassicSku => said(
             S::BAD_REQUEST,
             "ClassicSkuDeprecated",

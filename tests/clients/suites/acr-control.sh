@@ -78,8 +78,8 @@ equal tag "$(az acr replication update --registry suitereg01 --name centralus --
 az acr update --name suitereg01 --data-endpoint-enabled true --regional-endpoints enabled >"$WORK/updated.json"
 equal enabled "$(field regionalEndpoints <"$WORK/updated.json")" Enabled
 endpoints() { az acr show-endpoints --name suitereg01 --query "join(' ', $1[].endpoint)" -o tsv; }
-equal data "$(endpoints dataEndpoints)" "suitereg01.eastus.data.azurecr.io suitereg01.centralus.data.azurecr.io"
-equal regional "$(endpoints regionalEndpoints)" "suitereg01.eastus.geo.azurecr.io suitereg01.centralus.geo.azurecr.io"
+equal data "$(endpoints dataEndpoints)" "suitereg01.centralus.data.azurecr.io suitereg01.eastus.data.azurecr.io"
+equal regional "$(endpoints regionalEndpoints)" "suitereg01.centralus.geo.azurecr.io suitereg01.eastus.geo.azurecr.io"
 az acr update --name suitereg01 --data-endpoint-enabled false --regional-endpoints disabled >/dev/null
 az acr replication delete --registry suitereg01 --name centralus
 equal places "$(az acr replication list --registry suitereg01 --query 'length(@)' -o tsv)" 1

@@ -16,7 +16,8 @@ use crate::app::{App, Cx, access};
 use crate::domain::access::Caller;
 use crate::domain::error::{ContentError, RegistryError};
 use crate::domain::registry::Registry;
-use crate::domain::registry::child::{self, CacheRule, Kind};
+use crate::domain::registry::cache_rule::{self, CacheRule};
+use crate::domain::registry::child::Kind;
 use crate::domain::registry::envelope::Dek;
 use crate::domain::registry::rights::{Right, Rights, Scope};
 use crate::domain::world::name::REGISTRIES;
@@ -191,7 +192,7 @@ impl Inside {
 
     /// The cache rule that fills a repository.
     pub(in crate::app) fn cached_from(&self, repository: &str) -> Option<CachedFrom> {
-        let (rule, source) = child::cached_from(&self.rules, repository)?;
+        let (rule, source) = cache_rule::cached_from(&self.rules, repository)?;
         Some(CachedFrom { rule: rule.name.clone(), source, credentials: rule.credentials.clone() })
     }
 

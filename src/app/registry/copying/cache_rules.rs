@@ -12,7 +12,9 @@ use crate::app::vault::secrets;
 use crate::domain::access::Caller;
 use crate::domain::error::{AccessError, ClientError, KeyError, RegistryError, RequestError, SignInError, VaultError};
 use crate::domain::registry::Registry;
-use crate::domain::registry::child::{CacheRule, Child, Kind, cached_from, check_cache_rule, child_name, login_server};
+use crate::domain::registry::cache_rule::{CacheRule, cached_from, check_cache_rule, login_server};
+use crate::domain::registry::child::{Child, Kind, child_name};
+use crate::domain::registry::cmk::object_id;
 use crate::domain::vault::kind::ObjectKind;
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Error, Result};
@@ -43,6 +45,9 @@ pub async fn put_rule(
         None => {}
     }
     if new {
+        if registry.settings().soft_delete() {
+            return Err(RegistryError::no_soft_delete_with(&registry.name, Kind::CacheRule.segment()).into());
+        }
         for field in ["sourceRepository", "targetRepository"] {
             let value = asked.get(field).and_then(Value::as_str).filter(|v| !v.is_empty());
             child.properties.insert(field.to_owned(), json!(value.ok_or_else(|| missing(field))?));
@@ -121,7 +126,7 @@ pub async fn put_set(cx: &mut Cx, registry: &Registry, set: &str, body: &Value) 
         for credential in credentials {
             for field in ["usernameSecretIdentifier", "passwordSecretIdentifier"] {
                 let id = credential[field].as_str().ok_or_else(|| missing(field))?;
-                if secret_of(id).is_none() {
+                if secret_id(id).is_none() {
                     let message = format!("'{id}' is not the identifier of a secret");
                     return Err(RequestError::InvalidValue { property: field.to_owned(), message }.into());
                 }
@@ -142,19 +147,6 @@ pub async fn put_set(cx: &mut Cx, registry: &Registry, set: &str, body: &Value) 
         child.principal = Some(principal.object_id);
     }
     Ok((save(cx, child).await?, new))
-}
-
-/// Vault, name and version of a secret's identifier.
-fn secret_of(id: &str) -> Option<(&str, &str, Option<&str>)> {
-    let (host, path) = id.strip_prefix("https://")?.split_once('/')?;
-    let vault = host.strip_suffix(".vault.azure.net")?;
-    let mut parts = path.trim_end_matches('/').split('/');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(kind), Some(name), version, None) if kind.eq_ignore_ascii_case("secrets") && !name.is_empty() => {
-            Some((vault, name, version))
-        }
-        _ => None,
-    }
 }
 
 /// A credential set's `authCredentials` with their health: whether its identity can read the secrets now.
@@ -199,6 +191,11 @@ pub async fn secrets_of(
     Ok((user, password))
 }
 
+/// Vault, name and version of a secret's identifier.
+fn secret_id(id: &str) -> Option<(String, String, Option<String>)> {
+    object_id(id, "secrets")
+}
+
 fn no_secret(id: &str) -> Error {
     KeyError::NotFound(ObjectKind::Secret, id.to_owned()).into()
 }
@@ -210,7 +207,7 @@ async fn read(cx: &mut Cx, set: &Child, id: &str, heard: bool) -> Result<Zeroizi
 
 /// The same as any principal that stands for something of the registry's.
 pub(in crate::app) async fn read_as(cx: &mut Cx, object_id: &str, id: &str, heard: bool) -> Result<Zeroizing<String>> {
-    let (vault, name, version) = secret_of(id).ok_or_else(|| no_secret(id))?;
+    let (vault, name, version) = secret_id(id).ok_or_else(|| no_secret(id))?;
     let found = store::directory::standing(&mut cx.tx, Who::Object(object_id)).await?;
     let found = found.ok_or_else(|| no_secret(id))?;
     let mut caller = Caller::of(found, cmk::REGISTRY_ADDRESS)?;
@@ -218,9 +215,9 @@ pub(in crate::app) async fn read_as(cx: &mut Cx, object_id: &str, id: &str, hear
     caller.service = cmk::SERVICE;
     let before = cx.act_as(caller);
     let read = if heard {
-        secrets::get_heard(cx, vault, name, version).await
+        secrets::get_heard(cx, &vault, &name, version.as_deref()).await
     } else {
-        secrets::get(cx, vault, name, version).await
+        secrets::get(cx, &vault, &name, version.as_deref()).await
     };
     cx.act_as(before);
     read.map(|(_, value)| value)

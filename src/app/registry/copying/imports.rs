@@ -13,8 +13,8 @@ use crate::app::registry::registries;
 use crate::domain::access::Caller;
 use crate::domain::error::{ContentError, RegistryError, RequestError};
 use crate::domain::registry::Registry;
-use crate::domain::registry::child::is_registry_host;
-use crate::domain::registry::content::{Digest, Reference, is_repository};
+use crate::domain::registry::cache_rule::is_registry_host;
+use crate::domain::registry::content::{Digest, Reference, is_repository, is_tag};
 use crate::domain::world::name::{REGISTRIES, ResourceId};
 use crate::domain::{Error, Result};
 
@@ -34,52 +34,56 @@ enum Place {
     Server { host: String, shown: Option<Shown> },
 }
 
-fn wrong(property: &str, message: impl Into<String>) -> Error {
-    RequestError::InvalidValue { property: property.to_owned(), message: message.into() }.into()
+fn missing(property: &str, message: &str) -> Error {
+    RequestError::InvalidValue { property: property.to_owned(), message: message.to_owned() }.into()
 }
 
-/// `repository`, `repository:tag`, `repository@digest`.
-fn image(text: &str, property: &str) -> Result<(String, Reference)> {
+/// `repository`, `repository:tag`, `repository@digest`. `None`: it is neither.
+fn image(text: &str) -> Option<(String, Reference)> {
     let (repository, reference) = match (text.split_once('@'), text.rsplit_once(':')) {
-        (Some((repository, digest)), _) => (repository, Reference::Digest(Digest::parse(digest)?)),
-        (None, Some((repository, tag))) => (repository, Reference::parse(tag)?),
+        (Some((repository, digest)), _) => (repository, Reference::Digest(Digest::parse(digest).ok()?)),
+        (None, Some((repository, tag))) if is_tag(tag) => (repository, Reference::Tag(tag.to_owned())),
+        (None, Some(_)) => return None,
         (None, None) => (text, Reference::Tag("latest".to_owned())),
     };
-    if !is_repository(repository) {
-        return Err(wrong(property, format!("'{text}' does not name an image")));
-    }
-    Ok((repository.to_owned(), reference))
+    is_repository(repository).then(|| (repository.to_owned(), reference))
 }
 
 impl Wanted {
-    /// Reads the body of `importImage`.
-    pub fn read(body: &Value) -> Result<Self> {
+    /// Reads the body of `importImage` of a registry.
+    pub fn read(registry: &Registry, body: &Value) -> Result<Self> {
+        let wrong = |value: &str, property: &'static str| -> Error {
+            RegistryError::ImportValue { value: value.to_owned(), property, registry: registry.name.clone() }.into()
+        };
+        let image = |text: &str, property: &'static str| image(text).ok_or_else(|| wrong(text, property));
         let source = &body["source"];
         let text = |value: &Value| value.as_str().filter(|t| !t.is_empty()).map(str::to_owned);
-        let named = text(&source["sourceImage"]).ok_or_else(|| wrong("source.sourceImage", "it is required"))?;
+        let named = text(&source["sourceImage"]).ok_or_else(|| missing("source.sourceImage", "it is required"))?;
         let from = match (text(&source["resourceId"]), text(&source["registryUri"])) {
             (Some(id), _) => Place::Resource(id),
             (None, Some(uri)) => {
                 let host = uri.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
                 if !is_registry_host(host) {
-                    return Err(wrong("source.registryUri", format!("'{uri}' is not a registry's login server")));
+                    return Err(wrong(&uri, "Source.RegistryUri"));
                 }
                 let credentials = &source["credentials"];
                 let user = text(&credentials["username"]);
                 let shown = text(&credentials["password"]).map(|p| Shown { user, password: p.into() });
                 Place::Server { host: host.to_ascii_lowercase(), shown }
             }
-            (None, None) => return Err(wrong("source", "it names no registry: resourceId or registryUri is required")),
+            (None, None) => {
+                return Err(missing("source", "it names no registry: resourceId or registryUri is required"));
+            }
         };
-        let (repository, reference) = image(&named, "source.sourceImage")?;
+        let (repository, reference) = image(&named, "Source.SourceImage")?;
         let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
         let mut targets = Vec::new();
         for target in list("targetTags") {
-            let (repository, reference) = image(target.as_str().unwrap_or_default(), "targetTags")?;
+            let (repository, reference) = image(target.as_str().unwrap_or_default(), "TargetTags")?;
             targets.push((repository, Some(reference)));
         }
         for target in list("untaggedTargetRepositories") {
-            let (repository, _) = image(target.as_str().unwrap_or_default(), "untaggedTargetRepositories")?;
+            let (repository, _) = image(target.as_str().unwrap_or_default(), "UntaggedTargetRepositories")?;
             targets.push((repository, None));
         }
         if targets.is_empty() {
@@ -143,7 +147,8 @@ async fn enter_source(app: &Arc<App>, caller: &Caller, wanted: &Wanted) -> Resul
     match &wanted.from {
         Place::Resource(id) => {
             let parsed = ResourceId::parse(id).filter(|p| p.is(REGISTRIES));
-            let parsed = parsed.ok_or_else(|| wrong("source.resourceId", format!("'{id}' is not a registry's id")))?;
+            let parsed =
+                parsed.ok_or_else(|| missing("source.resourceId", &format!("'{id}' is not a registry's id")))?;
             let mut cx = app.read(caller.clone()).await?;
             let registry = registries::get(&mut cx, &parsed.group, &parsed.name).await?;
             let inside = entry::enter_to_export(&mut cx, registry, &wanted.repository).await?;

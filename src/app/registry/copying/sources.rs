@@ -21,7 +21,7 @@ use crate::app::registry::{registries, replications};
 use crate::domain::access::Caller;
 use crate::domain::error::{ContentError, RegistryError, SourceError};
 use crate::domain::registry::Registry;
-use crate::domain::registry::child::login_server;
+use crate::domain::registry::cache_rule::login_server;
 use crate::domain::registry::content::{Digest, Manifest, Reference};
 use crate::domain::{Error, Result};
 

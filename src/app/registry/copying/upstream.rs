@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::app::world::outgoing::{Errand, Message, Outgoing, Reply, is_this_machine};
 use crate::domain::error::SourceError;
-use crate::domain::registry::child::login_server;
+use crate::domain::registry::cache_rule::login_server;
 use crate::domain::registry::content::{
     DOCKER_LIST, DOCKER_MANIFEST, Digest, MANIFEST_LIMIT, OCI_INDEX, OCI_MANIFEST, Reference,
 };

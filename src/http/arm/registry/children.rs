@@ -21,10 +21,7 @@ use crate::http::arm::wire::Answer;
 /// The children of a kind.
 pub(super) async fn list(cx: &mut Cx, request: &Request, kind: Kind) -> Result<Answer> {
     let registry = found(cx, request).await?;
-    let children = match kind {
-        Kind::Replication => replications::list(cx, &registry).await?,
-        _ => children::list(cx, &registry, kind).await?,
-    };
+    let children = children::list(cx, &registry, kind).await?;
     let mut items = Vec::new();
     for child in &children {
         items.push(shown(cx, &registry, child, "Succeeded").await?);
@@ -34,10 +31,7 @@ pub(super) async fn list(cx: &mut Cx, request: &Request, kind: Kind) -> Result<A
 
 pub(super) async fn get(cx: &mut Cx, request: &Request, kind: Kind) -> Result<Answer> {
     let registry = found(cx, request).await?;
-    let child = match kind {
-        Kind::Replication => replications::get(cx, &registry, request.name()).await?,
-        _ => children::get(cx, &registry, kind, request.name()).await?,
-    };
+    let child = children::get(cx, &registry, kind, request.name()).await?;
     shown(cx, &registry, &child, "Succeeded").await.map(Answer::ok)
 }
 

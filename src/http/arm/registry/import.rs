@@ -17,7 +17,7 @@ use crate::http::arm::wire::Answer;
 /// nothing that could be done is refused at once.
 pub(super) async fn import(arm: &mut Arm, request: &Request) -> Result<Answer> {
     let registry = found(&mut arm.read().await?, request).await?;
-    let wanted = imports::Wanted::read(&request.body)?;
+    let wanted = imports::Wanted::read(&registry, &request.body)?;
     let operation = format!("registries-{}", uuid::Uuid::new_v4());
     let (app, caller, target, own) = (arm.app.clone(), arm.caller.clone(), registry.clone(), operation.clone());
     let work = async move {

@@ -17,7 +17,8 @@ pub(super) async fn begun(cx: &mut Cx, request: &Request, id: &str, kind: &str, 
     let operation = operations::succeeded(cx, kind).await?;
     let (host, version) = (&request.authority, &request.api_version);
     let poll = format!("https://{host}{id}/operationStatuses/{operation}?api-version={version}");
-    Ok(Answer::new(StatusCode::CREATED, body).with("azure-asyncoperation", poll))
+    // It is done already, and clients of Java wait half a minute where nobody says how long [client].
+    Ok(Answer::new(StatusCode::CREATED, body).with("azure-asyncoperation", poll).with("retry-after", "0".to_owned()))
 }
 
 /// 202 with where to ask for the result, for a deletion that is done already: there will be nothing to say.
