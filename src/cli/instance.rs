@@ -396,7 +396,7 @@ fn folder_failure(error: FolderError, folder: &Path, options: &Options) -> Failu
 /// The authority that clients trust. In a world that is there already it is not made anew because a piece is missing.
 fn authority(folder: &Path, is_old: bool, options: &Options) -> Result<Certificates, Failure> {
     let opened = if is_old { Certificates::open_kept(folder) } else { Certificates::open(folder) };
-    opened.map_err(|error| match error {
+    opened.map(|made| made.speaking_http1(http::speaks_http1)).map_err(|error| match error {
         CertificateError::Unreadable(_) | CertificateError::Incomplete { .. } => {
             let files = [folder.join("ca.pem"), folder.join("ca.key")].map(|path| sh_path(&path)).join(" ");
             Failure::new(

@@ -72,6 +72,8 @@ struct Authority {
     leaf_signer: Arc<dyn SigningKey>,
     minted: Mutex<HashMap<String, Minted>>,
     tls: ServerConfig,
+    /// Hosts to whose tunnels HTTP/2 is not offered.
+    http1_only: fn(&str) -> bool,
 }
 
 struct Minted {
@@ -120,7 +122,18 @@ impl Certificates {
             leaf_signer,
             minted: Mutex::default(),
             tls: tls_settings()?,
+            http1_only: |_| false,
         })))
+    }
+
+    /// The same, which offers no HTTP/2 in tunnels to some hosts.
+    #[must_use]
+    pub fn speaking_http1(self, http1_only: fn(&str) -> bool) -> Self {
+        // Nobody shares it yet where it has just been opened.
+        Self(
+            Arc::try_unwrap(self.0)
+                .map_or_else(|shared| shared, |authority| Arc::new(Authority { http1_only, ..authority })),
+        )
     }
 
     /// The authority's own certificate, as clients put it in their trust stores.
@@ -146,6 +159,9 @@ impl Certificates {
     fn tls(&self, shown: Shown) -> Arc<ServerConfig> {
         // A clone is a handful of reference counts; sessions and ticket keys stay shared.
         let mut tls = self.0.tls.clone();
+        if !shown.by_sni && (self.0.http1_only)(&shown.host) {
+            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
         tls.cert_resolver = Arc::new(shown);
         Arc::new(tls)
     }

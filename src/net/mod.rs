@@ -132,6 +132,8 @@ fn http_settings() -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_HEAD)
         .max_buf_size(HEAD_LIMIT)
+        // As Azure writes them: scripts look for `Www-Authenticate` and `Link` by their case [docs].
+        .title_case_headers(true)
         // A client that closes its side after the request still waits for the answer.
         .half_close(true);
     http.http2()

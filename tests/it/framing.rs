@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{TENANT, World, digest, group_path, registry_path, vault_path};
+use crate::harness::{ACCEPTED, TENANT, World, digest, group_path, registry_path, vault_path};
 use crate::registry::start;
 use crate::registry_walk::routes;
 
@@ -91,10 +91,12 @@ async fn answers_to_head_end_with_their_head_in_http_2() {
         let port = if host == "localhost" { world.url.rsplit_once(':').unwrap().1 } else { "443" };
         for path in paths {
             let url = format!("https://{host}:{port}{path}");
-            let ask = |method| client.request(method, &url).bearer_auth(&token).send();
+            let ask = |method| client.request(method, &url).bearer_auth(&token).header("accept", ACCEPTED).send();
             let head = ask(Method::HEAD).await.unwrap();
             let (status, headers) = (head.status(), head.headers().clone());
-            assert_eq!(head.version(), Version::HTTP_2, "{url}");
+            // As on Azure, login servers do not offer it.
+            let version = if host.ends_with(".azurecr.io") { Version::HTTP_11 } else { Version::HTTP_2 };
+            assert_eq!(head.version(), version, "{url}");
             let body = head.bytes().await;
             assert!(body.as_ref().is_ok_and(|body| body.is_empty()), "{url}: {status} {body:?}");
             // Refusals may name the method.

@@ -54,6 +54,7 @@ mod registry;
 mod registry_ageing;
 mod registry_reports;
 mod registry_rights;
+mod registry_versions;
 mod registry_walk;
 mod roles;
 mod signals;

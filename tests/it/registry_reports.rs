@@ -2,6 +2,7 @@
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::{Docker, MANIFEST, Person, World, digest, good, registry_path};
 use crate::registry::{SERVER, begin, expect, header, refused, start};
@@ -325,4 +326,20 @@ async fn the_server_names_itself() {
     start(&world).await;
     let base = world.http().get(format!("{SERVER}/v2/")).send().await.unwrap();
     assert_eq!(header(&base, "server"), "AzureContainerRegistry");
+}
+
+/// [docs, recorded] scripts look for headers in Azure's case, and Azure does not take an offer of HTTP/2.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_are_spelled_as_azure_spells_them() {
+    let world = World::new();
+    start(&world).await;
+    let address = world.url.strip_prefix("http://").unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let ask = b"GET /v2/ HTTP/1.1\r\nHost: reg01.azurecr.io\r\nConnection: close\r\n\r\n";
+    stream.write_all(ask).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    for name in ["Www-Authenticate: ", "Docker-Distribution-Api-Version: ", "Content-Length: "] {
+        assert!(answer.contains(name), "{name}: {answer}");
+    }
 }

@@ -208,21 +208,27 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted, replaces: bool) 
 /// Refuses what the registry's children do not go with [docs]: a lower SKU while there are children of the higher one,
 /// soft delete beside replicas or cache rules. How the second is refused is [inferred].
 async fn check_children(cx: &mut Cx, before: &Registry, sku: &str, after: Settings<'_>) -> Result<()> {
-    if sku != "Premium" {
-        for kind in [Kind::Replication, Kind::PrivateEndpointConnection] {
-            if children::count(cx, before, kind).await? > 0 {
-                return Err(RegistryError::lacking(sku, kind.segment()).into());
-            }
-        }
+    let lowers = sku != "Premium" && before.premium();
+    if lowers && let Some(kind) = has_any(cx, before, [Kind::Replication, Kind::PrivateEndpointConnection]).await? {
+        return Err(RegistryError::lacking(sku, kind.segment()).into());
     }
-    if after.soft_delete() && !before.settings().soft_delete() {
-        for kind in [Kind::Replication, Kind::CacheRule] {
-            if children::count(cx, before, kind).await? > 0 {
-                return Err(RegistryError::no_soft_delete_with(&before.name, kind.segment()).into());
-            }
-        }
+    let begins = after.soft_delete() && !before.settings().soft_delete();
+    if begins && let Some(kind) = has_any(cx, before, [Kind::Replication, Kind::CacheRule]).await? {
+        return Err(RegistryError::no_soft_delete_with(&before.name, kind.segment()).into());
     }
     Ok(())
+}
+
+/// The first of some kinds of which a registry has children, beside the replication that its own region may be.
+async fn has_any(cx: &mut Cx, registry: &Registry, kinds: [Kind; 2]) -> Result<Option<Kind>> {
+    for kind in kinds {
+        let children = children::list(cx, registry, kind).await?;
+        if children.iter().any(|child| kind != Kind::Replication || child.location.as_ref() != Some(&registry.location))
+        {
+            return Ok(Some(kind));
+        }
+    }
+    Ok(None)
 }
 
 /// What a change is to a registry's encryption.

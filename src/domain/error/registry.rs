@@ -148,6 +148,7 @@ pub enum ContentError {
         fault: Option<&'static str>,
     },
     /// A part of an upload says where it belongs and not how long it is.
+    #[error("a part of an upload has no length")]
     LengthMissing,
     /// A link to a data endpoint that is too old, or for something else.
     #[error("the link is too old, or for something else")]
