@@ -41,7 +41,7 @@ async fn changes_of_a_registry_are_all_made() {
     let me = world.developer().await;
     let client = stage(&me).await;
     let path = registry_path("reg01");
-    let patch = |body: Value| me.arm(Method::PATCH, &path, body);
+    let patch = |body: Value| me.arm_at("2025-03-01-preview", Method::PATCH, &path, body);
     let docker = me.sign_in("reg01", "app").await;
     docker.push_image("v1", b"layer").await.unwrap();
     let identities = |names: &[&str]| {

@@ -13,7 +13,8 @@ const ALL: &str = "repository:r:pull,push,delete,metadata_read,metadata_write,de
 
 async fn policy(me: &Person<'_>, name: &str, policy: Value) {
     let body = json!({"properties": {"policies": {name: policy}}});
-    good(me.arm(Method::PATCH, &registry_path("reg01"), body).await).await;
+    // By a version that knows both policies.
+    good(me.arm_at("2026-09-01-preview", Method::PATCH, &registry_path("reg01"), body).await).await;
 }
 
 async fn acr(me: &Person<'_>, method: Method, path: &str, body: Value) -> Response {

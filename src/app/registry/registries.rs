@@ -206,22 +206,23 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted, replaces: bool) 
 }
 
 /// Refuses what the registry's children do not go with [docs]: a lower SKU while there are children of the higher one,
-/// soft delete beside replicas or cache rules. How the second is refused is [inferred].
+/// soft delete beside replicas. How the second is refused is [inferred]; that it goes with cache rules too, of which the
+/// pages say nothing.
 async fn check_children(cx: &mut Cx, before: &Registry, sku: &str, after: Settings<'_>) -> Result<()> {
     let lowers = sku != "Premium" && before.premium();
-    if lowers && let Some(kind) = has_any(cx, before, [Kind::Replication, Kind::PrivateEndpointConnection]).await? {
+    if lowers && let Some(kind) = has_any(cx, before, &[Kind::Replication, Kind::PrivateEndpointConnection]).await? {
         return Err(RegistryError::lacking(sku, kind.segment()).into());
     }
     let begins = after.soft_delete() && !before.settings().soft_delete();
-    if begins && let Some(kind) = has_any(cx, before, [Kind::Replication, Kind::CacheRule]).await? {
+    if begins && let Some(kind) = has_any(cx, before, &[Kind::Replication]).await? {
         return Err(RegistryError::no_soft_delete_with(&before.name, kind.segment()).into());
     }
     Ok(())
 }
 
 /// The first of some kinds of which a registry has children, beside the replication that its own region may be.
-async fn has_any(cx: &mut Cx, registry: &Registry, kinds: [Kind; 2]) -> Result<Option<Kind>> {
-    for kind in kinds {
+async fn has_any(cx: &mut Cx, registry: &Registry, kinds: &[Kind]) -> Result<Option<Kind>> {
+    for &kind in kinds {
         let children = children::list(cx, registry, kind).await?;
         if children.iter().any(|child| kind != Kind::Replication || child.location.as_ref() != Some(&registry.location))
         {

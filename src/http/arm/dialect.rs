@@ -436,6 +436,10 @@ fn key(error: &KeyError) -> Said {
 const CMK_HELP: &str = "For more information on customer-managed keys, please visit 'https://aka.ms/acr/cmk'.";
 const BYOK_HELP: &str = "For more information on bring your own key, please visit 'https://aka.ms/acr/cmk'.";
 
+fn bad(message: String) -> Said {
+    said(StatusCode::BAD_REQUEST, "BadRequest", message)
+}
+
 fn registry(error: &RegistryError) -> Said {
     use StatusCode as S;
     match error {
@@ -460,13 +464,9 @@ fn registry(error: &RegistryError) -> Said {
         RegistryError::NotInRegion(name) => {
             said(S::NOT_FOUND, "RegistryResourceNotFound", format!("The registry resource {name} could not be found."))
         }
-        RegistryError::ImportValue { value, property, registry } => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "Invalid value {value} for property parameters.{property} for resource name {registry}. Kindly refer to the docs: https://aka.ms/acr/import"
-            ),
-        ),
+        RegistryError::ImportValue { value, property, registry } => bad(format!(
+            "Invalid value {value} for property parameters.{property} for resource name {registry}. Kindly refer to the docs: https://aka.ms/acr/import"
+        )),
         RegistryError::ClassicSku => said(
             S::BAD_REQUEST,
             "ClassicSkuDeprecated",
@@ -477,65 +477,33 @@ fn registry(error: &RegistryError) -> Said {
             said(S::BAD_REQUEST, "SkuNotSupported", format!("The SKU {sku} is not supported."))
         }
         // [issue] for enabling the network; that disabling exports is refused in the same words is [inferred].
-        RegistryError::ExportsDisabled(name) => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "Enabling public network access is not supported because the registry '{name}' has exports disabled."
-            ),
-        ),
-        RegistryError::EncryptionIncomplete(name) => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "Invalid encryption key vault property specified for registry {name}. Property Identity and KeyIdentifier must be set when encryption is enabled. {CMK_HELP}"
-            ),
-        ),
-        RegistryError::KeyAccess { key, identity } => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "Failed to access KeyId '{key}'. Verify that identity '{identity}' has 'Get, Wrap Key, Unwrap Key' permission on key '{key}'. {BYOK_HELP}"
-            ),
-        ),
-        RegistryError::IdentityNotAttached { registry_id, registry, identity } => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "Azure resource '{registry_id}' does not have access to identity '{identity}' Try forcibly adding the identity to the registry {registry}. {BYOK_HELP}"
-            ),
-        ),
+        RegistryError::ExportsDisabled(name) => bad(format!(
+            "Enabling public network access is not supported because the registry '{name}' has exports disabled."
+        )),
+        RegistryError::EncryptionIncomplete(name) => bad(format!(
+            "Invalid encryption key vault property specified for registry {name}. Property Identity and KeyIdentifier must be set when encryption is enabled. {CMK_HELP}"
+        )),
+        RegistryError::KeyAccess { key, identity } => bad(format!(
+            "Failed to access KeyId '{key}'. Verify that identity '{identity}' has 'Get, Wrap Key, Unwrap Key' permission on key '{key}'. {BYOK_HELP}"
+        )),
+        RegistryError::IdentityNotAttached { registry_id, registry, identity } => bad(format!(
+            "Azure resource '{registry_id}' does not have access to identity '{identity}' Try forcibly adding the identity to the registry {registry}. {BYOK_HELP}"
+        )),
         // Not met: a key is not rotated before the identity is assigned again.
         RegistryError::IdentityExpired { .. } => content(&ContentError::IdentityInactive),
         // The texts of the next four are not published; ours name what the article says.
-        RegistryError::KeyType(key) => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "The key '{key}' is not supported. Only RSA or RSA-HSM keys can be used to encrypt a registry. {CMK_HELP}"
-            ),
-        ),
-        RegistryError::KeyIdentifier(key) => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "Invalid KeyIdentifier '{key}'. It must have the form 'https://<vault>.vault.azure.net/keys/<key>' with or without a version. {CMK_HELP}"
-            ),
-        ),
-        RegistryError::EncryptionNotAtCreation(name) => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "Encryption with a customer-managed key can be enabled only while creating a registry. Registry {name} exists already. {CMK_HELP}"
-            ),
-        ),
-        RegistryError::EncryptionPermanent(name) => said(
-            S::BAD_REQUEST,
-            "BadRequest",
-            format!(
-                "Encryption with a customer-managed key can't be disabled once it is enabled for registry {name}. {CMK_HELP}"
-            ),
-        ),
+        RegistryError::KeyType(key) => bad(format!(
+            "The key '{key}' is not supported. Only RSA or RSA-HSM keys can be used to encrypt a registry. {CMK_HELP}"
+        )),
+        RegistryError::KeyIdentifier(key) => bad(format!(
+            "Invalid KeyIdentifier '{key}'. It must have the form 'https://<vault>.vault.azure.net/keys/<key>' with or without a version. {CMK_HELP}"
+        )),
+        RegistryError::EncryptionNotAtCreation(name) => bad(format!(
+            "Encryption with a customer-managed key can be enabled only while creating a registry. Registry {name} exists already. {CMK_HELP}"
+        )),
+        RegistryError::EncryptionPermanent(name) => bad(format!(
+            "Encryption with a customer-managed key can't be disabled once it is enabled for registry {name}. {CMK_HELP}"
+        )),
         RegistryError::ContentTrust(name) => said(
             S::BAD_REQUEST,
             "BlockedForEncryptionEnabledRegistry",

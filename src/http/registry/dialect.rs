@@ -152,6 +152,16 @@ fn source(place: &str, rule: &str, why: &SourceError, correlation: &str) -> Resp
     said(status, code, &format!("{message}. CorrelationId: {correlation}. {help}"), detail)
 }
 
+fn manifest_invalid(status: StatusCode, detail: Value) -> Response {
+    said(status, "MANIFEST_INVALID", "manifest invalid", Some(detail))
+}
+
+/// The reason is for the log: Azure says none [recorded Apr 2024].
+fn manifest_refused(why: &str) -> Response {
+    tracing::info!(why, "a manifest is invalid");
+    manifest_invalid(StatusCode::BAD_REQUEST, json!({"Reason": {}}))
+}
+
 fn content(error: &ContentError, correlation: &str) -> Response {
     let (bad, missing) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND);
     match error {
@@ -178,11 +188,7 @@ fn content(error: &ContentError, correlation: &str) -> Response {
             said(bad, "TAG_INVALID", "manifest tag did not match URI", Some(json!({"tag": tag})))
         }
         ContentError::ManifestUnknown(message) => said(missing, "MANIFEST_UNKNOWN", message, None),
-        ContentError::ManifestInvalid(why) => {
-            // The reason is for the log: Azure says none [recorded Apr 2024].
-            tracing::info!(why, "a manifest is invalid");
-            said(bad, "MANIFEST_INVALID", "manifest invalid", Some(json!({"Reason": {}})))
-        }
+        ContentError::ManifestInvalid(why) => manifest_refused(why),
         ContentError::LengthMissing => said(bad, "CONTENT_LENGTH_INVALID", "content length invalid", Some(json!({}))),
         ContentError::ManifestBlobUnknown(digest) => {
             said(bad, "MANIFEST_BLOB_UNKNOWN", "manifest blob unknown to registry", Some(json!({"digest": digest})))
@@ -209,12 +215,9 @@ fn content(error: &ContentError, correlation: &str) -> Response {
             "provided digest did not match uploaded content",
             Some(json!({"digest": digest})),
         ),
-        ContentError::TooLarge => said(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "MANIFEST_INVALID",
-            "manifest invalid",
-            Some(json!("http: request body too large")),
-        ),
+        ContentError::TooLarge => {
+            manifest_invalid(StatusCode::PAYLOAD_TOO_LARGE, json!("http: request body too large"))
+        }
         ContentError::Locked => {
             said(StatusCode::METHOD_NOT_ALLOWED, "REGISTRY_DISALLOWED_OPERATION", LOCKED, Some(json!({})))
         }

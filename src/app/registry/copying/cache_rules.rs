@@ -45,9 +45,6 @@ pub async fn put_rule(
         None => {}
     }
     if new {
-        if registry.settings().soft_delete() {
-            return Err(RegistryError::no_soft_delete_with(&registry.name, Kind::CacheRule.segment()).into());
-        }
         for field in ["sourceRepository", "targetRepository"] {
             let value = asked.get(field).and_then(Value::as_str).filter(|v| !v.is_empty());
             child.properties.insert(field.to_owned(), json!(value.ok_or_else(|| missing(field))?));
