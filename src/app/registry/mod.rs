@@ -13,6 +13,6 @@ pub mod registries;
 pub mod replications;
 pub mod rights;
 pub mod sign_in;
-mod tokens;
 pub mod tasks;
+mod tokens;
 pub mod webhooks;
