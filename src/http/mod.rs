@@ -10,6 +10,7 @@ pub mod graph;
 pub mod inside;
 pub mod keyvault;
 mod leftover;
+pub mod odata;
 pub mod outgoing;
 pub mod portal;
 pub mod registry;

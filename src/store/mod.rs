@@ -286,6 +286,7 @@ mod tests {
             name: "g".to_owned(),
             location: "eastus".to_owned(),
             tags: serde_json::json!({ "tag": tag }),
+            managed_by: None,
             created_at: Timestamp(0),
         };
         let mut tx = store.write().await.unwrap();

@@ -448,10 +448,8 @@ const FUNCTION_LIMIT: usize = 80;
 
 /// Files and functions over the limit, with their lines. A list that may only shrink.
 const LONG: &[(&str, usize)] = &[
-    ("http/arm/dialect.rs", 558),
-    ("http/arm/dialect.rs: registry", 116),
-    ("http/arm/dialect.rs: resource", 138),
-    ("http/arm/resources/deployments.rs: answer", 100),
+    ("http/arm/dialect/registry.rs: say", 116),
+    ("http/arm/dialect/resource.rs: say", 134),
 ];
 
 /// The functions of a file and their lengths, by the indentation that the formatter gives.

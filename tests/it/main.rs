@@ -7,6 +7,7 @@ mod acr_control;
 mod acr_quarantine;
 mod architecture;
 mod arm;
+mod arm_options;
 mod arm_table;
 mod at_rest;
 mod bounds;

@@ -62,8 +62,15 @@ pub async fn operation(cx: &mut Cx, scope: &str, name: &str, operation: &str) ->
     Ok(operations.as_array().into_iter().flatten().find(is_it).cloned())
 }
 
-/// A page of the deployments of a scope, the newest first, each as ARM shows it; and the token of the next page.
-pub async fn page(cx: &mut Cx, scope: &str, after: Option<&str>) -> Result<(Vec<String>, Option<String>)> {
+/// A page of the deployments of a scope, the newest first, each as ARM shows it; and the token of the next page. Of at
+/// most `top` of those whose `provisioningState` fits.
+pub async fn page(
+    cx: &mut Cx,
+    scope: &str,
+    after: Option<&str>,
+    top: Option<usize>,
+    fits: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(Vec<String>, Option<String>)> {
     let after = after.map(read_token).transpose()?;
     let rows = store::resources::deployments::list(&mut cx.tx, scope).await?;
     // In the order of the list: the newest first, and by name.
@@ -77,10 +84,15 @@ pub async fn page(cx: &mut Cx, scope: &str, after: Option<&str>) -> Result<(Vec<
     let mut last: Option<&store::resources::deployments::Row> = None;
     for row in rows.iter().filter(|row| comes_after(row)) {
         size += row.size;
-        if let Some(last) = last.filter(|_| size > PAGE) {
+        if let Some(last) = last.filter(|_| size > PAGE || top.is_some_and(|top| page.len() >= top)) {
             return Ok((page, Some(token(last.ended_at, &last.name))));
         }
-        page.extend(store::resources::deployments::find(&mut cx.tx, scope, &row.name, Part::Shown).await?);
+        let found = store::resources::deployments::find(&mut cx.tx, scope, &row.name, Part::Shown).await?;
+        let Some(found) = found else { continue };
+        let shown: Shown = serde_json::from_str(&found).map_err(Error::internal)?;
+        if fits(&shown.properties.provisioning_state) {
+            page.push(found);
+        }
         last = Some(row);
     }
     Ok((page, None))

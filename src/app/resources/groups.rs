@@ -23,21 +23,34 @@ pub async fn list(cx: &mut Cx) -> Result<Vec<Group>> {
 
 /// Creates a group, or changes its tags. `true`: it is new.
 pub async fn put(cx: &mut Cx, group: &str, location: Option<&str>, tags: Option<Value>) -> Result<(Group, bool)> {
+    put_managed(cx, group, location, tags, None).await
+}
+
+/// The same of a group that a resource manages. Later ones need not name it again [recorded].
+pub async fn put_managed(
+    cx: &mut Cx,
+    group: &str,
+    location: Option<&str>,
+    tags: Option<Value>,
+    managed_by: Option<&str>,
+) -> Result<(Group, bool)> {
     if !name::is_resource_group(group) {
         return Err(ResourceError::NameInvalid { name: group.to_owned(), kind: "resourceGroups".to_owned() }.into());
     }
     let wanted = location.map(name::location);
+    let managed_by = managed_by.map(str::to_owned);
     let (saved, new) = match store::resources::groups::find(&mut cx.tx, group).await? {
         Some(found) => {
             if let Some(wanted) = wanted.filter(|w| *w != found.location) {
                 return Err(ResourceError::LocationFixed { name: found.name, existing: found.location, wanted }.into());
             }
-            (Group { tags: tags.unwrap_or(found.tags.clone()), ..found }, false)
+            let (tags, managed_by) = (tags.unwrap_or(found.tags.clone()), managed_by.or(found.managed_by.clone()));
+            (Group { tags, managed_by, ..found }, false)
         }
         None => {
             let location = wanted.ok_or(ResourceError::LocationMissing)?;
             let tags = tags.unwrap_or(Value::Null);
-            (Group { name: group.to_owned(), location, tags, created_at: cx.now }, true)
+            (Group { name: group.to_owned(), location, tags, managed_by, created_at: cx.now }, true)
         }
     };
     store::resources::groups::save(&mut cx.tx, &saved).await?;

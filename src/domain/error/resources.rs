@@ -105,6 +105,17 @@ pub enum ResourceError {
     /// A template is not valid: the whole message.
     #[error("{0}")]
     TemplateInvalid(String),
+    #[error("there is no lock {0}")]
+    LockNotFound(String),
+    /// A lock forbids the change.
+    #[error("{change} of {scope} is forbidden by locks of {by}")]
+    Locked {
+        scope: String,
+        /// `write` or `delete`.
+        change: &'static str,
+        /// What is locked, comma-separated.
+        by: String,
+    },
     /// The directory has no such object.
     #[error("there is no directory object {0}")]
     DirectoryObjectNotFound(String),

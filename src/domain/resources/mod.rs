@@ -1,6 +1,7 @@
 //! What all resources have in common: regions, private links, templates.
 //! Must not know: vaults, registries.
 
+pub mod lock;
 pub mod private_link;
 pub mod region;
 pub mod template;

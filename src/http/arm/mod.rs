@@ -5,8 +5,9 @@ mod access;
 mod dialect;
 mod directory;
 mod faults;
-mod filter;
+mod query;
 mod registry;
+mod request;
 mod resources;
 mod table;
 mod vault;
@@ -219,9 +220,10 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
     }
     match path.as_slice() {
         ["subscriptions"] | ["tenants"] | ["providers", ..] => resources::subscriptions::answer(arm, &path).await,
-        ["subscriptions", _] | ["subscriptions", _, "locations" | "resources" | "tagnames"] => {
+        ["subscriptions", _] | ["subscriptions", _, "locations" | "resources"] => {
             resources::subscriptions::answer(arm, &path).await
         }
+        ["subscriptions", _, "tagnames", ..] => table::answer(TYPES, arm, "microsoft.resources", None, 2).await,
         ["subscriptions", _, "operationresults", operation] if arm.method == Method::GET => {
             operations::outcome_text(&arm.app, arm.caller.clone(), operation).await.map(Answer::text)
         }

@@ -7,15 +7,17 @@ use std::pin::Pin;
 use axum::http::Method;
 use serde_json::Value;
 
-use super::Arm;
+pub(super) use super::request::Request;
 use super::wire::Answer;
+use super::{Arm, query};
 use crate::app::cascade::Clear;
 use crate::app::change::Attempt;
+use crate::app::resources::locks::{self, Change};
 use crate::app::{Cx, access as gate};
-use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::error::ResourceError;
+use crate::domain::resources::lock::LOCKS;
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
-use crate::http::call::pairs;
 
 /// What a handler does.
 pub(super) type Handling<'a> = Pin<Box<dyn Future<Output = Result<Answer>> + Send + 'a>>;
@@ -130,12 +132,16 @@ pub(super) struct Operation {
     /// Whether files may be left over once it is done.
     sweeps: bool,
     told: Option<Told>,
+    /// The query options that it takes, of those that begin with a dollar.
+    options: &'static [&'static str],
+    /// Whether its list is cut into pages here.
+    pages: bool,
     run: Run,
 }
 
 impl Operation {
     pub(super) const fn new(method: &'static str, on: On, asks: Asks, run: Run) -> Self {
-        Self { method, on, asks, body: false, sweeps: false, told: None, run }
+        Self { method, on, asks, body: false, sweeps: false, told: None, options: &[], pages: false, run }
     }
 
     pub(super) const fn list(handler: Handler) -> Self {
@@ -170,66 +176,31 @@ impl Operation {
         Self { sweeps: true, ..self }
     }
 
+    pub(super) const fn taking(self, options: &'static [&'static str]) -> Self {
+        Self { options, ..self }
+    }
+
+    /// The same of a list that is cut into pages here.
+    pub(super) const fn paging(self, options: &'static [&'static str]) -> Self {
+        Self { options, pages: true, ..self }
+    }
+
     pub(super) const fn telling(self, told: Told) -> Self {
         Self { told: Some(told), ..self }
     }
 }
 
-/// A request, as its handler needs it.
-pub(super) struct Request {
-    /// Names in the path as sent: of the resource, after those of all that it lies in.
-    names: Vec<String>,
-    group: Option<String>,
-    /// What the provider's name in the path comes after: the scope of types that lie on any.
-    pub(super) scope: String,
-    query: String,
-    pub(super) method: Method,
-    pub(super) api_version: String,
-    /// The host as sent, with its port if it has one.
-    pub(super) authority: String,
-    path: String,
-    /// The URL as sent.
-    pub(super) url: String,
-    pub(super) body: Value,
-}
-
-impl Request {
-    /// The resource's own name, or that of what lists are asked for.
-    pub(super) fn name(&self) -> &str {
-        self.names.last().map(String::as_str).unwrap_or_default()
-    }
-
-    /// The name of the resource at the top, in which the others lie.
-    pub(super) fn top(&self) -> &str {
-        self.names.first().map(String::as_str).unwrap_or_default()
-    }
-
-    /// The name of the resource in which it lies.
-    pub(super) fn parent(&self) -> &str {
-        self.names.iter().rev().nth(1).map(String::as_str).unwrap_or_default()
-    }
-
-    pub(super) fn unknown_route(&self) -> Error {
-        RequestError::RouteUnknown(self.path.clone()).into()
-    }
-
-    /// The group in the path, of types that lie in groups.
-    pub(super) fn group(&self) -> &str {
-        self.group.as_deref().unwrap_or_default()
-    }
-
-    /// The group of a list; `None`: the whole subscription's.
-    pub(super) fn listed_group(&self) -> Option<&str> {
-        self.group.as_deref()
-    }
-
-    /// A parameter of the query.
-    pub(super) fn query(&self, name: &str) -> Option<String> {
-        pairs(&self.query).into_iter().find(|(n, _)| n == name).map(|(_, value)| value)
-    }
-
-    pub(super) fn is_patch(&self) -> bool {
-        self.method == Method::PATCH
+impl Operation {
+    /// The action that the gate asks for; `None`: it asks for nothing here.
+    pub(super) fn action(&self, of: &Type) -> Option<String> {
+        match (self.asks, self.on) {
+            (Asks::Action(action), _) => Some(format!("{}/{action}", of.name)),
+            (Asks::Whole(action), _) => Some(action.to_owned()),
+            (Asks::Word, On::Word(word)) => Some(format!("{}/{word}/action", of.name)),
+            // A row that asks for a word and has none lets nobody in.
+            (Asks::Word, On::All | On::One) => Some(format!("{}/none/action", of.name)),
+            (Asks::Nothing | Asks::InHandler, _) => None,
+        }
     }
 }
 
@@ -363,6 +334,7 @@ pub(super) async fn answer(
         return Err(unknown(table, arm, namespace, &rest));
     }
     let operation = operations.find(|o| o.method == arm.method.as_str()).ok_or_else(|| arm.wrong_method())?;
+    query::check(&request.query, operation.options)?;
     let scope = match (spot, depth, &group) {
         _ if found.place == Place::Anywhere => request.scope.clone(),
         (Spot::All, 2, Some(group)) => name::group_id(group),
@@ -394,19 +366,17 @@ async fn carry_out(
     scope: &str,
     mut request: Request,
 ) -> Result<Answer> {
-    let action = match (operation.asks, operation.on) {
-        (Asks::Action(action), _) => Some(format!("{}/{action}", found.name)),
-        (Asks::Whole(action), _) => Some(action.to_owned()),
-        (Asks::Word, On::Word(word)) => Some(format!("{}/{word}/action", found.name)),
-        (Asks::Word, _) => return Err(Error::Internal(format!("a row of {} asks for a word", found.name))),
-        (Asks::Nothing | Asks::InHandler, _) => None,
-    };
+    let action = operation.action(found);
     if let (Run::Read(handler), false) = (operation.run, operation.body) {
         let mut cx = arm.read().await?;
         if let Some(action) = &action {
             gate::require(&mut cx, action, scope).await?;
         }
-        return handler(&mut cx, &request).await;
+        let answer = handler(&mut cx, &request).await?;
+        return match operation.pages {
+            true => query::paged(answer, &request.authority, &request.path, &request.query),
+            false => Ok(answer),
+        };
     }
     if let Some(action) = &action {
         arm.require(action, scope).await?;
@@ -415,15 +385,41 @@ async fn carry_out(
         request.body = arm.object().await?;
         arm.require_region(&request.body, found.name)?;
     }
+    let change = changes(found, operation);
+    if let Some(change) = change {
+        locks::require(&mut arm.read().await?, change, scope).await?;
+    }
     let answer = match operation.run {
         Run::Read(handler) => handler(&mut arm.read().await?, &request).await?,
-        Run::Change(handler) => arm.change(&request, handler).await?,
+        Run::Change(handler) => {
+            let asked = (request, handler, change, scope.to_owned());
+            arm.change(&asked, |cx, (request, handler, change, scope)| {
+                Box::pin(async move {
+                    if let Some(change) = change {
+                        locks::require(cx, *change, scope).await?;
+                    }
+                    handler(cx, request).await
+                })
+            })
+            .await?
+        }
         Run::Apart(handler) => handler(arm, &request).await?,
     };
     if operation.sweeps {
         crate::app::registry::content::sweep(&arm.app).await?;
     }
     answer.or_refusal()
+}
+
+/// How an operation changes what it is about, for locks. Locks themselves are under none: who may take them away may.
+fn changes(found: &Type, operation: &Operation) -> Option<Change> {
+    let asks = !matches!(operation.asks, Asks::Nothing);
+    match operation.method {
+        _ if found.name == LOCKS => None,
+        "DELETE" => Some(Change::Delete),
+        "PUT" | "PATCH" | "POST" if asks => Some(Change::Write),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ mod credentials;
 mod deleted;
 mod dialect;
 mod directory_objects;
-mod filter;
 mod groups;
 mod query;
 mod schema;

@@ -8,12 +8,12 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
-use super::filter::Filter;
 use super::schema::{self, Entity};
 use super::wire;
 use crate::domain::Result;
 use crate::domain::error::DirectoryError;
 use crate::http::call::{Call, pairs};
+use crate::http::odata::{Filter, Language};
 
 /// Objects on one page, where the client does not say [docs].
 const PAGE: usize = 100;
@@ -129,10 +129,10 @@ impl Query {
 
     /// Words of a filter that cannot be read are [inferred]; the others are as users paste them [issue].
     fn read_filter(&self, text: &str) -> Result<Filter> {
-        let refusal = match Filter::parse(text, self.entity.filterable) {
-            Ok(filter) => return Ok(filter),
-            Err(refusal) => refusal,
-        };
+        let words = &["or", "not", "ne", "in", "startswith", "any"];
+        if let Some(filter) = Filter::parse(text, Language { properties: self.entity.filterable, words }) {
+            return Ok(filter);
+        }
         let names = properties_of(text);
         if let Some(unknown) = names.iter().find(|name| !self.entity.knows(name)) {
             return Err(invalid(format!("Invalid filter clause: {}", self.unknown_property(unknown))));
@@ -146,7 +146,7 @@ impl Query {
                 );
                 Err(DirectoryError::QueryRefused(message).into())
             }
-            None => Err(refusal),
+            None => Err(DirectoryError::QueryUnsupported(text.to_owned()).into()),
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Group {
     pub name: String,
     pub location: String,
     pub tags: Value,
+    /// The resource that manages the group, as its PUT named it.
+    pub managed_by: Option<String>,
     pub created_at: Timestamp,
 }
 
@@ -23,6 +25,7 @@ fn group(row: &SqliteRow) -> Result<Group> {
         name: row.cell("name")?,
         location: row.cell("location")?,
         tags: row.json("tags")?,
+        managed_by: row.cell("managed_by")?,
         created_at: row.time("created_at")?,
     })
 }
@@ -44,12 +47,13 @@ pub async fn all(tx: &mut Tx) -> Result<Vec<Group>> {
 pub async fn save(tx: &mut Tx, g: &Group) -> Result<()> {
     tx.require_seen("resource_groups", g.name.to_ascii_lowercase())?;
     sqlx::query(
-        "INSERT INTO resource_groups (name, location, tags, created_at) VALUES (?, ?, ?, ?)
-         ON CONFLICT (name) DO UPDATE SET tags = excluded.tags",
+        "INSERT INTO resource_groups (name, location, tags, managed_by, created_at) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET tags = excluded.tags, managed_by = excluded.managed_by",
     )
     .bind(&g.name)
     .bind(&g.location)
     .bind(g.tags.to_string())
+    .bind(&g.managed_by)
     .bind(g.created_at.0)
     .execute(tx.conn())
     .await?;

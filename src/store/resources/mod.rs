@@ -3,4 +3,6 @@
 
 pub mod deployments;
 pub mod groups;
+pub mod locks;
 pub mod operations;
+pub mod tag_names;

@@ -10,7 +10,9 @@ use super::budget::Budget;
 use super::eval::{Eval, Guids};
 use super::json::Places;
 use super::scope::{Facts, Scope, Stop};
+use super::syntax::Expr;
 use super::values::{equal, get, kind, shown};
+use super::variables::visit;
 
 /// A parameter that has got its value.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,7 +96,8 @@ pub fn settle(sources: Sources<'_>) -> Result<(Vec<Parameter>, Scope), String> {
     }
     let mut scope = Scope::new(sources.facts.clone(), sources.budget);
     let mut settled = Vec::new();
-    for (name, definition) in defined {
+    for name in in_order(defined, &given)? {
+        let Some(definition) = defined.get(name) else { continue };
         let definition = Definition::of(definition, definitions);
         let (places, base) = sources.places;
         let (line, column) = places.of(&format!("{base}parameters.{name}"));
@@ -126,11 +129,48 @@ pub fn settle(sources: Sources<'_>) -> Result<(Vec<Parameter>, Scope), String> {
         if !(nullable && value.is_null()) {
             check(name, kind, &definition, &value, (line, column))?;
         }
-        let named = scope.set_parameter(name.clone(), value);
+        let named = scope.set_parameter(name.to_owned(), value);
         named.map_err(|stop| format!("The template parameter '{name}' is not valid: {}", stop.why()))?;
-        settled.push(Parameter { name: name.clone(), kind });
+        settled.push(Parameter { name: name.to_owned(), kind });
     }
+    settled.sort_by_key(|parameter| defined.keys().position(|name| *name == parameter.name));
     Ok((settled, scope))
+}
+
+/// The parameters, each after those that its default names: the order of declarations means nothing.
+fn in_order<'a>(defined: &'a Map<String, Value>, given: &Map<String, Value>) -> Result<Vec<&'a str>, String> {
+    let is_sent = |name: &str| given.keys().any(|sent| sent.eq_ignore_ascii_case(name));
+    let mut left: Vec<(&str, HashSet<String>)> = Vec::new();
+    for (name, definition) in defined {
+        let mut needs = HashSet::new();
+        if let Some(default) = get(definition, "defaultValue").filter(|_| !is_sent(name)) {
+            // One that cannot be read is refused when it is evaluated.
+            let _ = visit(default, &mut |expr| {
+                if let Expr::Call(function, arguments) = expr
+                    && function.eq_ignore_ascii_case("parameters")
+                    && let [Expr::Text(needed)] = arguments.as_slice()
+                    && defined.keys().any(|known| known.eq_ignore_ascii_case(needed))
+                {
+                    needs.insert(needed.to_lowercase());
+                }
+            });
+        }
+        left.push((name, needs));
+    }
+    let mut order = Vec::new();
+    while !left.is_empty() {
+        let waiting: HashSet<String> = left.iter().map(|(name, _)| name.to_lowercase()).collect();
+        let (ready, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, needs)| needs.is_disjoint(&waiting));
+        if ready.is_empty() {
+            return Err(format!(
+                "Circular dependency detected on parameter: '{}'. Please see https://aka.ms/arm-syntax-parameters for usage details.",
+                rest.first().map(|(name, _)| *name).unwrap_or_default()
+            ));
+        }
+        order.extend(ready.into_iter().map(|(name, _)| name));
+        left = rest;
+    }
+    Ok(order)
 }
 
 fn check(

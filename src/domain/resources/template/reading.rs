@@ -198,8 +198,18 @@ impl Reading<'_> {
                 "The template resource at line '{line}' and column '{column}' is missing the property '{name}'. Please see https://aka.ms/arm-syntax-resources for usage details."
             )))
         };
-        let mut kind = word("type")?.filter(|k| !k.is_empty()).ok_or_else(|| missing("type"))?;
-        let mut name = word("name")?.filter(|n| !n.is_empty()).ok_or_else(|| missing("name"))?;
+        let wanted = match get(raw, "condition") {
+            None | Some(Value::Null) => true,
+            Some(condition) => truth(&evaluated(condition)?).map_err(Ok)?,
+        };
+        // What is conditioned away need not have a value: its expressions may be about what is not there.
+        let unwanted = |word: Result<Option<String>, _>| if wanted { word } else { Ok(word.unwrap_or_default()) };
+        // Some templates end a type with a slash [recorded].
+        let kind = word("type")?.map(|kind| kind.trim_end_matches('/').to_owned());
+        let mut kind = kind.filter(|k| !k.is_empty()).ok_or_else(|| missing("type"))?;
+        let name = unwanted(word("name"))?.filter(|n| !n.is_empty());
+        let unnamed = || (!wanted).then(|| vec!["-"; kind.matches('/').count().max(1)].join("/"));
+        let mut name = name.or_else(unnamed).ok_or_else(|| missing("name"))?;
         let existing = get(raw, "existing").and_then(Value::as_bool).unwrap_or(false);
         let api_version = word("apiVersion")?.unwrap_or_default();
         if api_version.is_empty() && !existing {
@@ -214,7 +224,8 @@ impl Reading<'_> {
             kind = format!("{parent_kind}/{kind}");
             name = format!("{parent_name}/{name}");
         }
-        let scope = self.scope_of(&kind, word("scope")?, word("subscriptionId")?, word("resourceGroup")?);
+        let part = |name: &str| unwanted(word(name));
+        let scope = self.scope_of(&kind, part("scope")?, part("subscriptionId")?, part("resourceGroup")?);
         let id = ids::below(&scope, &kind, &name).ok_or_else(|| {
             let (types, names) = (kind.split('/').count() - 1, name.split('/').count());
             Err(validation(format!(
@@ -224,12 +235,9 @@ impl Reading<'_> {
         if id.len() > NAME_LIMIT {
             return Err(Ok(too_long("id")));
         }
-        let wanted = match get(raw, "condition") {
-            None | Some(Value::Null) => true,
-            Some(condition) => truth(&evaluated(condition)?).map_err(Ok)?,
-        };
         let before = match get(raw, "dependsOn") {
             None | Some(Value::Null) => Vec::new(),
+            Some(_) if !wanted => Vec::new(),
             Some(list) => words(evaluated(list)?).map_err(Ok)?,
         };
         let resource = Resource {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::filter;
+use super::query;
 use super::table::{Asks, On, Operation, Place, Request, Run, Type, handler};
 use super::wire::Answer;
 use crate::app::access::roles::{self, Asked, Assignment, Definition, Filter};
@@ -15,6 +15,7 @@ use crate::domain::access::role::{Permissions, Role};
 use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
+use crate::http::odata::{self, Language};
 
 const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
 const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";
@@ -97,7 +98,7 @@ pub(super) static TYPES: &[Type] = &[
     Type {
         name: ASSIGNMENTS,
         operations: &[
-            Operation::list(handler!(list_assignments)),
+            Operation::list(handler!(list_assignments)).taking(query::FILTER),
             Operation::get(handler!(get_assignment)),
             Operation::new("PUT", On::One, Asks::InHandler, Run::Change(handler!(assign))).with_body(),
             Operation::new("DELETE", On::One, Asks::InHandler, Run::Change(handler!(unassign))),
@@ -108,7 +109,8 @@ pub(super) static TYPES: &[Type] = &[
         name: DEFINITIONS,
         versions: &["2022-05-01-preview", "2022-04-01", "2018-01-01-preview", "2015-07-01"],
         operations: &[
-            Operation::new("GET", On::All, Asks::InHandler, Run::Read(handler!(list_definitions))),
+            Operation::new("GET", On::All, Asks::InHandler, Run::Read(handler!(list_definitions)))
+                .taking(query::FILTER),
             Operation::new("GET", On::One, Asks::InHandler, Run::Read(handler!(get_definition))),
             Operation::put(handler!(define)),
             Operation::delete(handler!(undefine)),
@@ -121,7 +123,6 @@ pub(super) static TYPES: &[Type] = &[
         operations: &[Operation::new("GET", On::All, Asks::Nothing, Run::Read(handler!(list_permissions)))],
         ..TYPE
     },
-    Type { name: "Microsoft.Authorization/locks", ..EMPTY },
     Type { name: "Microsoft.Authorization/policyAssignments", ..EMPTY },
     Type { name: "Microsoft.Authorization/denyAssignments", ..EMPTY },
     Type { name: "Microsoft.Authorization/roleEligibilityScheduleInstances", ..EMPTY },
@@ -138,32 +139,33 @@ async fn list_permissions(cx: &mut Cx, request: &Request) -> Result<Answer> {
 }
 
 async fn list_assignments(cx: &mut Cx, request: &Request) -> Result<Answer> {
-    let filter = assignment_filter(&request.query("$filter").unwrap_or_default())?;
+    let filter = assignment_filter(request.filter(ASSIGNMENT_FILTER)?)
+        .ok_or_else(|| query::invalid("$filter", &request.query("$filter").unwrap_or_default()))?;
     let found = roles::list(cx, &request.scope, &filter).await?;
     Ok(Answer::list(found.iter().map(|a| shown_assignment(a, false)).collect()))
 }
 
 /// The forms that the service takes: `atScope()`, `principalId eq`, `assignedTo()`, and the first with the last.
-fn assignment_filter(text: &str) -> Result<Filter> {
-    let wrong = || filter::unsupported(text);
-    let quoted = |s: &str| s.trim().trim_matches('\'').to_owned();
-    let lower = text.to_ascii_lowercase();
-    let assigned = |part: &str| {
-        let inner = part.trim().strip_prefix("assignedto(")?.strip_suffix(')')?;
-        Some(quoted(inner))
-    };
-    match lower.split_once(" and ") {
-        None if lower.trim().is_empty() => Ok(Filter::All),
-        None if lower.trim() == "atscope()" => Ok(Filter::AtScope),
-        None => match (lower.split_once(" eq "), assigned(&lower)) {
-            (Some((field, value)), _) if field.trim() == "principalid" => Ok(Filter::Principal(quoted(value))),
-            (_, Some(id)) => Ok(Filter::AssignedTo(id)),
-            _ => Err(wrong()),
+fn assignment_filter(filter: Option<odata::Filter>) -> Option<Filter> {
+    use odata::Filter as F;
+    match filter {
+        None => Some(Filter::All),
+        Some(F::Call("atScope", None)) => Some(Filter::AtScope),
+        Some(F::Call("assignedTo", Some(id))) => Some(Filter::AssignedTo(id.to_ascii_lowercase())),
+        Some(F::Equal(_, Value::String(id))) => Some(Filter::Principal(id.to_ascii_lowercase())),
+        Some(F::All(parts)) => match parts.as_slice() {
+            [F::Call("atScope", None), F::Call("assignedTo", Some(id))] => {
+                Some(Filter::AtScopeAssignedTo(id.to_ascii_lowercase()))
+            }
+            _ => None,
         },
-        Some((a, b)) if a.trim() == "atscope()" => assigned(b).map(Filter::AtScopeAssignedTo).ok_or_else(wrong),
-        Some(_) => Err(wrong()),
+        Some(_) => None,
     }
 }
+
+const ASSIGNMENT_FILTER: Language<'_> = Language { properties: &["principalId"], words: &["atScope", "assignedTo"] };
+/// All definitions can be assigned at the scope or below it, so `atScopeAndBelow()` takes none away.
+const DEFINITION_FILTER: Language<'_> = Language { properties: &["roleName", "type"], words: &["atScopeAndBelow"] };
 
 /// What conditions may ask of an assignment that is made or taken away: delegation with limits [docs].
 async fn require_for(
@@ -244,32 +246,10 @@ async fn require_definitions(cx: &mut Cx, request: &Request) -> Result<()> {
 
 async fn list_definitions(cx: &mut Cx, request: &Request) -> Result<Answer> {
     require_definitions(cx, request).await?;
-    let filter = request.query("$filter").unwrap_or_default();
-    let clauses = definition_filter(&filter)?;
-    let matches = |shown: &Value| {
-        clauses.iter().all(|(field, wanted)| {
-            let found = match field.as_str() {
-                "rolename" => &shown["properties"]["roleName"],
-                "type" => &shown["properties"]["type"],
-                _ => return true,
-            };
-            found.as_str().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
-        })
-    };
+    let filter = request.filter(DEFINITION_FILTER)?;
     let mut all: Vec<Value> = roles::definitions(cx).await?.iter().map(|d| shown_definition(d, request)).collect();
-    all.retain(matches);
+    all.retain(|shown| filter.as_ref().is_none_or(|filter| filter.holds(&shown["properties"])));
     Ok(Answer::list(all))
-}
-
-/// All definitions can be assigned at the scope or below it, so `atScopeAndBelow()` takes none away.
-fn definition_filter(text: &str) -> Result<Vec<(String, String)>> {
-    let word = "atScopeAndBelow()";
-    let clauses = match text.trim().split_at_checked(word.len()) {
-        Some((first, "")) if first.eq_ignore_ascii_case(word) => return Ok(Vec::new()),
-        Some((first, rest)) if first.eq_ignore_ascii_case(word) => rest.trim().strip_prefix("and "),
-        _ => Some(text),
-    };
-    clauses.and_then(filter::clauses).ok_or_else(|| filter::unsupported(text))
 }
 
 async fn get_definition(cx: &mut Cx, request: &Request) -> Result<Answer> {
@@ -328,11 +308,15 @@ mod tests {
 
     #[test]
     fn filters_that_the_service_takes() {
-        assert_eq!(assignment_filter("").unwrap(), Filter::All);
-        assert_eq!(assignment_filter("atScope()").unwrap(), Filter::AtScope);
-        assert_eq!(assignment_filter("principalId eq 'X'").unwrap(), Filter::Principal("x".into()));
-        assert_eq!(assignment_filter("assignedTo('X')").unwrap(), Filter::AssignedTo("x".into()));
-        assert_eq!(assignment_filter("atScope() and assignedTo('X')").unwrap(), Filter::AtScopeAssignedTo("x".into()));
-        assert!(assignment_filter("atScope() and principalId eq 'x'").is_err());
+        let read = |text: &str| assignment_filter(Some(odata::Filter::parse(text, ASSIGNMENT_FILTER)?));
+        assert_eq!(assignment_filter(None), Some(Filter::All));
+        assert_eq!(read("atScope()"), Some(Filter::AtScope));
+        assert_eq!(read("principalId eq 'X'"), Some(Filter::Principal("x".into())));
+        assert_eq!(read("assignedTo('X')"), Some(Filter::AssignedTo("x".into())));
+        assert_eq!(read("atScope() and assignedTo('X')"), Some(Filter::AtScopeAssignedTo("x".into())));
+        for wrong in ["atScope() and principalId eq 'x'", "assignedTo()", "atScope('x')", "principalId eq true", "x()"]
+        {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 }

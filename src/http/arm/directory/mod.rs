@@ -4,6 +4,7 @@
 mod federated;
 mod identities;
 
+use super::query;
 use super::table::{InGroups, Operation, Place, Run, Type, handler};
 
 const TYPE: Type = Type::new(Place::Group, &["2025-11-01"]);
@@ -29,7 +30,7 @@ pub(super) static TYPES: &[Type] = &[
     Type {
         name: "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
         operations: &[
-            Operation::list(handler!(federated::list)),
+            Operation::list(handler!(federated::list)).paging(query::PAGED),
             Operation::get(handler!(federated::get)),
             Operation::put(handler!(federated::put)),
             Operation::delete(handler!(federated::delete)),

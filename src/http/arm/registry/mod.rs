@@ -18,6 +18,7 @@ mod versions;
 
 use serde_json::Value;
 
+use super::query;
 use super::table::{Asks, InGroups, On, Operation, Place, Request, Run, Type, handler, silent};
 use crate::app::Cx;
 use crate::app::registry::registries;
@@ -139,7 +140,7 @@ pub(super) static TYPES: &[Type] = &[
         name: "Microsoft.ContainerRegistry/registries/runs",
         told: silent,
         operations: &[
-            Operation::list(handler!(runs::list)),
+            Operation::list(handler!(runs::list)).taking(query::FILTERED),
             Operation::get(handler!(runs::get)),
             Operation::patch(handler!(runs::update)),
             Operation::post("cancel", Run::Change(handler!(runs::cancel))),

@@ -12,7 +12,7 @@ use crate::domain::registry::Registry;
 use crate::domain::registry::tasks::run::Run;
 use crate::domain::world::name::REGISTRIES;
 use crate::domain::{Result, Timestamp};
-use crate::http::arm::filter;
+use crate::http::arm::query;
 use crate::http::arm::table::Request;
 use crate::http::arm::wire::{Answer, system_data};
 
@@ -116,15 +116,15 @@ fn wanted(asked: &str) -> Option<runs::Wanted> {
             _ => return None,
         };
     }
-    wanted.fields = filter::clauses(&rest)?;
-    let known = ["taskname", "status", "runid", "runtype", "agentpoolname", "isarchiveenabled"];
-    wanted.fields.iter().all(|(field, _)| known.contains(&field.as_str())).then_some(wanted)
+    let known = ["TaskName", "Status", "RunId", "RunType", "AgentPoolName", "IsArchiveEnabled"];
+    wanted.fields = query::equals(&rest, &known)?;
+    Some(wanted)
 }
 
 pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let registry = found(cx, request).await?;
     let asked = request.query("$filter").unwrap_or_default();
-    let mut wanted = wanted(&asked).ok_or_else(|| filter::unsupported(&asked))?;
+    let mut wanted = wanted(&asked).ok_or_else(|| query::invalid("$filter", &asked))?;
     let wrong =
         |name: &str| RequestError::InvalidValue { property: name.to_owned(), message: "it is not a number".to_owned() };
     let top = request.query("$top");

@@ -11,13 +11,15 @@ use super::deploy::{self, Deployer, Done, Outcome};
 use super::what_if;
 use crate::app::Cx;
 use crate::app::resources::deployments::{self, Deployment, Part, UnderWay};
+use crate::app::resources::locks::{self, Change};
 use crate::app::resources::{groups, operations};
 use crate::domain::error::ResourceError;
 use crate::domain::resources::template::{self, DEPLOYMENTS, Invalid, Program, Spent, split_id};
 use crate::domain::world::{json, name};
 use crate::domain::{Error, Result, Timestamp};
-use crate::http::arm::Arm;
 use crate::http::arm::wire::Answer;
+use crate::http::arm::{Arm, query};
+use crate::http::odata::Language;
 
 /// Memory of the dependencies that a deployment shows. [inferred] What Azure shows of very many is not known.
 const SHOWN_LIMIT: usize = 1024 * 1024;
@@ -33,17 +35,10 @@ pub(in crate::http::arm) async fn answer(
     let own = arm.scope(arm.segments.len().min(at + 2));
     let action = |what: &str| format!("{DEPLOYMENTS}/{what}");
     let caller = arm.caller.clone();
+    query::check(&arm.call.query, if rest.len() == 1 { query::FILTERED } else { &[] })?;
+    require_unlocked(arm, &own).await?;
     match (rest, arm.method.as_str()) {
-        (["deployments"], "GET") => {
-            arm.require(&action("read"), &scope).await?;
-            let mut cx = arm.app.read(caller).await?;
-            if let Some(group) = group {
-                groups::get(&mut cx, group).await?;
-            }
-            let after = arm.call.query("$skiptoken").filter(|token| !token.is_empty());
-            let (page, next) = deployments::page(&mut cx, &scope, after.as_deref()).await?;
-            Ok(Answer::texts(&page, next.map(|token| next_link(arm, &token)).as_deref()))
-        }
+        (["deployments"], "GET") => list(arm, group, &scope).await,
         (["deployments", _], "PUT") => {
             arm.require(&action("write"), &own).await?;
             let (asked, read) = asked(arm, scope, group, name).await?;
@@ -94,23 +89,8 @@ pub(in crate::http::arm) async fn answer(
             let state = deployments::state(&mut cx, &scope, &name).await?;
             Err(ResourceError::DeploymentEnded { name, state }.into())
         }
-        (["deployments", _, "exporttemplate"], "POST") => {
-            arm.require(&action("exportTemplate/action"), &own).await?;
-            let mut cx = arm.app.read(caller).await?;
-            let template = deployments::get(&mut cx, &scope, &name, Part::Template).await?;
-            Ok(Answer::text(format!("{{\"template\":{template}}}")))
-        }
-        (["deployments", _, "operations"], "GET") => {
-            arm.require(&action("operations/read"), &own).await?;
-            let mut cx = arm.app.read(caller).await?;
-            let operations = deployments::get(&mut cx, &scope, &name, Part::Operations).await?;
-            Ok(Answer::text(format!("{{\"value\":{operations}}}")))
-        }
-        (["deployments", _, "operations", wanted], "GET") => {
-            arm.require(&action("operations/read"), &own).await?;
-            let mut cx = arm.app.read(caller).await?;
-            let one = deployments::operation(&mut cx, &scope, &name, wanted).await?;
-            one.map(Answer::ok).ok_or_else(|| ResourceError::OperationNotFound((*wanted).to_owned()).into())
+        (["deployments", _, "exporttemplate"], "POST") | (["deployments", _, "operations", ..], "GET") => {
+            kept(arm, &scope, &name, rest).await
         }
         (["deployments", _, "operationstatuses", operation], "GET") => {
             operations::outcome_text(&arm.app, caller, operation).await.map(Answer::text)
@@ -123,10 +103,54 @@ pub(in crate::http::arm) async fn answer(
     }
 }
 
-/// Where a list goes on.
-fn next_link(arm: &Arm, token: &str) -> String {
-    let (host, path, version) = (&arm.call.authority, &arm.call.path, &arm.api_version);
-    format!("https://{host}{path}?api-version={version}&$skiptoken={token}")
+async fn require_unlocked(arm: &mut Arm, own: &str) -> Result<()> {
+    let change = match arm.method {
+        Method::PUT => Change::Write,
+        Method::DELETE => Change::Delete,
+        _ => return Ok(()),
+    };
+    locks::require(&mut arm.read().await?, change, own).await
+}
+
+/// Deployments of a scope, the newest first; filtered by how they ended.
+async fn list(arm: &mut Arm, group: Option<&str>, scope: &str) -> Result<Answer> {
+    arm.require(&format!("{DEPLOYMENTS}/read"), scope).await?;
+    let filter = query::filter(&arm.call.query, Language { properties: &["provisioningState"], words: &["ne"] })?;
+    let (top, after) = (query::top(&arm.call.query)?, query::option(&arm.call.query, "$skiptoken"));
+    let mut cx = arm.read().await?;
+    if let Some(group) = group {
+        groups::get(&mut cx, group).await?;
+    }
+    let fits = |state: &str| filter.as_ref().is_none_or(|f| f.holds(&json!({ "provisioningState": state })));
+    let (page, next) = deployments::page(&mut cx, scope, after.as_deref(), top, &fits).await?;
+    let next = next.map(|token| query::next_link(&arm.call.authority, &arm.call.path, &arm.call.query, &token));
+    Ok(Answer::texts(&page, next.as_deref()))
+}
+
+/// What is kept of a deployment beside how it is shown: its template, its operations.
+async fn kept(arm: &mut Arm, scope: &str, name: &str, rest: &[&str]) -> Result<Answer> {
+    let own = arm.scope(arm.segments.len() - (rest.len() - 2));
+    let action = match rest {
+        [_, _, "operations", ..] => "operations/read",
+        _ => "exportTemplate/action",
+    };
+    arm.require(&format!("{DEPLOYMENTS}/{action}"), &own).await?;
+    let mut cx = arm.read().await?;
+    match rest {
+        [_, _, "operations"] => {
+            let operations = deployments::get(&mut cx, scope, name, Part::Operations).await?;
+            Ok(Answer::text(format!("{{\"value\":{operations}}}")))
+        }
+        [_, _, "operations", wanted] => {
+            let one = deployments::operation(&mut cx, scope, name, wanted).await?;
+            one.map(Answer::ok).ok_or_else(|| ResourceError::OperationNotFound((*wanted).to_owned()).into())
+        }
+        [_, _, "exporttemplate"] => {
+            let template = deployments::get(&mut cx, scope, name, Part::Template).await?;
+            Ok(Answer::text(format!("{{\"template\":{template}}}")))
+        }
+        _ => Err(arm.unknown_route()),
+    }
 }
 
 fn outcome_url(arm: &Arm, operation: &str) -> String {
@@ -169,7 +193,7 @@ fn planned(asked: &Asked, program: &Program, correlation: &str, now: Timestamp) 
         if !parameter.kind.starts_with("Secure") {
             shown["value"] = program.parameter(&parameter.name).cloned().unwrap_or_default();
         }
-        parameters.insert(parameter.name.clone(), shown);
+        parameters.insert(camel(&parameter.name), shown);
     }
     let mut providers: Vec<Value> = Vec::new();
     let mut dependencies = Vec::new();
@@ -200,11 +224,28 @@ fn planned(asked: &Asked, program: &Program, correlation: &str, now: Timestamp) 
             dependencies.push(entry);
         }
     }
-    json!({
+    let mut planned = json!({
         "templateHash": template_hash(&asked.text), "parameters": parameters, "mode": asked.mode(),
         "provisioningState": "Accepted", "timestamp": now.zulu7(), "duration": "PT0S", "correlationId": correlation,
         "providers": providers, "dependencies": dependencies,
-    })
+    });
+    // [recorded] A template without parameters shows none.
+    if program.parameters.is_empty()
+        && let Some(planned) = planned.as_object_mut()
+    {
+        planned.shift_remove("parameters");
+    }
+    planned
+}
+
+/// A name of a parameter or an output as answers show it [recorded: `RegistryId` as `registryId`, `NewNSG` as `newNSG`].
+/// What more than one capital at the start becomes is [inferred] from the library that Azure writes JSON with.
+fn camel(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let first = letters.iter().take_while(|c| c.is_uppercase()).count();
+    // The last capital of several begins the next word.
+    let lower = if first > 1 && first < letters.len() { first - 1 } else { first };
+    letters.iter().enumerate().map(|(at, c)| if at < lower { c.to_ascii_lowercase() } else { *c }).collect()
 }
 
 fn shown(asked: &Asked, properties: Value) -> Value {
@@ -219,6 +260,19 @@ fn shown(asked: &Asked, properties: Value) -> Value {
     shown
 }
 
+/// Requires the groups that templates within the template are for, but for those that it makes [recorded].
+async fn require_groups(cx: &mut Cx, program: &Program) -> Result<()> {
+    let wanted = || program.resources.iter().filter(|r| r.wanted && !r.existing);
+    for nested in wanted().filter(|r| r.is_deployment()) {
+        let parts: Vec<&str> = nested.id.split('/').collect();
+        let Some(group) = parts.get(4).filter(|_| parts[3].eq_ignore_ascii_case("resourceGroups")) else { continue };
+        if !wanted().any(|r| r.id.eq_ignore_ascii_case(&name::group_id(group))) {
+            groups::get(cx, group).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn validate(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
     let mut cx = arm.app.read(arm.caller.clone()).await?;
     let (correlation, now) = (cx.guid(), cx.now);
@@ -226,6 +280,7 @@ async fn validate(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
         Ok(program) => program,
         Err(wrong) => return Ok(invalid(&wrong)),
     };
+    require_groups(&mut cx, &program).await?;
     drop(cx);
     let details = deploy::unsupported(&deployer(arm), &program).await?;
     if !details.is_empty() {
@@ -290,7 +345,8 @@ async fn run(
         Ok(outputs) => {
             properties["provisioningState"] = json!("Succeeded");
             if !outputs.is_empty() {
-                properties["outputs"] = Value::Object(outputs);
+                let named = outputs.into_iter().map(|(name, output)| (camel(&name), output));
+                properties["outputs"] = Value::Object(named.collect());
             }
             json!({"status": "Succeeded"})
         }
@@ -301,7 +357,10 @@ async fn run(
             json!({"status": "Failed", "error": error})
         }
     };
-    let operations = outcome.done.iter().map(|done| shown_operation(&cx, &asked, done)).collect();
+    let mut operations: Vec<Value> = outcome.done.iter().map(|done| shown_operation(&cx, &asked, done)).collect();
+    if status["status"] == "Succeeded" {
+        operations.push(evaluated_outputs(&cx, &asked));
+    }
     let deployment = Deployment {
         scope: asked.scope.clone(),
         name: asked.name.clone(),
@@ -321,8 +380,24 @@ fn duration(began: Timestamp, ended: Timestamp) -> String {
     format!("PT{}.{:06}0S", micros / 1_000_000, micros % 1_000_000)
 }
 
+/// The last operation of a deployment that succeeded [recorded].
+fn evaluated_outputs(cx: &Cx, asked: &Asked) -> Value {
+    let operation = operation_id(cx);
+    json!({
+        "id": format!("{}/operations/{operation}", asked.id()), "operationId": operation,
+        "properties": {
+            "provisioningOperation": "EvaluateDeploymentOutput", "provisioningState": "Succeeded",
+            "timestamp": cx.now.zulu7(), "duration": "PT0S", "trackingId": cx.guid(), "statusCode": "OK",
+        },
+    })
+}
+
+fn operation_id(cx: &Cx) -> String {
+    cx.guid().replace('-', "")[..16].to_ascii_uppercase()
+}
+
 fn shown_operation(cx: &Cx, asked: &Asked, done: &Done) -> Value {
-    let operation = cx.guid().replace('-', "")[..16].to_ascii_uppercase();
+    let operation = operation_id(cx);
     let reason = done.status.canonical_reason().unwrap_or_default().replace(' ', "");
     let mut properties = json!({
         "provisioningOperation": "Create", "provisioningState": if done.error.is_some() { "Failed" } else { "Succeeded" },

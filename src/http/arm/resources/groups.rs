@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::subscriptions;
+use super::subscriptions::{self, TAGS, has_tag};
 use crate::app::resources::groups::{self, Group};
 use crate::app::resources::operations;
 use crate::app::{Cx, cascade};
@@ -13,14 +13,19 @@ use crate::domain::error::RequestError;
 use crate::domain::resources::region;
 use crate::domain::world::name;
 use crate::http::arm::TYPES;
+use crate::http::arm::query;
 use crate::http::arm::table::{self, Asks, On, Operation, Place, Request, Run, Type, handler};
 use crate::http::arm::wire::{Answer, tags};
+use crate::http::odata::Language;
 
 fn shown(group: &Group) -> Value {
     let mut value = json!({
         "id": name::group_id(&group.name), "name": group.name, "type": "Microsoft.Resources/resourceGroups",
         "location": group.location, "properties": {"provisioningState": "Succeeded"},
     });
+    if let Some(resource) = &group.managed_by {
+        value["managedBy"] = json!(resource);
+    }
     if !group.tags.is_null() {
         value["tags"] = group.tags.clone();
     }
@@ -36,20 +41,24 @@ const RESOURCES: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceG
 pub(super) const TYPE: Type = Type {
     name: region::GROUPS,
     operations: &[
-        Operation::new("GET", On::All, READ, Run::Read(handler!(list))),
+        Operation::new("GET", On::All, READ, Run::Read(handler!(list))).paging(query::FILTERED),
         Operation::new("GET", On::One, READ, Run::Read(handler!(get))),
         Operation::new("HEAD", On::One, READ, Run::Read(handler!(exists))),
         Operation::new("PUT", On::One, WRITE, Run::Change(handler!(write))).with_body(),
         Operation::new("PATCH", On::One, WRITE, Run::Change(handler!(write))).with_body(),
         Operation::new("DELETE", On::One, DELETE, Run::Change(handler!(delete))).sweeping(),
-        Operation::new("GET", On::Word("resources"), RESOURCES, Run::Read(handler!(resources))),
+        Operation::new("GET", On::Word("resources"), RESOURCES, Run::Read(handler!(resources))).paging(query::FILTERED),
         Operation::new("POST", On::Word("exportTemplate"), Asks::Nothing, Run::Read(handler!(export))),
     ],
     ..Type::new(Place::Subscription, &["2025-11-01"])
 };
 
-async fn list(cx: &mut Cx, _: &Request) -> Result<Answer> {
-    Ok(Answer::list(groups::list(cx).await?.iter().map(shown).collect()))
+/// Groups are filtered by their tags alone [issue].
+async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
+    let filter = request.filter(Language { properties: TAGS, words: &["startswith"] })?;
+    let mut all: Vec<Value> = groups::list(cx).await?.iter().map(shown).collect();
+    all.retain(|group| filter.as_ref().is_none_or(|filter| has_tag(filter, group, &group["tags"])));
+    Ok(Answer::list(all))
 }
 
 async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {
@@ -67,7 +76,9 @@ async fn write(cx: &mut Cx, request: &Request) -> Result<Answer> {
     if request.is_patch() {
         groups::get(cx, request.name()).await?;
     }
-    let (saved, new) = groups::put(cx, request.name(), body["location"].as_str(), tags(body)).await?;
+    let (saved, new) =
+        groups::put_managed(cx, request.name(), body["location"].as_str(), tags(body), body["managedBy"].as_str())
+            .await?;
     Ok(Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown(&saved)))
 }
 
@@ -86,7 +97,8 @@ async fn delete(cx: &mut Cx, request: &Request) -> Result<Answer> {
 
 async fn resources(cx: &mut Cx, request: &Request) -> Result<Answer> {
     groups::get(cx, request.name()).await?;
-    subscriptions::resources(cx, Some(request.name()), &request.query("$filter").unwrap_or_default()).await
+    let filter = request.filter(subscriptions::RESOURCES)?;
+    subscriptions::resources(cx, Some(request.name()), filter).await
 }
 
 async fn export(_: &mut Cx, _: &Request) -> Result<Answer> {

@@ -5,10 +5,12 @@ pub(super) mod asked;
 pub(super) mod deploy;
 pub(super) mod deployments;
 mod groups;
+mod locks;
 pub(super) mod subscriptions;
+mod tag_names;
 pub(super) mod what_if;
 
 use super::table::Type;
 
-/// The rows of resource groups, whose path names no provider. Deployments have routes of their own.
-pub(super) static TYPES: &[Type] = &[groups::TYPE];
+/// The rows of locks, and of resource groups and names of tags, whose paths name no provider. Deployments have routes of their own.
+pub(super) static TYPES: &[Type] = &[groups::TYPE, locks::TYPE, tag_names::NAMES, tag_names::VALUES];

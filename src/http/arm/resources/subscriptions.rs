@@ -15,7 +15,8 @@ use crate::domain::world::name;
 use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
 use crate::http::arm::wire::Answer;
 use crate::http::arm::{Arm, TYPES};
-use crate::http::arm::{filter, table};
+use crate::http::arm::{query, table};
+use crate::http::odata::{Filter, Language};
 
 /// What is no row of the table yet.
 const OTHERS: &[(&str, &[&str])] = &[("Microsoft.Resources", &["deployments", "subscriptions", "tenants"])];
@@ -35,6 +36,8 @@ fn providers() -> BTreeMap<&'static str, Vec<(&'static str, &'static [&'static s
 
 pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result<Answer> {
     let reads = arm.method == axum::http::Method::GET;
+    let taken = if path.last() == Some(&"resources") { query::FILTERED } else { &[] };
+    query::check(&arm.call.query, taken)?;
     match path {
         // Registering a provider is what Terraform and az do before first use; here all are registered.
         ["subscriptions", _, "providers", namespace, "register"] if !reads => {
@@ -61,7 +64,6 @@ pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result
         ["subscriptions", _, "locations"] => {
             Ok(Answer::list(region::ALL.iter().map(|(n, d)| location(n, d)).collect()))
         }
-        ["subscriptions", _, "tagnames"] => Ok(Answer::list(Vec::new())),
         ["subscriptions", _, "resources"] => {
             // Who holds roles below the subscription only sees what they let it see; who holds none is refused
             // [inferred]. az looks for every registry this way.
@@ -70,11 +72,14 @@ pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result
             if access::grants(&mut cx).await?.is_empty() {
                 access::require(&mut cx, action, &scope).await?;
             }
-            resources(&mut cx, None, &arm.call.query("$filter").unwrap_or_default()).await
+            let filter = query::filter(&arm.call.query, RESOURCES)?;
+            let all = resources(&mut cx, None, filter).await?;
+            query::paged(all, &arm.call.authority, &arm.call.path, &arm.call.query)
         }
         ["subscriptions", _, "providers"] | ["providers"] => {
             Ok(Answer::list(providers().keys().filter_map(|n| provider(n).ok()).collect()))
         }
+        ["providers", namespace, "operations"] => operations(namespace),
         ["subscriptions", _, "providers", namespace] | ["providers", namespace] => provider(namespace).map(Answer::ok),
         _ => Err(arm.unknown_route()),
     }
@@ -121,24 +126,45 @@ fn provider(namespace: &str) -> Result<Value> {
     }))
 }
 
+/// What roles can give of a provider: the actions of its rows.
+fn operations(namespace: &str) -> Result<Answer> {
+    if !is_provider(namespace) {
+        return Err(ResourceError::ProviderNotFound(namespace.to_owned()).into());
+    }
+    let mut all: Vec<Value> = Vec::new();
+    for row in table::rows(TYPES).filter(|row| row.namespace().eq_ignore_ascii_case(namespace)) {
+        for action in row.operations.iter().filter_map(|operation| operation.action(row)) {
+            if all.iter().any(|known| known["name"] == action) {
+                continue;
+            }
+            let (kind, word) = action.strip_suffix("/action").unwrap_or(&action).rsplit_once('/').unwrap_or_default();
+            all.push(json!({
+                "name": action, "isDataAction": false, "origin": "user,system",
+                "display": {"provider": row.namespace(), "resource": kind, "operation": word, "description": action},
+            }));
+        }
+    }
+    Ok(Answer::list(all))
+}
+
 /// All resources, of a group or of the subscription, after `$filter`.
-pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, filter: &str) -> Result<Answer> {
-    let wanted = parse_filter(filter)?;
-    let mut items = Vec::new();
-    for kind in table::rows(TYPES).filter_map(|row| row.in_groups.as_ref()) {
-        items.extend((kind.listed)(cx, group).await?);
+pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, filter: Option<Filter>) -> Result<Answer> {
+    let mut items = all(cx, group).await?;
+    let by_tags = filter.as_ref().is_some_and(|filter| TAGS.iter().any(|name| filter.names(name)));
+    if by_tags
+        && filter
+            .as_ref()
+            .is_some_and(|filter| RESOURCES.properties.iter().any(|n| !TAGS.contains(n) && filter.names(n)))
+    {
+        // Tags are asked for by themselves [issue].
+        return Err(query::invalid("$filter", "tagName, tagValue and other properties"));
     }
     items.retain(|item| {
-        wanted.iter().all(|(field, value)| {
-            let found = match field.as_str() {
-                "resourcetype" => item["type"].as_str(),
-                "name" => item["name"].as_str(),
-                "location" => item["location"].as_str(),
-                "resourcegroup" => item["id"].as_str().and_then(|id| id.split('/').nth(4)),
-                _ => None,
-            };
-            found.is_some_and(|f| f.eq_ignore_ascii_case(value))
-        })
+        let group = item["id"].as_str().and_then(|id| id.split('/').nth(4));
+        let shown = json!({
+            "resourceType": item["type"], "name": item["name"], "location": item["location"], "resourceGroup": group,
+        });
+        filter.as_ref().is_none_or(|filter| has_tag(filter, &shown, &item["tags"]))
     });
     let (grants, known) = (access::grants(cx).await?, access::environment(cx));
     let mut seen = Vec::new();
@@ -151,11 +177,34 @@ pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, filter: &str) ->
     Ok(Answer::list(seen))
 }
 
-/// What a filter of resources wants of which field.
-fn parse_filter(filter: &str) -> Result<Vec<(String, String)>> {
-    let fields = ["resourcetype", "name", "location", "resourcegroup"];
-    let clauses = filter::clauses(filter).filter(|all| all.iter().all(|(f, _)| fields.contains(&f.as_str())));
-    clauses.ok_or_else(|| filter::unsupported(filter))
+/// All resources, of a group or of the subscription.
+pub(super) async fn all(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Value>> {
+    let mut items = Vec::new();
+    for kind in table::rows(TYPES).filter_map(|row| row.in_groups.as_ref()) {
+        items.extend((kind.listed)(cx, group).await?);
+    }
+    Ok(items)
+}
+
+/// What filters may ask of tags.
+pub(super) const TAGS: &[&str] = &["tagName", "tagValue"];
+/// What filters of resources may ask for [docs: resources/list].
+pub(in crate::http::arm) const RESOURCES: Language<'_> = Language {
+    properties: &["resourceType", "name", "location", "resourceGroup", "tagName", "tagValue"],
+    words: &["or", "ne", "startswith", "substringof"],
+};
+
+/// Whether a filter holds for an object with one of its tags: name and value are those of the same tag.
+pub(super) fn has_tag(filter: &Filter, object: &Value, tags: &Value) -> bool {
+    if !TAGS.iter().any(|name| filter.names(name)) {
+        return filter.holds(object);
+    }
+    tags.as_object().into_iter().flatten().any(|(name, value)| {
+        let mut tagged = object.clone();
+        tagged["tagName"] = json!(name);
+        tagged["tagValue"] = value.clone();
+        filter.holds(&tagged)
+    })
 }
 
 /// `/metadata/endpoints`: what Terraform and az read when told of a cloud by its ARM endpoint.

@@ -6,6 +6,7 @@ mod private_links;
 mod secrets;
 mod vaults;
 
+use super::query;
 use super::table::{Asks, InGroups, On, Operation, Place, Request, Run, Type, handler};
 use super::wire::Answer;
 use crate::app::Cx;
@@ -23,7 +24,7 @@ pub(super) static TYPES: &[Type] = &[
             cleared: handler!(crate::app::vault::vaults::delete_all),
         }),
         operations: &[
-            Operation::list(handler!(vaults::list)),
+            Operation::list(handler!(vaults::list)).paging(query::PAGED),
             Operation::get(handler!(vaults::get)),
             Operation::put(handler!(vaults::write)),
             Operation::patch(handler!(vaults::write)),

@@ -1,15 +1,12 @@
-//! The few forms of `$filter` that clients send: `eq`, `ne`, `in`, `startswith`, `any`, joined by `and`, `or`,
-//! `not`. Anything else is refused, as Graph refuses what it does not index.
-//! Must not know: which objects there are.
+//! `$filter` of OData: the grammar of all front ends. Each says which properties and words it takes; a filter with
+//! anything else is none, and the front end refuses it in its own words.
+//! Must not know: which objects there are, whose filter it is.
 
 use serde_json::Value;
 
-use crate::domain::Result;
-use crate::domain::error::DirectoryError;
-
 /// A condition on an object.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Filter {
+pub enum Filter {
     /// All of them. A list, for as many may stand beside each other as fit into a request.
     All(Vec<Self>),
     /// One of them.
@@ -21,25 +18,40 @@ pub(super) enum Filter {
     In(String, Vec<Value>),
     /// `startswith(property,'a')`.
     StartsWith(String, String),
+    /// `substringof('a',property)`.
+    SubstringOf(String, String),
     /// `property/any(x:x eq 'a')`.
     Any(String, Value),
+    /// A function of the service's own, by its name in the list of words: `atScope()`, `assignedTo('a')`.
+    Call(&'static str, Option<String>),
+}
+
+/// What a front end takes in filters of one kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Language<'a> {
+    /// The properties, in their own case.
+    pub properties: &'a [&'a str],
+    /// What it takes beside `eq` and `and`: operators (`or`, `ne`), functions (`startswith`), the service's own.
+    pub words: &'static [&'static str],
 }
 
 /// How deep brackets may go: more than any client sends, less than the stack holds.
 const DEPTH: usize = 32;
 
 impl Filter {
-    /// Parses a filter over the given properties.
-    pub(super) fn parse(text: &str, properties: &[&str]) -> Result<Self> {
-        let unsupported = || DirectoryError::QueryUnsupported(text.to_owned());
-        let tokens = tokens(text).ok_or_else(unsupported)?;
-        let mut parser = Parser { tokens: &tokens, at: 0, properties, depth: 0 };
-        let filter = parser.either().ok_or_else(unsupported)?;
-        if parser.at == tokens.len() { Ok(filter) } else { Err(unsupported().into()) }
+    /// Parses a filter. `None`: it is none, or has what the language does not.
+    #[must_use]
+    pub fn parse(text: &str, language: Language<'_>) -> Option<Self> {
+        let tokens = tokens(text)?;
+        let mut parser = Parser { tokens: &tokens, at: 0, language, depth: 0 };
+        let filter = parser.either()?;
+        (parser.at == tokens.len()).then_some(filter)
     }
 
-    /// Whether an object meets it. Texts are compared without case, as Graph does.
-    pub(super) fn holds(&self, object: &Value) -> bool {
+    /// Whether an object meets it. Texts are compared without case. Functions of a service's own hold: who takes them
+    /// has looked for them.
+    #[must_use]
+    pub fn holds(&self, object: &Value) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(object)),
             Self::One(parts) => parts.iter().any(|part| part.holds(object)),
@@ -49,19 +61,46 @@ impl Filter {
             Self::StartsWith(property, start) => object[property.as_str()]
                 .as_str()
                 .is_some_and(|text| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))),
+            Self::SubstringOf(part, property) => object[property.as_str()]
+                .as_str()
+                .is_some_and(|text| text.to_lowercase().contains(&part.to_lowercase())),
             Self::Any(property, value) => {
                 object[property.as_str()].as_array().is_some_and(|all| all.iter().any(|v| same(v, value)))
             }
+            Self::Call(..) => true,
         }
     }
 
     /// The text that a property must have, where the filter leaves no other way: lets a list be looked up
     /// and not gone through.
-    pub(super) fn pinned(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn pinned(&self, name: &str) -> Option<&str> {
         match self {
             Self::All(parts) => parts.iter().find_map(|part| part.pinned(name)),
             Self::Equal(property, value) | Self::Any(property, value) if property == name => value.as_str(),
-            _ => None,
+            Self::One(_)
+            | Self::Not(_)
+            | Self::Equal(..)
+            | Self::In(..)
+            | Self::StartsWith(..)
+            | Self::SubstringOf(..)
+            | Self::Any(..)
+            | Self::Call(..) => None,
+        }
+    }
+
+    /// Whether it says anything of a property.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        match self {
+            Self::All(parts) | Self::One(parts) => parts.iter().any(|part| part.names(name)),
+            Self::Not(part) => part.names(name),
+            Self::Equal(property, _)
+            | Self::In(property, _)
+            | Self::StartsWith(property, _)
+            | Self::SubstringOf(_, property)
+            | Self::Any(property, _) => property == name,
+            Self::Call(..) => false,
         }
     }
 }
@@ -126,7 +165,7 @@ fn joined(mut parts: Vec<Filter>, all: fn(Vec<Filter>) -> Filter) -> Option<Filt
 struct Parser<'a> {
     tokens: &'a [Token],
     at: usize,
-    properties: &'a [&'a str],
+    language: Language<'a>,
     depth: usize,
 }
 
@@ -144,7 +183,7 @@ impl Parser<'_> {
     fn word(&mut self) -> Option<String> {
         match self.next()? {
             Token::Word(word) => Some(word),
-            _ => None,
+            Token::Text(_) | Token::Mark(_) => None,
         }
     }
 
@@ -155,8 +194,18 @@ impl Parser<'_> {
         there
     }
 
+    /// A word of the language, as it is written there.
+    fn known(&self, word: &str) -> Option<&'static str> {
+        self.language.words.iter().find(|known| known.eq_ignore_ascii_case(word)).copied()
+    }
+
+    /// The same as `is`, for words that not every language has.
+    fn takes(&mut self, word: &str) -> bool {
+        self.known(word).is_some() && self.is(word)
+    }
+
     fn property(&self, name: &str) -> Option<String> {
-        self.properties.iter().find(|p| p.eq_ignore_ascii_case(name)).map(|p| (*p).to_owned())
+        self.language.properties.iter().find(|p| p.eq_ignore_ascii_case(name)).map(|p| (*p).to_owned())
     }
 
     fn value(&mut self) -> Option<Value> {
@@ -174,7 +223,7 @@ impl Parser<'_> {
 
     fn either(&mut self) -> Option<Filter> {
         let mut parts = vec![self.both()?];
-        while self.is("or") {
+        while self.takes("or") {
             parts.push(self.both()?);
         }
         joined(parts, Filter::One)
@@ -199,7 +248,7 @@ impl Parser<'_> {
     }
 
     fn condition(&mut self) -> Option<Filter> {
-        if self.is("not") {
+        if self.takes("not") {
             return Some(Filter::Not(Box::new(self.one()?)));
         }
         if self.tokens.get(self.at) == Some(&Token::Mark('(')) {
@@ -208,7 +257,7 @@ impl Parser<'_> {
             self.mark(')')?;
             return Some(inner);
         }
-        if self.is("startswith") {
+        if self.takes("startswith") {
             self.mark('(')?;
             let name = self.word()?;
             let property = self.property(&name)?;
@@ -217,12 +266,37 @@ impl Parser<'_> {
             self.mark(')')?;
             return Some(Filter::StartsWith(property, start));
         }
+        if self.takes("substringof") {
+            self.mark('(')?;
+            let Value::String(part) = self.value()? else { return None };
+            self.mark(',')?;
+            let name = self.word()?;
+            let property = self.property(&name)?;
+            self.mark(')')?;
+            return Some(Filter::SubstringOf(part, property));
+        }
         let name = self.word()?;
+        if self.tokens.get(self.at) == Some(&Token::Mark('(')) && !name.ends_with("/any") {
+            let known = self.known(&name)?;
+            self.mark('(')?;
+            let text = match self.next()? {
+                Token::Mark(')') => return Some(Filter::Call(known, None)),
+                Token::Text(text) => text,
+                Token::Word(_) | Token::Mark(_) => return None,
+            };
+            self.mark(')')?;
+            return Some(Filter::Call(known, Some(text)));
+        }
         if let Some(name) = name.strip_suffix("/any") {
+            self.known("any")?;
             return self.any(name);
         }
         let property = self.property(&name)?;
-        match self.word()?.to_ascii_lowercase().as_str() {
+        let operator = self.word()?.to_ascii_lowercase();
+        if operator != "eq" {
+            self.known(&operator)?;
+        }
+        match operator.as_str() {
             "eq" => Some(Filter::Equal(property, self.value()?)),
             "ne" => Some(Filter::Not(Box::new(Filter::Equal(property, self.value()?)))),
             "in" => {
@@ -262,11 +336,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const PROPERTIES: &[&str] = &["displayName", "appId", "servicePrincipalNames", "accountEnabled", "mail"];
+    const DIRECTORY: Language<'_> = Language {
+        properties: &["displayName", "appId", "servicePrincipalNames", "accountEnabled", "mail"],
+        words: &["or", "not", "ne", "in", "startswith", "any"],
+    };
 
     fn holds(filter: &str) -> bool {
         let object = json!({"displayName": "It's me", "appId": "ABC", "servicePrincipalNames": ["abc", "api://x"], "accountEnabled": true, "mail": null});
-        Filter::parse(filter, PROPERTIES).unwrap().holds(&object)
+        Filter::parse(filter, DIRECTORY).unwrap().holds(&object)
     }
 
     #[test]
@@ -294,7 +371,7 @@ mod tests {
 
     #[test]
     fn what_is_wanted_can_be_looked_up() {
-        let pinned = |text: &str| Filter::parse(text, PROPERTIES).unwrap().pinned("appId").map(str::to_owned);
+        let pinned = |text: &str| Filter::parse(text, DIRECTORY).unwrap().pinned("appId").map(str::to_owned);
         assert_eq!(pinned("appId eq 'a' and displayName eq 'b'").as_deref(), Some("a"));
         assert_eq!(pinned("appId eq 'a' or displayName eq 'b'"), None);
     }
@@ -321,7 +398,36 @@ mod tests {
             deep.as_str(),
             not.as_str(),
         ] {
-            assert!(Filter::parse(wrong, PROPERTIES).is_err(), "{}", wrong.get(..40).unwrap_or(wrong));
+            assert!(Filter::parse(wrong, DIRECTORY).is_none(), "{}", wrong.get(..40).unwrap_or(wrong));
+        }
+    }
+
+    #[test]
+    fn each_language_has_its_words() {
+        let language = Language { properties: &["name", "tagName"], words: &["substringof", "atScope", "assignedTo"] };
+        let parse = |text: &str| Filter::parse(text, language);
+        assert_eq!(parse("ATSCOPE()"), Some(Filter::Call("atScope", None)));
+        assert_eq!(
+            parse("atScope() and assignedTo('X')"),
+            Some(Filter::All(vec![Filter::Call("atScope", None), Filter::Call("assignedTo", Some("X".to_owned()))]))
+        );
+        let part = parse("substringof('B',name) and tagName eq 'it''s'").unwrap();
+        assert!(part.holds(&json!({"name": "abc", "tagName": "IT'S"})) && !part.holds(&json!({"name": "ac"})));
+        assert!(part.names("tagName") && part.names("name") && !part.names("location"));
+        for wrong in [
+            "name ne 'a'",
+            "name eq 'a' or name eq 'b'",
+            "not (name eq 'a')",
+            "startswith(name,'a')",
+            "name in ('a')",
+            "name/any(n:n eq 'a')",
+            "other()",
+            "atScope('a','b')",
+            "atScope(",
+            "substringof(name,'a')",
+            "name eq 'this and that",
+        ] {
+            assert_eq!(parse(wrong), None, "{wrong}");
         }
     }
 }
