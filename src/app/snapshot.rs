@@ -8,6 +8,7 @@ pub mod elsewhere;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
@@ -39,7 +40,7 @@ pub struct Turn {
 }
 
 /// What is known of a snapshot.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Snapshot {
     pub name: String,
     /// Machine time, RFC 3339.
@@ -55,6 +56,7 @@ pub struct Snapshot {
     /// Bytes of the blobs, before they were sealed.
     pub bytes: i64,
     /// What the clock showed.
+    #[schemars(with = "serde_json::Value")]
     clock: ClockSetting,
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::access::role::matches;
@@ -16,7 +17,7 @@ const MOST: usize = 1000;
 const LONGEST: f64 = 3600.0;
 
 /// Who is made to fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
     /// Azure Resource Manager.
@@ -84,7 +85,7 @@ impl Service {
 }
 
 /// A rule: what it matches, when it strikes, and what the strike does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     pub service: Service,
@@ -104,6 +105,7 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
     /// The status code to answer with.
+    #[schemars(range(min = 400, max = 599))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// Seconds of machine time to wait first.
@@ -259,7 +261,7 @@ pub enum End {
 }
 
 /// A rule and what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Counted {
     pub id: u64,
     #[serde(flatten)]

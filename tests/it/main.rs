@@ -17,6 +17,7 @@ mod clock;
 mod cmk_lifecycle;
 mod cmk_revocation;
 mod conditions;
+mod control_api;
 mod copying;
 mod crash;
 mod damaged;

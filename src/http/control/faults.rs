@@ -6,6 +6,8 @@ use std::sync::Arc;
 use axum::http::Method;
 use serde_json::{Value, json};
 
+use super::shapes::Faults;
+
 use crate::app::App;
 use crate::domain::error::RequestError;
 use crate::domain::fault::{Counted, Rule};
@@ -32,7 +34,7 @@ pub(super) async fn answer(app: &Arc<App>, call: &mut Call, rest: &[&str]) -> Re
 }
 
 fn shown(rules: &[Counted]) -> Value {
-    json!({ "faults": rules })
+    json!(Faults { faults: rules.to_vec() })
 }
 
 fn wrong(why: &str) -> Error {

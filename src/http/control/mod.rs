@@ -4,6 +4,8 @@
 mod faults;
 #[cfg(test)]
 mod jumps;
+mod openapi;
+mod shapes;
 mod snapshots;
 
 use std::sync::Arc;
@@ -35,7 +37,15 @@ const LONGEST_MARK: usize = 200;
 pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
     told(&app, &mut call).await.unwrap_or_else(|error| {
         let (status, body) = refusal(&error);
-        answer_of(status, body.to_string())
+        let mut answer = answer_of(status, body.to_string());
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            let segments = call.segments();
+            let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+            if let Ok(allowed) = HeaderValue::from_str(&openapi::allowed(&path)) {
+                answer.headers_mut().insert(header::ALLOW, allowed);
+            }
+        }
+        answer
     })
 }
 
@@ -101,6 +111,7 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
             shown["happened"] = happened.iter().map(note).collect();
             Ok(shown)
         }
+        (["acrite", "v1", "openapi.json"], &Method::GET) => Ok(openapi::description()),
         (["acrite", "v1", "status"], &Method::GET) => {
             let clock = timeline::show(app).await?;
             let mut cx = app.read(Caller::system()).await?;
@@ -122,24 +133,34 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
             Ok(json!({"name": name, "number": app.audit().mark(name).await}))
         }
         (["acrite", "v1", "faults", rest @ ..], _) if rest.len() <= 1 => faults::answer(app, call, rest).await,
-        ([] | ["acrite", "v1", "health" | "ca" | "clock" | "status" | "audit" | "marks" | "reset"], _) => {
-            Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into())
-        }
+        (
+            [] | ["acrite", "v1", "health" | "ca" | "clock" | "status" | "audit" | "marks" | "reset" | "openapi.json"],
+            _,
+        ) => Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into()),
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
     }
 }
 
 /// The entries of the audit log after a number. They are JSON already, and many.
 async fn audit(app: &Arc<App>, call: &mut Call) -> Result<String> {
-    let after = match call.query("since") {
-        None => call.query("after").and_then(|n| n.parse().ok()).unwrap_or(0),
-        Some(mark) => app.audit().marked(&mark).ok_or_else(|| {
+    let wrong = |property: &str, message: &str| {
+        let (property, message) = (property.to_owned(), message.to_owned());
+        Error::from(RequestError::InvalidValue { property, message })
+    };
+    let after = match (call.query("since"), call.query("after")) {
+        (None, None) => 0,
+        (None, Some(number)) => number.parse().map_err(|_| wrong("after", "after is the number of an entry"))?,
+        (Some(mark), _) => app.audit().marked(&mark).ok_or_else(|| {
             let message =
                 format!("there is no mark '{mark}'; marks last as long as the process that they were made in");
-            RequestError::InvalidValue { property: "since".to_owned(), message }
+            wrong("since", &message)
         })?,
     };
-    let wait = call.query("wait").is_some_and(|w| w == "true");
+    let wait = match call.query("wait").map(|wait| wait.to_ascii_lowercase()).as_deref() {
+        Some("true") => true,
+        None | Some("false") => false,
+        Some(_) => return Err(wrong("wait", "wait is true or false")),
+    };
     // A waiting client may be gone without a sign of it; the others ask again.
     let entries = tokio::time::timeout(LONGEST_WAIT, app.audit().after(after, wait)).await.unwrap_or_default();
     let next = entries.last().map_or(after, |e| e.number);
@@ -201,9 +222,12 @@ fn clock_change(body: &Value) -> Result<Change> {
 }
 
 fn shown_clock(clock: &Shown) -> Value {
-    json!({
-        "now": clock.now.zulu3(), "rate": clock.rate, "frozen": clock.frozen, "machine": clock.machine.zulu3(),
-        "next_due": clock.next_due.map(Timestamp::zulu3),
+    json!(shapes::Clock {
+        now: clock.now.zulu3(),
+        rate: clock.rate,
+        frozen: clock.frozen,
+        machine: clock.machine.zulu3(),
+        next_due: clock.next_due.map(Timestamp::zulu3),
     })
 }
 
@@ -216,28 +240,37 @@ fn shown_entry(entry: &Entry) -> String {
 
 fn shown_registry(r: &status::RegistryStatus) -> Value {
     let cmk = r.registry.cmk.as_ref();
-    json!({
-        "name": r.registry.name, "login_server": r.registry.login_server(), "sku": r.registry.sku,
-        "encryption": if cmk.is_some() { "customer-managed" } else { "service-managed" },
-        "key": cmk.map(|c| c.versioned().to_string()),
-        "rotation": cmk.map(|c| if c.follows_new_versions() { "automatic" } else { "manual" }),
-        "identity": cmk.map(|c| c.identity.as_str()),
-        "identity_name": r.identity,
-        "state": if r.blocked.is_some() { "locked" } else { "open" },
-        "why": r.blocked.as_ref().map(ToString::to_string),
-        "identity_expires": cmk.and_then(|c| c.identity_expires).map(Timestamp::zulu3),
-        "last_rotation": cmk.and_then(|c| c.rotated_at).map(Timestamp::zulu3),
-        "next_poll": r.next_look.map(Timestamp::zulu3),
+    json!(shapes::Registry {
+        name: r.registry.name.clone(),
+        login_server: r.registry.login_server(),
+        sku: r.registry.sku.clone(),
+        encryption: if cmk.is_some() { "customer-managed" } else { "service-managed" },
+        key: cmk.map(|c| c.versioned().to_string()),
+        rotation: cmk.map(|c| if c.follows_new_versions() { "automatic" } else { "manual" }),
+        identity: cmk.map(|c| c.identity.as_str().to_owned()),
+        identity_name: r.identity.clone(),
+        state: if r.blocked.is_some() { "locked" } else { "open" },
+        why: r.blocked.as_ref().map(ToString::to_string),
+        identity_expires: cmk.and_then(|c| c.identity_expires).map(Timestamp::zulu3),
+        last_rotation: cmk.and_then(|c| c.rotated_at).map(Timestamp::zulu3),
+        next_poll: r.next_look.map(Timestamp::zulu3),
     })
 }
 
 fn shown_vault(vault: &status::VaultStatus) -> Value {
-    let version = |v: &status::VersionStatus| json!({"version": v.version, "enabled": v.enabled, "state": v.state, "protects": v.protects});
-    let key = |k: &status::KeyStatus| {
-        let versions: Vec<Value> = k.versions.iter().map(version).collect();
-        json!({"name": k.name, "deleted": k.deleted, "versions": versions})
+    let version = |v: &status::VersionStatus| shapes::Version {
+        version: v.version.clone(),
+        enabled: v.enabled,
+        state: v.state,
+        protects: v.protects.clone(),
     };
-    json!({"name": vault.name, "deleted": vault.deleted, "keys": vault.keys.iter().map(key).collect::<Vec<_>>()})
+    let key = |k: &status::KeyStatus| shapes::Key {
+        name: k.name.clone(),
+        deleted: k.deleted,
+        versions: k.versions.iter().map(version).collect(),
+    };
+    let keys = vault.keys.iter().map(key).collect();
+    json!(shapes::Vault { name: vault.name.clone(), deleted: vault.deleted, keys })
 }
 
 fn refusal(error: &Error) -> (StatusCode, Value) {

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::shapes;
+
 use crate::app::App;
 use crate::app::snapshot::{self, Refusal, elsewhere};
 use crate::domain::error::{INTERNAL, RequestError};
@@ -28,7 +30,7 @@ struct Save {
 /// Answers a call; `rest` is the path after `snapshots`. Refusals are answers here: they have statuses of their own.
 pub(super) async fn answer(app: &Arc<App>, call: &mut Call, rest: &[&str]) -> Result<(StatusCode, Value)> {
     let told = match (rest, call.method.clone()) {
-        ([], Method::GET) => snapshot::list(app).await.map(|all| json!({ "snapshots": all })),
+        ([], Method::GET) => snapshot::list(app).await.map(|snapshots| json!(shapes::Snapshots { snapshots })),
         ([], Method::POST) => {
             let wrong = |error: serde_json::Error| {
                 Error::from(RequestError::InvalidValue { property: "snapshot".to_owned(), message: error.to_string() })
@@ -41,7 +43,9 @@ pub(super) async fn answer(app: &Arc<App>, call: &mut Call, rest: &[&str]) -> Re
         ([name, "load"], Method::POST) => snapshot::load(app, name).await.map(|loaded| json!(loaded)),
         ([name, "diff"], Method::GET) => {
             let with = call.query("with");
-            snapshot::differences(app, name, with.as_deref()).await.map(|said| json!({ "differences": said }))
+            snapshot::differences(app, name, with.as_deref())
+                .await
+                .map(|differences| json!(shapes::Differences { differences }))
         }
         ([name, "import"], Method::POST) => {
             let archive = Arriving::new(std::mem::take(&mut call.body));
