@@ -83,6 +83,7 @@ async fn run(count: usize) {
             tags: None,
             identity: Some(json!({"type": "UserAssigned", "userAssignedIdentities": {id: {}}})),
             properties: properties.as_object().unwrap().clone(),
+            version: "2025-11-01".into(),
         };
         app.change(&me, &wanted, |cx, wanted| Box::pin(registries::put(cx, wanted))).await.unwrap();
     }
