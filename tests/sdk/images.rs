@@ -37,8 +37,9 @@ async fn round(client: &Client, registry: &str, user: &RegistryAuth) {
         assert_eq!(sizes, [15, 300_000]);
         assert!(pulled.layers.iter().all(|got| layers.iter().any(|layer| *layer == got.data)), "other bytes came back");
     }
-    let tags = client.list_tags(&tagged, user, None, None).await.unwrap();
-    assert_eq!((tags.name.as_str(), tags.tags), ("team/app", vec!["v1".to_owned(), "v2".to_owned()]));
+    // It asks for the right to pull alone, which lists no tags on Azure either [issue].
+    let listed = client.list_tags(&tagged, user, None, None).await;
+    assert!(matches!(listed, Err(OciDistributionError::UnauthorizedError { .. })), "{listed:?}");
 }
 
 /// The first error of the registry's answer: its code and message.
@@ -96,9 +97,9 @@ pub async fn images_by_the_rust_oci_client() {
     let config = Config::oci_v1(b"{}".to_vec(), None);
     let pulled = blocked.pull(&name, &user, vec![IMAGE_LAYER_MEDIA_TYPE]).await.err().unwrap();
     let pushed = blocked.push(&image("rustcmk", "new:v1"), &[layer], config, &user, None).await.err().unwrap();
-    let listed = blocked.list_tags(&name, &user, None, None).await.err().unwrap();
+    let read = blocked.pull_manifest(&name, &user).await.err().unwrap();
     let wanted = "Access to Key Encryption Key is forbidden. View troubleshooting steps at https://aka.ms/acr/cmk";
-    for refused in [pulled, listed] {
+    for refused in [pulled, read] {
         assert_eq!(said(&refused), ("Denied".to_owned(), wanted.to_owned()));
     }
     assert!(pushed.to_string().contains("403") || pushed.to_string().contains(wanted), "{pushed:?}");
