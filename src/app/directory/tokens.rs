@@ -1,13 +1,13 @@
 //! Tokens in and out: the tenant's signing key, and turning a presented token into a caller.
 //! Must not know: which protocol carried the token.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use crate::app::world::memory::{Cache, Memo, Under};
 use crate::app::world::{clock, work};
 use crate::app::{App, Cx};
 use crate::domain::access::Caller;
@@ -15,7 +15,7 @@ use crate::domain::directory::identity::Standing;
 use crate::domain::directory::token::{self, Signer};
 use crate::domain::error::TokenError;
 use crate::domain::world::crypto;
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 use crate::store::directory::Who;
 
@@ -29,35 +29,33 @@ pub const GRAPH: &[&str] = &["https://graph.microsoft.com", "00000003-0000-0000-
 /// Audience of the registries' own tokens' exchange.
 pub const REGISTRY: &[&str] = &["https://containerregistry.azure.net"];
 
-/// Tokens whose signature was found good, and principals as long as nothing was written since: each with the
-/// generation it was read under.
-#[derive(Debug, Default)]
+/// What is known of tokens and of those who show them.
+#[derive(Debug)]
 pub(in crate::app) struct Known {
-    tokens: Mutex<HashMap<String, Value>>,
-    principals: Mutex<HashMap<String, (u64, Standing)>>,
+    /// The claims of tokens whose signature was found good.
+    tokens: Cache<String, Value>,
+    principals: Memo<String, Standing>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { tokens: Cache::new(KNOWN_LIMIT), principals: Memo::new(KNOWN_LIMIT) }
+    }
 }
 
 /// Tokens, and principals, remembered at most.
 const KNOWN_LIMIT: usize = 512;
 
-fn keep<T>(kept: &Mutex<HashMap<String, T>>, name: &str, value: T) {
-    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-    if kept.len() >= KNOWN_LIMIT {
-        kept.clear();
-    }
-    kept.insert(name.to_owned(), value);
-}
-
 /// The claims of a token that this tenant signed and whose time it is. A signature stays good; time is asked each time.
 async fn claims(app: &Arc<App>, token: &str) -> Result<Value> {
     let now = clock::machine();
-    let known = app.known.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(token).cloned();
+    let known = app.known.tokens.get(token);
     // Near its end a token is looked at whole again, so that what is said of its age comes from one place.
     if let Some(claims) = known.filter(|c| c["exp"].as_i64().is_some_and(|exp| now.seconds() < exp)) {
         return Ok(claims);
     }
     let claims = app.signer().await?.verify(token, now)?;
-    keep(&app.known.tokens, token, claims.clone());
+    app.known.tokens.keep(token.to_owned(), claims.clone());
     Ok(claims)
 }
 
@@ -69,14 +67,15 @@ pub async fn authenticate(app: &Arc<App>, token: Option<&str>, audiences: &[&str
     token::check_entra(&claims, audiences)?;
     let object_id = claims["oid"].as_str().unwrap_or_default();
     let generation = app.generation();
-    let known = app.known.principals.lock().unwrap_or_else(PoisonError::into_inner).get(object_id).cloned();
-    let standing = match known.filter(|(under, _)| *under == generation) {
-        Some((_, standing)) => standing,
+    let standing = match app.known.principals.get(object_id, generation, app.now()) {
+        Some(standing) => standing,
         None => {
             let mut tx = app.store.read().await?;
             let found = store::directory::standing(&mut tx, Who::Object(object_id)).await?;
             let standing = found.ok_or(TokenError::Revoked)?;
-            keep(&app.known.principals, object_id, (generation, standing.clone()));
+            // Nothing in it looked at the time.
+            let under = Under { generation, until: Timestamp(i64::MAX) };
+            app.known.principals.keep(object_id.to_owned(), under, standing.clone());
             standing
         }
     };

@@ -5,14 +5,13 @@
 pub mod faults;
 pub mod looks;
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
 use crate::app::Cx;
 use crate::app::vault::keys;
+use crate::app::world::memory::Cache;
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::Identity;
 use crate::domain::error::{ContentError, RegistryError};
@@ -28,31 +27,16 @@ use crate::store::directory::Who;
 
 /// Data keys that were unwrapped before, so that the RSA work is not repeated. Not a permission: unless
 /// `--revocation-delay` says otherwise, every use asks the vault whether it still may.
-#[derive(Debug, Default)]
-pub struct Unwrapped(Mutex<HashMap<i64, Memo>>);
+pub(in crate::app) type Unwrapped = Cache<i64, Known>;
+
+/// Data keys kept at most. One takes less than 1 kB.
+pub(in crate::app) const UNWRAPPED_LIMIT: usize = 16_384;
 
 #[derive(Debug, Clone)]
-struct Memo {
+pub(in crate::app) struct Known {
     wrapped: Vec<u8>,
     dek: Dek,
     checked_at: Timestamp,
-}
-
-impl Unwrapped {
-    fn get(&self, registry: &Registry) -> Option<Memo> {
-        let memos = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        memos.get(&registry.id).filter(|m| m.wrapped == registry.wrapped_dek).cloned()
-    }
-
-    fn put(&self, registry: &Registry, dek: &Dek, checked_at: Timestamp) {
-        let memo = Memo { wrapped: registry.wrapped_dek.clone(), dek: dek.clone(), checked_at };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(registry.id, memo);
-    }
-
-    /// Forgets a registry's data key.
-    pub fn forget(&self, registry: i64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&registry);
-    }
 }
 
 /// The registry's data key, if its identity may now unwrap it with the key version that wrapped it; else
@@ -89,7 +73,8 @@ async fn unwrap(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
         }
         Leave::Key(handle) => opened(&handle, &registry.wrapped_dek)?,
     };
-    cx.app.unwrapped.put(registry, &dek, cx.now);
+    let known = Known { wrapped: registry.wrapped_dek.clone(), dek: dek.clone(), checked_at: cx.now };
+    cx.app.unwrapped.keep(registry.id, known);
     Ok(dek)
 }
 
@@ -106,7 +91,7 @@ enum Leave {
 }
 
 async fn leave_to_open(cx: &mut Cx, registry: &Registry) -> Result<Leave> {
-    let memo = cx.app.unwrapped.get(registry);
+    let memo = cx.app.unwrapped.get(&registry.id).filter(|known| known.wrapped == registry.wrapped_dek);
     let Some(cmk) = &registry.cmk else {
         return Ok(memo.map_or(Leave::Platform, |memo| Leave::Kept(memo.dek)));
     };

@@ -289,7 +289,7 @@ pub async fn remove(cx: &mut Cx, registry: &Registry) -> Result<()> {
     children::remove_principals(cx, registry).await?;
     store::access::delete_below(&mut cx.tx, &registry.arm_id()).await?;
     store::registry::registries::delete(&mut cx.tx, registry.id).await?;
-    cx.app.unwrapped.forget(registry.id);
+    cx.app.unwrapped.forget(&registry.id);
     Ok(())
 }
 
@@ -436,7 +436,7 @@ mod tests {
         let rotated = changed.cmk.unwrap();
         assert_eq!((rotated.key.key.as_str(), &changed.tags), ("k2", &json!({"a": "b"})));
         assert_eq!(attempts.into_inner(), 4, "asked, an hour, asked again, done");
-        bed.app.unwrapped.forget(changed.id);
+        bed.app.unwrapped.forget(&changed.id);
         assert!(is_open(&bed).await);
         // Wrapped at its creation, by the look, by the change that came to nothing, and by the change.
         assert_eq!(heard(&bed, "KeyWrap").await, 4);
@@ -451,7 +451,7 @@ mod tests {
         drop(cx);
         // The first identity lost its permissions; the second takes over.
         admit(&bed, &[DEVELOPER_OBJECT_ID, &two.principal_id]).await;
-        bed.app.unwrapped.forget(1);
+        bed.app.unwrapped.forget(&1);
         assert!(!is_open(&bed).await);
         let wanted = asked(under("k1", &other));
         bed.app.change(&me(), &wanted, |cx, wanted| Box::pin(patch(cx, wanted))).await.unwrap();

@@ -22,7 +22,7 @@ use crate::domain::world::crypto;
 use crate::store;
 
 pub use usage::{Handle, again, audited, authorize, authorize_alone, refusal};
-pub(in crate::app) use usage::{Parsed, Permitted, inside, refused};
+pub(in crate::app) use usage::{PARSED_LIMIT, PERMITTED_LIMIT, Parsed, Permitted, inside, refused};
 
 /// A key version with all it lies in.
 pub type Found = object::Found<Keys>;
@@ -71,7 +71,7 @@ impl Kept for Keys {
 
     /// Deleting and purging are rare, and parsing again is cheap beside them.
     fn forget(cx: &Cx) {
-        cx.app.parsed.forget();
+        cx.app.parsed.forget_all();
     }
 }
 

@@ -144,7 +144,7 @@ pub(in crate::app) async fn do_due(cx: &mut Cx, prepared: &mut Prepared) -> Resu
     if purged > 0 {
         cx.passing(format!("deleted keys are purged: {purged}"));
         let app = cx.app.clone();
-        cx.tx.then(move || app.parsed.forget());
+        cx.tx.then(move || app.parsed.forget_all());
     }
     for key in store::vault::keys::ending(&mut cx.tx, now, AT_ONCE).await? {
         tell_near_expiry(cx, key).await?;

@@ -226,7 +226,7 @@ pub async fn purge(cx: &mut Cx, location: &str, name: &str) -> Result<()> {
         return Err(VaultError::PurgeProtected(found.name).into());
     }
     store::vault::vaults::purge(&mut cx.tx, found.id).await?;
-    cx.app.parsed.forget();
+    cx.app.parsed.forget_all();
     Ok(())
 }
 
@@ -249,7 +249,7 @@ pub(in crate::app) async fn do_due(cx: &mut Cx) -> Result<()> {
     if purged > 0 {
         cx.passing(format!("deleted vaults are purged: {purged}"));
         let app = cx.app.clone();
-        cx.tx.then(move || app.parsed.forget());
+        cx.tx.then(move || app.parsed.forget_all());
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
-//! The ground: the clock, long computations, requests under way, and the way out of the emulator.
+//! The ground: the clock, what is remembered, long computations, requests under way, and the way out of the emulator.
 //! Must not know: any wing.
 
 pub mod carry;
 pub mod clock;
+pub mod memory;
 pub mod outgoing;
 pub mod turns;
 pub mod work;

@@ -3,16 +3,17 @@
 //! of it again in the transaction that it goes on in: what began before a revocation changes nothing after it.
 //! Must not know: HTTP, how a key is unwrapped (see cmk), how tokens are made (see tokens).
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::app::directory::tokens;
 use crate::app::registry::credentials::{self, Admitted, Presented};
 use crate::app::registry::rights::{Access, Need};
 use crate::app::registry::tokens::Claims;
 use crate::app::registry::{cmk, firewall, registries, replications};
+use crate::app::world::memory::{Memo, Under};
 use crate::app::{App, Cx, access};
+use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::{ContentError, RegistryError};
 use crate::domain::registry::Registry;
@@ -21,7 +22,6 @@ use crate::domain::registry::child::Kind;
 use crate::domain::registry::envelope::Dek;
 use crate::domain::registry::rights::{Right, Rights, Scope};
 use crate::domain::world::name::REGISTRIES;
-use crate::domain::{Result, Timestamp};
 use crate::store;
 
 /// By what somebody was let in.
@@ -106,10 +106,8 @@ pub struct Inside {
     pub(super) filling: bool,
     /// What is put here takes no tag from another manifest: it comes by this operation, an import that was not forced.
     keeps_tags: Option<Arc<str>>,
-    /// The store's generation under which all this was asked. 0: not known.
-    asked_under: u64,
-    /// Until when it would be answered alike, if nothing is written.
-    asked_until: Timestamp,
+    /// How long all this would be answered alike. Of generation 0: not known.
+    asked: Under,
 }
 
 /// Where a repository is filled from.
@@ -139,8 +137,7 @@ impl Inside {
             rules: Arc::new(rules.iter().map(CacheRule::of).collect()),
             filling: false,
             keeps_tags: None,
-            asked_under: generation,
-            asked_until: cx.until,
+            asked: Under { generation, until: cx.until },
         })
     }
 
@@ -152,11 +149,6 @@ impl Inside {
         let registry = registry.ok_or_else(|| RegistryError::Unknown(self.registry.name.clone()))?;
         let inside = Self::open(cx, registry, self.entry.clone(), generation).await?;
         Ok(Self { filling: self.filling, keeps_tags: self.keeps_tags.clone(), ..inside })
-    }
-
-    /// Whether nothing was written since all this was asked, and time alone decides nothing otherwise.
-    fn holds(&self, generation: u64, now: Timestamp) -> bool {
-        self.asked_under == generation && now < self.asked_until
     }
 
     /// Who goes on: nobody that the directory knows, for each right is asked of what was shown.
@@ -174,7 +166,7 @@ impl Inside {
 
     /// Whether it may still be read, after a while in which others may have written.
     pub(in crate::app) async fn still(&self, app: &Arc<App>) -> Result<Self> {
-        if self.holds(app.generation(), app.now()) {
+        if self.asked.holds(app.generation(), app.now()) {
             return Ok(self.clone());
         }
         self.read(app).await.map(|(_, inside)| inside)
@@ -185,7 +177,7 @@ impl Inside {
         let mut cx = app.write(self.caller()).await?;
         // Nobody else writes now. What an access token gives depends on nothing but what was written.
         let generation = app.generation();
-        let known = self.holds(generation, cx.now) && matches!(*self.access, Access::Token(_));
+        let known = self.asked.holds(generation, cx.now) && matches!(*self.access, Access::Token(_));
         let inside = if known { self.clone() } else { self.again(&mut cx, generation).await? };
         Ok(Writing { cx, inside })
     }
@@ -258,43 +250,20 @@ impl Writing {
     }
 }
 
-/// Who was let in, by registry and `Authorization` header, so that the next request of a busy client need not
-/// ask all of it again. Good under one generation of the store only: any write anywhere, so also any revocation,
-/// ends it; and until time alone would decide otherwise. What depends on machine time (the token's end) and on the request (address, need) is asked each time.
-#[derive(Debug, Default)]
-pub struct Entrances(Mutex<HashMap<(String, String), Entrance>>);
+/// Who was let in, by registry and `Authorization` header, so that the next request of a busy client need not ask
+/// all of it again. What depends on machine time (the token's end) and on the request (address, need) is asked each
+/// time.
+pub type Entrances = Memo<(String, String), Entrance>;
 
 #[derive(Debug, Clone)]
-struct Entrance {
+pub struct Entrance {
     claims: Claims,
     presented: Arc<Presented>,
     inside: Inside,
 }
 
-/// Entrances kept. The map is emptied when it is full: it fills again with those in use.
-const ENTRANCES: usize = 1024;
-
-impl Entrances {
-    fn get(
-        &self,
-        registry: &str,
-        authorization: &str,
-        (generation, now): (u64, Timestamp),
-    ) -> Option<(Arc<Presented>, Inside)> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.get(&(registry.to_owned(), authorization.to_owned()))?;
-        let good = found.inside.holds(generation, now) && found.claims.lasts();
-        good.then(|| (found.presented.clone(), found.inside.clone()))
-    }
-
-    fn put(&self, registry: &str, authorization: &str, entrance: Entrance) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= ENTRANCES {
-            kept.clear();
-        }
-        kept.insert((registry.to_owned(), authorization.to_owned()), entrance);
-    }
-}
+/// Entrances kept.
+pub(in crate::app) const ENTRANCES: usize = 1024;
 
 /// Enters a registry: the one way to its content and to what is told about it. `authorization` is the header
 /// that came with the request.
@@ -311,7 +280,10 @@ pub async fn enter(
     let mut cx = app.read(caller).await?;
     let generation = app.generation();
     let address = cx.caller.address;
-    if let Some((presented, inside)) = authorization.and_then(|a| app.entrances.get(registry, a, (generation, cx.now)))
+    let name = authorization.map(|shown| (registry.to_owned(), shown.to_owned()));
+    if let Some(Entrance { claims, presented, inside }) =
+        name.as_ref().and_then(|name| app.entrances.get(name, generation, cx.now))
+        && claims.lasts()
         && inside.access.holds(need)
     {
         firewall::admit(&inside.registry, address)?;
@@ -323,9 +295,9 @@ pub async fn enter(
     let entry = Entry::Shown { presented: presented.clone(), address, need: need.to_keep() };
     let inside = Inside::open(&mut cx, found, entry, generation).await?;
     // Passwords are not kept: whether they have expired is asked in simulated time.
-    if let (Presented::Token(claims), Some(authorization), true) = (&*presented, authorization, inside.access.keeps()) {
+    if let (Presented::Token(claims), Some(name), true) = (&*presented, name, inside.access.keeps()) {
         let entrance = Entrance { claims: claims.clone(), presented: presented.clone(), inside: inside.clone() };
-        app.entrances.put(registry, authorization, entrance);
+        app.entrances.keep(name, inside.asked, entrance);
     }
     Ok((cx, inside))
 }

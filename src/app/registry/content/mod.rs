@@ -18,8 +18,8 @@ use crate::app::{App, Cx};
 use crate::domain::registry::Registry;
 use crate::domain::{Error, Result};
 use crate::store;
-pub(in crate::app) use entry::Entrances;
 pub use entry::{CachedFrom, Inside, Writing, enter};
+pub(in crate::app) use entry::{ENTRANCES, Entrances};
 
 /// Runs what blocks (files, hashing, sealing) off the request threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

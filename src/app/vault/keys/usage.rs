@@ -2,11 +2,11 @@
 //! latter.
 //! Must not know: registries exist; HTTP.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::{Found, seal_context};
 use crate::app::vault::object::find;
+use crate::app::world::memory::{Cache, Memo, Under};
 use crate::app::world::work;
 use crate::app::{App, Cx};
 use crate::domain::access::{Caller, Permission};
@@ -24,64 +24,19 @@ use crate::store;
 ///
 /// Nothing is permitted because it is here: a key is looked up only after the gate and the state of its
 /// version were asked in the store, within the same request.
-#[derive(Debug, Default)]
-pub(in crate::app) struct Parsed(Mutex<HashMap<(i64, String), Arc<PrivateKey>>>);
+pub(in crate::app) type Parsed = Cache<(i64, String), Arc<PrivateKey>>;
 
 /// Parsed private keys kept at most. One takes about 10 kB.
-const PARSED_LIMIT: usize = 512;
+pub(in crate::app) const PARSED_LIMIT: usize = 512;
 
-impl Parsed {
-    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<(i64, String), Arc<PrivateKey>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn get(&self, version: &Version) -> Option<Arc<PrivateKey>> {
-        self.entries().get(&(version.id, version.version.clone())).cloned()
-    }
-
-    fn keep(&self, version: &Version, key: &Arc<PrivateKey>) {
-        let mut entries = self.entries();
-        if entries.len() >= PARSED_LIMIT
-            && let Some(any) = entries.keys().next().cloned()
-        {
-            entries.remove(&any);
-        }
-        entries.insert((version.id, version.version.clone()), key.clone());
-    }
-
-    /// Forgets all. Deleting and purging are rare, and parsing again is cheap beside them.
-    pub(in crate::app) fn forget(&self) {
-        self.entries().clear();
-    }
-}
-
-/// What the gate decided, and what it found, while nothing was written since: the generation of the store that
-/// it was decided under is the only one that it counts for, and only until the instant at which time would decide
-/// otherwise.
-#[derive(Debug, Default)]
-pub(in crate::app) struct Permitted(Mutex<HashMap<Question, (u64, Timestamp, Found)>>);
+/// What the gate decided, and what it found.
+pub(in crate::app) type Permitted = Memo<Question, Found>;
 
 /// Who (and from where) asks to do what with which key version.
 type Question = (String, std::net::IpAddr, &'static str, [String; 3]);
 
 /// Decisions remembered at most.
-const PERMITTED_LIMIT: usize = 512;
-
-impl Permitted {
-    fn get(&self, question: &Question, generation: u64, now: Timestamp) -> Option<Found> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (under, until, found) = kept.get(question)?;
-        (*under == generation && now < *until).then(|| found.clone())
-    }
-
-    fn keep(&self, question: Question, generation: u64, until: Timestamp, found: &Found) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= PERMITTED_LIMIT {
-            kept.clear();
-        }
-        kept.insert(question, (generation, until, found.clone()));
-    }
-}
+pub(in crate::app) const PERMITTED_LIMIT: usize = 512;
 
 /// Leave to use a key version once, for one operation. Made only by [`authorize`]; used outside of any
 /// transaction.
@@ -101,7 +56,8 @@ pub struct Handle {
 
 impl Handle {
     fn private(&self) -> Result<Arc<PrivateKey>> {
-        if let Some(key) = self.app.parsed.get(&self.version) {
+        let name = (self.version.id, self.version.version.clone());
+        if let Some(key) = self.app.parsed.get(&name) {
             return Ok(key);
         }
         let der = crypto::open(
@@ -110,7 +66,7 @@ impl Handle {
             &self.version.own.private_key,
         )?;
         let key = Arc::new(PrivateKey::from_pkcs8(&der, self.version.curve())?);
-        self.app.parsed.keep(&self.version, &key);
+        self.app.parsed.keep(name, key.clone());
         Ok(key)
     }
 
@@ -251,7 +207,7 @@ pub async fn authorize_alone(
         None => {
             let mut cx = app.read_now(caller.clone()).await?;
             let found = find(&mut cx, vault, key, version, permission(operation)).await?;
-            app.permitted.keep(question, generation, cx.until, &found);
+            app.permitted.keep(question, Under { generation, until: cx.until }, found.clone());
             found
         }
     };
