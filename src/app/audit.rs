@@ -341,7 +341,7 @@ impl Cx {
     }
 
     /// Has an event told when the transaction's changes last.
-    pub(super) async fn happened(&mut self, what: Happening, key: &Key, version: &Version) -> Result<()> {
+    pub(super) async fn announce(&mut self, what: Happening, key: &Key, version: &Version) -> Result<()> {
         if let Some(vault) = store::vault::vaults::find_by_id(&mut self.tx, key.vault).await? {
             let event = Event::new(self.guid(), self.now, what, vault, key, version);
             self.records.push(Record { caller: None, line: event.record().to_string() });

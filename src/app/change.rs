@@ -54,7 +54,7 @@ struct Work {
 pub(in crate::app) struct Aside {
     done: HashMap<String, Answer>,
     wanted: Option<Work>,
-    heard: Vec<Call>,
+    calls: Vec<Call>,
 }
 
 impl std::fmt::Debug for Aside {
@@ -90,7 +90,7 @@ impl App {
             let outcome = verb(&mut cx, asked).await;
             let aside = cx.aside.take().unwrap_or_default();
             let Some(Work { thing, question, run }) = aside.wanted else {
-                aside.heard.into_iter().for_each(|call| self.audit.call(call));
+                aside.calls.into_iter().for_each(|call| self.audit.call(call));
                 let changed = outcome?;
                 cx.commit().await?;
                 return Ok(changed);
@@ -129,9 +129,9 @@ impl Cx {
     }
 
     /// Tells the audit log of a call inside the emulator; of an attempt that is made again, nothing.
-    pub(in crate::app) fn heard(&mut self, call: Call) {
+    pub(in crate::app) fn audit(&mut self, call: Call) {
         match &mut self.aside {
-            Some(aside) => aside.heard.push(call),
+            Some(aside) => aside.calls.push(call),
             None => self.app.audit.call(call),
         }
     }

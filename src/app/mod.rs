@@ -282,7 +282,7 @@ pub struct Cx {
     /// What the audit log is to be told once this is committed.
     records: Vec<audit::Record>,
     /// What the emulator asks for its own displays leaves no audit records.
-    unheard: bool,
+    unaudited: bool,
     /// What webhooks are to be told once this is committed.
     events: Vec<(Registry, registry::webhooks::Event)>,
     /// Until when all that was decided here would be decided alike, if nothing is written.
@@ -302,7 +302,7 @@ impl Cx {
             caller,
             now,
             records: Vec::new(),
-            unheard: false,
+            unaudited: false,
             events: Vec::new(),
             until: Timestamp(i64::MAX),
             aside: None,

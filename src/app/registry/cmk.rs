@@ -58,9 +58,9 @@ pub async fn open(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
 /// Why a registry's data is blocked at the moment, if it is. That the emulator looks is no call of the
 /// registry's: it leaves no audit record.
 pub async fn blocked(cx: &mut Cx, registry: &Registry) -> Option<Error> {
-    let unheard = std::mem::replace(&mut cx.unheard, true);
+    let unaudited = std::mem::replace(&mut cx.unaudited, true);
     let blocked = unwrap(cx, registry).await.err();
-    cx.unheard = unheard;
+    cx.unaudited = unaudited;
     blocked
 }
 
@@ -231,15 +231,15 @@ async fn authorize(cx: &mut Cx, identity: &Caller, key: &KeyId, operation: Opera
     let outer = cx.act_as(identity.clone());
     let handle = keys::authorize(cx, &key.vault, &key.key, key.version.as_deref(), operation).await;
     cx.act_as(outer);
-    if cx.unheard {
+    if cx.unaudited {
         return handle;
     }
     match handle {
-        Ok(handle) => Ok(handle.heard_as(identity)),
+        Ok(handle) => Ok(handle.audited_as(identity)),
         Err(refusal) => {
             let object = (key.key.as_str(), key.version.as_deref().unwrap_or_default());
             if let Some(call) = keys::refusal(cx, identity, &key.vault, object, operation, &refusal).await? {
-                cx.heard(call);
+                cx.audit(call);
             }
             Err(refusal)
         }

@@ -408,7 +408,7 @@ mod tests {
     }
 
     /// What happened to registries and keys, by the audit log.
-    async fn heard(bed: &Bed, operation: &str) -> usize {
+    async fn audited(bed: &Bed, operation: &str) -> usize {
         bed.app.audit().after(0, false).await.iter().filter(|e| e.line.contains(operation)).count()
     }
 
@@ -439,7 +439,7 @@ mod tests {
         bed.app.unwrapped.forget(&changed.id);
         assert!(is_open(&bed).await);
         // Wrapped at its creation, by the look, by the change that came to nothing, and by the change.
-        assert_eq!(heard(&bed, "KeyWrap").await, 4);
+        assert_eq!(audited(&bed, "KeyWrap").await, 4);
     }
 
     #[tokio::test]
@@ -456,7 +456,7 @@ mod tests {
         let wanted = asked(under("k1", &other));
         bed.app.change(&me(), &wanted, |cx, wanted| Box::pin(patch(cx, wanted))).await.unwrap();
         assert!(is_open(&bed).await);
-        assert_eq!(heard(&bed, "Forbidden").await, 1);
+        assert_eq!(audited(&bed, "Forbidden").await, 1);
     }
 
     #[tokio::test]

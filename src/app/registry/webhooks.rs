@@ -131,7 +131,7 @@ impl Drop for Sender {
 }
 
 /// Notes what happened in a registry: its webhooks are told when, and only if, the context is committed.
-pub fn happened(cx: &mut Cx, registry: &Registry, event: Event) {
+pub fn note(cx: &mut Cx, registry: &Registry, event: Event) {
     cx.events.push((registry.clone(), event));
 }
 

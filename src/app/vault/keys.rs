@@ -143,7 +143,7 @@ pub(in crate::app) async fn add_version(cx: &mut Cx, key: &mut Key, made: Made<'
         Ok(Content { kty, public_jwk, private_key, key_ops, doc })
     };
     let version = object::add_version(cx, key, (&attributes, tags), content).await?;
-    cx.happened(Happening::NewVersion, key, &version).await?;
+    cx.announce(Happening::NewVersion, key, &version).await?;
     Ok(version)
 }
 

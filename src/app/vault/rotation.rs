@@ -176,7 +176,7 @@ async fn tell_near_expiry(cx: &mut Cx, mut key: Key) -> Result<()> {
     if let Some(mut newest) = store::vault::object::find_version::<Keys>(&mut cx.tx, key.id, None).await? {
         newest.own.doc["near_expiry_told"] = json!(newest.expires);
         store::vault::object::update_version(&mut cx.tx, &newest).await?;
-        cx.happened(Happening::NearExpiry, &key, &newest).await?;
+        cx.announce(Happening::NearExpiry, &key, &newest).await?;
     }
     Ok(())
 }

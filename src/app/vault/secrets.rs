@@ -66,7 +66,7 @@ pub async fn get(cx: &mut Cx, vault: &str, name: &str, version: Option<&str>) ->
 }
 
 /// The same for a service inside the emulator, which is the context's caller: it leaves an audit record.
-pub async fn get_heard(
+pub async fn get_audited(
     cx: &mut Cx,
     vault: &str,
     name: &str,
@@ -84,7 +84,7 @@ pub async fn get_heard(
             Ok(_) => call,
             Err(error) => refused(call, &vault, error),
         };
-        cx.heard(call);
+        cx.audit(call);
     }
     got
 }

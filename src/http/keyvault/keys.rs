@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::api::Api;
-use super::heard::About;
+use super::recording::About;
 use super::route::{Handler, Route, handler};
 use super::wire::{self, Shown};
 use super::{Asked, Reply, body, objects};

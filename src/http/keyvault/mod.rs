@@ -6,10 +6,10 @@ mod api;
 mod body;
 mod certificates;
 mod dialect;
-mod heard;
 mod keys;
 mod objects;
 mod paging;
+mod recording;
 mod route;
 mod secrets;
 #[cfg(test)]
@@ -37,7 +37,7 @@ use crate::domain::vault::Vault;
 use crate::domain::vault::object::check_name;
 use crate::domain::{Error, Result};
 use crate::http::call::{Call, Code};
-use heard::{About, Heard};
+use recording::{About, Recording};
 use route::Route;
 
 /// All that can be asked of a vault. A row's words come before the names and versions of later rows.
@@ -52,7 +52,7 @@ pub fn operations() -> BTreeSet<&'static str> {
 /// What a handler works with: the request after its token was found good.
 struct Asked<'a> {
     app: Arc<App>,
-    heard: &'a Heard,
+    recording: &'a Recording,
     caller: Caller,
     /// The store's generation from before the caller was looked up.
     generation: u64,
@@ -111,11 +111,11 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     if call.path.eq_ignore_ascii_case("/healthstatus") {
         return frame.response(StatusCode::OK, Some("true".to_owned()), None);
     }
-    let mut heard = Heard::new(&app, &call, vault_of(&call));
-    match handle(app.clone(), call, &mut heard).await {
+    let mut recording = Recording::new(&app, &call, vault_of(&call));
+    match handle(app.clone(), call, &mut recording).await {
         Ok(reply) => {
             if !reply.recorded {
-                app.audit().call(heard.done(&reply));
+                app.audit().call(recording.done(&reply));
             }
             match reply.body {
                 Some(body) => frame.response(StatusCode::OK, Some(body.to_string()), Some(&reply.region)),
@@ -124,7 +124,7 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
         }
         Err(error) => {
             let said = dialect::say(&error);
-            heard.refused(&app, &error, &said).await;
+            recording.refused(&app, &error, &said).await;
             log(&error);
             let mut response = frame.response(said.status, Some(said.body().to_string()), None);
             response.extensions_mut().insert(Code(said.code().to_owned()));
@@ -165,7 +165,7 @@ fn vault_of(call: &Call) -> &str {
     call.host.split('.').next().unwrap_or_default()
 }
 
-async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Reply> {
+async fn handle(app: Arc<App>, mut call: Call, recording: &mut Recording) -> Result<Reply> {
     // From before the first read, so that nothing is remembered that was true only then.
     let generation = app.generation();
     let vault = vault_of(&call).to_owned();
@@ -181,20 +181,20 @@ async fn handle(app: Arc<App>, mut call: Call, heard: &mut Heard) -> Result<Repl
             return Err(refusal);
         }
     };
-    heard.caller(&caller);
-    heard.operation("InvalidRequest");
+    recording.caller(&caller);
+    recording.operation("InvalidRequest");
     let version = call.query("api-version").filter(|v| !v.is_empty()).ok_or(RequestError::ApiVersionMissing)?;
     let api = api::Api::read(version)?;
     let segments = route::segments(&call.path);
     let (route, place) = route::find(TABLE, &route::method(&call), &call.path, &segments)?;
-    heard.operation(route.operation);
+    recording.operation(route.operation);
     // A name is judged before the object is looked for [issue], and before the gate [inferred].
     place.name.map_or(Ok(()), check_name)?;
     meet_fault(&app, &mut call, route, place.name.unwrap_or_default(), &caller, &vault).await?;
     let body = call.json().await;
     let asked = Asked {
         app,
-        heard,
+        recording,
         caller,
         generation,
         vault,
@@ -322,7 +322,7 @@ impl Asked<'_> {
 
     /// Has the audit record of a call left with what it changed.
     fn recorded(&self, cx: &mut Cx, reply: Reply) -> Reply {
-        cx.record(&self.heard.done(&reply));
+        cx.record(&self.recording.done(&reply));
         Reply { recorded: true, ..reply }
     }
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::api::Api;
-use super::heard::About;
+use super::recording::About;
 use crate::app::vault::object::{Found, Kept};
 use crate::domain::Result;
 use crate::domain::vault::Vault;

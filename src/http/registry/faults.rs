@@ -70,14 +70,16 @@ fn operations(method: &Method, route: &Route) -> [&'static str; 2] {
         Of::Blob(_) if reads => ["PullBlob", "Pull"],
         Of::Blob(_) => ["DeleteBlob", "Delete"],
         Of::Uploads | Of::Upload(_) => ["PushBlob", "Push"],
-        Of::Itself if method == Method::DELETE => ["DeleteRepository", "Delete"],
+        Of::Repository if method == Method::DELETE => ["DeleteRepository", "Delete"],
         Of::AcrTag(_) if method == Method::DELETE => ["Untag", "Delete"],
         Of::DeletedManifest(_) if !reads => ["RestoreManifest", "Write"],
         Of::TagList | Of::AcrTags | Of::DeletedTags => ["ListTags", "List"],
         Of::AcrManifests | Of::DeletedManifests => ["ListManifests", "List"],
         Of::Referrers(_) => ["ListReferrers", "List"],
-        Of::Itself | Of::AcrTag(_) | Of::AcrManifest(_) | Of::DeletedManifest(_) if reads => ["ReadMetadata", "Read"],
-        Of::Itself | Of::AcrTag(_) | Of::AcrManifest(_) | Of::DeletedManifest(_) => ["WriteMetadata", "Write"],
+        Of::Repository | Of::AcrTag(_) | Of::AcrManifest(_) | Of::DeletedManifest(_) if reads => {
+            ["ReadMetadata", "Read"]
+        }
+        Of::Repository | Of::AcrTag(_) | Of::AcrManifest(_) | Of::DeletedManifest(_) => ["WriteMetadata", "Write"],
     }
 }
 

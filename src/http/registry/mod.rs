@@ -93,7 +93,7 @@ async fn route(app: &Arc<App>, mut call: Call) -> Result<Response> {
         Of::Blob(digest) => blobs::answer(app, &mut call, name, &digest).await,
         Of::Uploads => uploads::begin(app, call, name).await,
         Of::Upload(uuid) => uploads::answer(app, call, name, &uuid).await,
-        Of::Itself => acr::repository(app, call, name).await,
+        Of::Repository => acr::repository(app, call, name).await,
         Of::AcrTags => acr::tags(app, &mut call, name).await,
         Of::AcrTag(tag) => acr::tag(app, call, name, &tag).await,
         Of::AcrManifests => acr::manifests(app, &mut call, name).await,

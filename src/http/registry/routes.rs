@@ -42,7 +42,7 @@ pub enum Of {
     /// `blobs/uploads/{uuid}`.
     Upload(String),
     /// `/acr/v1/{repository}`.
-    Itself,
+    Repository,
     /// `/acr/v1/{repository}/_tags`.
     AcrTags,
     /// `/acr/v1/{repository}/_tags/{tag}`.
@@ -114,7 +114,7 @@ fn azure(segments: &[&str]) -> Option<Result<Route>> {
         [name @ .., "_tags", tag] => (name, Of::AcrTag((*tag).to_owned())),
         [name @ .., "_manifests"] => (name, Of::AcrManifests),
         [name @ .., "_manifests", digest] => (name, Of::AcrManifest((*digest).to_owned())),
-        name => (name, Of::Itself),
+        name => (name, Of::Repository),
     };
     repository(name, of)
 }
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(of("/v2/blobs/uploads/blobs/uploads/x"), some("blobs/uploads", Of::Upload("x".into())));
         assert_eq!(of("/v2/manifests/manifests/manifests"), some("manifests", Of::Manifest("manifests".into())));
         assert_eq!(of("/v2/tags/list/tags/list"), some("tags/list", Of::TagList));
-        assert_eq!(of("/acr/v1/library%2Fbusybox"), some("library/busybox", Of::Itself));
+        assert_eq!(of("/acr/v1/library%2Fbusybox"), some("library/busybox", Of::Repository));
         assert_eq!(of("/acr/v1/a/b/_tags/t"), some("a/b", Of::AcrTag("t".into())));
         assert_eq!(of("/acr/v1/a/_manifests/sha256%3Aab"), some("a", Of::AcrManifest("sha256:ab".into())));
         assert_eq!(of("/acr/v1/_deleted/a/b/_tags"), some("a/b", Of::DeletedTags));

@@ -86,10 +86,10 @@ impl Looks {
             }
             self.covered = Some(until);
         }
-        let outer = std::mem::replace(&mut cx.unheard, true);
+        let outer = std::mem::replace(&mut cx.unaudited, true);
         let (now, holds) = (cx.now, cx.until);
         let seen = self.scan_known(cx, rows, until).await;
-        (cx.unheard, cx.now, cx.until) = (outer, now, holds);
+        (cx.unaudited, cx.now, cx.until) = (outer, now, holds);
         seen
     }
 
@@ -269,7 +269,7 @@ impl<'a> Look<'a> {
             return Ok(Outcome::Nothing(NEVER));
         }
         let new = cmk.key.at(&newest);
-        let heard = self.records.len();
+        let audited = self.records.len();
         let mut until = until;
         let mut leave = Vec::new();
         for (key, operation) in
@@ -280,7 +280,7 @@ impl<'a> Look<'a> {
             leave.extend(answer.is);
         }
         let Ok([old, wrap, unwrap]) = <[_; 3]>::try_from(leave) else {
-            return Ok(if self.records.len() > heard { Outcome::Refused } else { Outcome::Nothing(until) });
+            return Ok(if self.records.len() > audited { Outcome::Refused } else { Outcome::Nothing(until) });
         };
         if !wrap.version.is_rsa() {
             return Ok(Outcome::Nothing(until));
@@ -353,7 +353,7 @@ impl<'a> Look<'a> {
     async fn ask(&mut self, caller: &Caller, key: &KeyId, operation: Operation) -> Result<Answer<Use>> {
         self.cx.until = NEVER;
         let is = match authorize(self.cx, caller, key, operation).await {
-            Ok(handle) => Use::Leave(Arc::new(handle.heard_as(caller))),
+            Ok(handle) => Use::Leave(Arc::new(handle.audited_as(caller))),
             Err(failure) if failure.is_failure() => return Err(failure),
             Err(why) => {
                 tracing::info!(%key, operation = operation.as_str(), %why, "a new key version was refused to a registry");

@@ -181,11 +181,11 @@ pub async fn put(
     store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
     let tag = if let Reference::Tag(tag) = reference { Some(tag.as_str()) } else { None };
     let event = Event::quarantine(repository, tag, digest.as_str(), bytes.len());
-    webhooks::happened(cx, &inside.registry, event);
+    webhooks::note(cx, &inside.registry, event);
     // Of a push into quarantine only scanners are told; the others are when it leaves [docs: the preview's].
     if quarantine == Quarantine::Passed || !inside.quarantines() {
         let event = Event::push(repository, tag, digest.as_str(), &read.media_type, bytes.len());
-        webhooks::happened(cx, &inside.registry, event);
+        webhooks::note(cx, &inside.registry, event);
     }
     writing.commit().await?;
     Ok(Put { digest, subject: read.subject })
@@ -284,7 +284,7 @@ pub(super) async fn judge(
         }
         for tag in named {
             let event = Event::push(repository, tag, &manifest.digest, &manifest.media_type, size);
-            webhooks::happened(cx, &inside.registry, event);
+            webhooks::note(cx, &inside.registry, event);
         }
     }
     Ok(())
@@ -314,7 +314,7 @@ pub async fn delete(writing: &mut Writing, repository: &str, digest: &Digest) ->
     }
     for (id, digest, media_type) in doomed {
         store::registry::content::delete_manifest(&mut cx.tx, id, deleted::keeps(inside), cx.now).await?;
-        webhooks::happened(cx, &inside.registry, Event::delete(repository, &digest, Some(&media_type)));
+        webhooks::note(cx, &inside.registry, Event::delete(repository, &digest, Some(&media_type)));
     }
     store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await
 }

@@ -241,7 +241,7 @@ pub async fn delete(app: &Arc<App>, mut writing: Writing, name: &str) -> Result<
         store::registry::content::delete_repository(&mut cx.tx, repository.id).await?;
     }
     for digest in &digests {
-        webhooks::happened(cx, &inside.registry, webhooks::Event::delete(name, digest, None));
+        webhooks::note(cx, &inside.registry, webhooks::Event::delete(name, digest, None));
     }
     writing.commit().await?;
     sweep(app).await?;

@@ -197,13 +197,18 @@ fn no_secret(id: &str) -> Error {
     KeyError::NotFound(ObjectKind::Secret, id.to_owned()).into()
 }
 
-/// Reads a secret as the set's identity, through the vault's own gate. `heard`: it leaves an audit record.
-async fn read(cx: &mut Cx, set: &Child, id: &str, heard: bool) -> Result<Zeroizing<String>> {
-    read_as(cx, set.principal.as_deref().unwrap_or_default(), id, heard).await
+/// Reads a secret as the set's identity, through the vault's own gate. `audited`: it leaves an audit record.
+async fn read(cx: &mut Cx, set: &Child, id: &str, audited: bool) -> Result<Zeroizing<String>> {
+    read_as(cx, set.principal.as_deref().unwrap_or_default(), id, audited).await
 }
 
 /// The same as any principal that stands for something of the registry's.
-pub(in crate::app) async fn read_as(cx: &mut Cx, object_id: &str, id: &str, heard: bool) -> Result<Zeroizing<String>> {
+pub(in crate::app) async fn read_as(
+    cx: &mut Cx,
+    object_id: &str,
+    id: &str,
+    audited: bool,
+) -> Result<Zeroizing<String>> {
     let (vault, name, version) = secret_id(id).ok_or_else(|| no_secret(id))?;
     let found = store::directory::standing(&mut cx.tx, Who::Object(object_id)).await?;
     let found = found.ok_or_else(|| no_secret(id))?;
@@ -211,8 +216,8 @@ pub(in crate::app) async fn read_as(cx: &mut Cx, object_id: &str, id: &str, hear
     caller.trusted_service = true;
     caller.service = cmk::SERVICE;
     let before = cx.act_as(caller);
-    let read = if heard {
-        secrets::get_heard(cx, &vault, &name, version.as_deref()).await
+    let read = if audited {
+        secrets::get_audited(cx, &vault, &name, version.as_deref()).await
     } else {
         secrets::get(cx, &vault, &name, version.as_deref()).await
     };

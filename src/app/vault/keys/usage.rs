@@ -45,7 +45,7 @@ pub struct Handle {
     app: Arc<App>,
     operation: Operation,
     /// Who uses it, where that is no request that leaves its own audit record.
-    heard: Option<Caller>,
+    user: Option<Caller>,
     /// When it was given.
     pub at: Timestamp,
     pub vault: Vault,
@@ -72,8 +72,8 @@ impl Handle {
 
     /// The same leave, held by a service inside the emulator: each use leaves an audit record of its own.
     #[must_use]
-    pub fn heard_as(self, caller: &Caller) -> Self {
-        Self { heard: Some(caller.clone()), ..self }
+    pub fn audited_as(self, caller: &Caller) -> Self {
+        Self { user: Some(caller.clone()), ..self }
     }
 
     /// The same leave, given at another instant.
@@ -102,7 +102,7 @@ impl Handle {
     /// [`Handle::run`] by who writes the audit record with something else.
     pub fn run_recorded(&self, algorithm: &str, value: &[u8], records: &mut Vec<Call>) -> Result<Vec<u8>> {
         let done = self.perform(algorithm, value);
-        if let Some(caller) = &self.heard {
+        if let Some(caller) = &self.user {
             let call = used(self.at, caller, &self.vault, &self.key.name, &self.version.version, self.operation);
             records.push(Call {
                 key: Some(audit::key_properties(&self.version, false)),
@@ -185,7 +185,7 @@ pub async fn authorize(
         cx.holds_until(turns);
     }
     version.allows(operation, cx.now)?;
-    Ok(Handle { app: cx.app.clone(), operation, heard: None, at: cx.now, vault, key, version })
+    Ok(Handle { app: cx.app.clone(), operation, user: None, at: cx.now, vault, key, version })
 }
 
 /// [`authorize`] for a request that does nothing else: the same decision without a transaction, where it was made
@@ -213,7 +213,7 @@ pub async fn authorize_alone(
     };
     let at = app.now();
     version.allows(operation, at)?;
-    Ok(Handle { app: app.clone(), operation, heard: None, at, vault, key, version })
+    Ok(Handle { app: app.clone(), operation, user: None, at, vault, key, version })
 }
 
 /// What `operation` is called in the audit log.

@@ -34,13 +34,13 @@ impl About {
 }
 
 /// A call as it is known so far.
-pub struct Heard {
+pub struct Recording {
     began: i64,
     call: audit::Call,
     vault: String,
 }
 
-impl Heard {
+impl Recording {
     /// Begins with what the request itself says.
     pub fn new(app: &App, call: &Call, vault: &str) -> Self {
         let correlation = call.header("x-ms-client-request-id").map(str::to_owned);
