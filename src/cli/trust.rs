@@ -98,6 +98,7 @@ fn pem(certificates: &[&CertificateDer<'_>]) -> String {
 
 /// A Java key store ("JKS") of trusted certificates: the one format that every Java reads,
 /// and simple enough to be written down here.
+#[expect(clippy::disallowed_methods, reason = "when the file was made")]
 fn java_store(certificates: &[&CertificateDer<'_>]) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let mut store = Vec::new();
