@@ -1,6 +1,8 @@
 //! How resource management says no. Texts and codes: acr.md A.0, A.4; keyvault.md C.7.
 //! Must not know: routes.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod registry;
 mod resource;
 
@@ -53,10 +55,12 @@ pub fn refusal(error: &Error, provider: Provider) -> Answer {
         body["status"] = json!("Failed");
     }
     let answer = Answer::new(said.status, body);
-    match error {
-        Error::Token(_) => answer.with("www-authenticate", challenge(error)),
-        _ if said.gateway => answer.with(GATEWAY.0, GATEWAY.1.to_owned()),
-        _ => answer,
+    if let Error::Token(token) = error {
+        answer.with("www-authenticate", challenge(token))
+    } else if said.gateway {
+        answer.with(GATEWAY.0, GATEWAY.1.to_owned())
+    } else {
+        answer
     }
 }
 
@@ -72,10 +76,11 @@ pub fn code_and_message(error: &Error) -> Value {
     json!({"code": said.code, "message": clipped(said.message)})
 }
 
-fn challenge(error: &Error) -> String {
-    let text = match error {
-        Error::Token(TokenError::Missing) => "The authentication failed because of missing 'Authorization' header.",
-        _ => "The access token is invalid.",
+fn challenge(token: &TokenError) -> String {
+    let text = if matches!(token, TokenError::Missing) {
+        "The authentication failed because of missing 'Authorization' header."
+    } else {
+        "The access token is invalid."
     };
     format!(
         "Bearer authorization_uri=\"https://login.microsoftonline.com/{TENANT_ID}\", error=\"invalid_token\", error_description=\"{text}\""
@@ -158,7 +163,24 @@ fn content(error: &ContentError) -> Said {
         ContentError::ManifestUnknown(text) | ContentError::TagUnknown(text) | ContentError::NameUnknown(text) => {
             said(S::NOT_FOUND, "NotFound", format!("The source image could not be found: {text}."))
         }
-        other => said(S::BAD_REQUEST, "BadRequest", Error::from(other.clone()).to_string()),
+        other @ (ContentError::LengthMissing
+        | ContentError::LinkInvalid
+        | ContentError::NameInvalid(_)
+        | ContentError::TagInvalid(_)
+        | ContentError::ManifestInvalid(_)
+        | ContentError::ManifestBlobUnknown(_)
+        | ContentError::BlobUnknown(_)
+        | ContentError::UploadUnknown(_)
+        | ContentError::UploadInvalid(_)
+        | ContentError::RangeWrong { .. }
+        | ContentError::RangeUnsatisfiable { .. }
+        | ContentError::DigestInvalid(_)
+        | ContentError::TooLarge
+        | ContentError::Quarantined
+        | ContentError::Denied
+        | ContentError::Address(_)
+        | ContentError::Unsupported(_)
+        | ContentError::Source { .. }) => said(S::BAD_REQUEST, "BadRequest", Error::from(other.clone()).to_string()),
     }
 }
 

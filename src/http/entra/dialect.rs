@@ -2,6 +2,8 @@
 //! Sources: keyvault.md F.2, F.4; texts as users paste them into issues.
 //! Must not know: any route.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -60,7 +62,12 @@ fn unavailable(why: Unavailable) -> Refusal {
         Unavailable::Fault(other @ ..500) => refusal(status, "invalid_request", 0, faults::text(other)),
         Unavailable::Fault(503) => refusal(status, "temporarily_unavailable", 90_033, transient),
         Unavailable::Fault(_) => refusal(status, "server_error", 90_033, transient),
-        other => refusal(status, "temporarily_unavailable", 90_033, other.to_string()),
+        other @ (Unavailable::Full
+        | Unavailable::ReadOnly
+        | Unavailable::Gone
+        | Unavailable::Busy
+        | Unavailable::Failed
+        | Unavailable::Vault) => refusal(status, "temporarily_unavailable", 90_033, other.to_string()),
     }
 }
 
@@ -329,13 +336,12 @@ fn say_assertion(error: &AssertionError) -> Refusal {
 
 /// Notes in the log what a client cannot see the reason of.
 fn log(error: &Error) {
-    match error {
-        failure if failure.is_trouble() => tracing::error!("{failure}"),
-        Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: sign-in by {what}"),
-        Error::SignIn(SignInError::Assertion(AssertionError::IssuerUnreachable(issuer))) => {
-            tracing::warn!("not emulated: tokens of {issuer}; only this tenant's own tokens are taken as assertions");
-        }
-        _ => {}
+    if error.is_trouble() {
+        tracing::error!("{error}");
+    } else if let Error::Request(RequestError::NotEmulated(what)) = error {
+        tracing::warn!("not emulated: sign-in by {what}");
+    } else if let Error::SignIn(SignInError::Assertion(AssertionError::IssuerUnreachable(issuer))) = error {
+        tracing::warn!("not emulated: tokens of {issuer}; only this tenant's own tokens are taken as assertions");
     }
 }
 

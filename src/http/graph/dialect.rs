@@ -2,6 +2,8 @@
 //! Source: keyvault.md E.3; texts as users paste them into issues.
 //! Must not know: any route.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -193,10 +195,10 @@ fn missing(id: &str) -> Refusal {
 /// The answer, or the refusal, with Graph's headers.
 pub(super) fn render(answer: Result<Response>, trace: &Trace) -> Response {
     let mut response = answer.unwrap_or_else(|error| {
-        match &error {
-            failure if failure.is_trouble() => tracing::error!("{failure}"),
-            Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: Microsoft Graph, {what}"),
-            _ => {}
+        if error.is_trouble() {
+            tracing::error!("{error}");
+        } else if let Error::Request(RequestError::NotEmulated(what)) = &error {
+            tracing::warn!("not emulated: Microsoft Graph, {what}");
         }
         let said = say(&error);
         let body = json!({"error": {

@@ -1,6 +1,8 @@
 //! How a refusal is said on a login server: the OCI envelope with Azure's codes and texts (acr.md C.1, B.2).
 //! Must not know: routes, verbs.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -79,7 +81,12 @@ fn unavailable(why: Unavailable) -> Response {
         Unavailable::Fault(429) => ("TOOMANYREQUESTS", "too many requests"),
         Unavailable::Fault(503) => ("UNAVAILABLE", "service unavailable"),
         Unavailable::Fault(_) => ("UNKNOWN", "unknown error"),
-        other => return said(status, "UNAVAILABLE", &other.to_string(), None),
+        other @ (Unavailable::Full
+        | Unavailable::ReadOnly
+        | Unavailable::Gone
+        | Unavailable::Busy
+        | Unavailable::Failed
+        | Unavailable::Vault) => return said(status, "UNAVAILABLE", &other.to_string(), None),
     };
     said(status, code, message, None)
 }

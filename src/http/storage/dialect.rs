@@ -1,6 +1,8 @@
 //! How Storage says no: a code in a header, and XML [docs: the lists of error codes].
 //! Must not know: routes.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
