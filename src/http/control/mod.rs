@@ -8,6 +8,7 @@ mod openapi;
 mod shapes;
 mod snapshots;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use crate::domain::access::Caller;
 use crate::domain::error::{INTERNAL, RequestError};
 use crate::domain::world::json;
 use crate::domain::{Error, Result, Timestamp};
-use crate::http::call::Call;
+use crate::http::call::{Call, pairs};
 
 /// How long a client may wait for audit records before it is told that there are none.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -74,6 +75,10 @@ async fn told(app: &Arc<App>, call: &mut Call) -> Result<Response> {
             message: "web pages of other sites may not use the control API".to_owned(),
         }
         .into());
+    }
+    if let Some(name) = given_twice(call) {
+        let message = format!("{name} is given more than once");
+        return Err(RequestError::InvalidValue { property: name, message }.into());
     }
     let segments = call.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -125,10 +130,10 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
         }
         (["acrite", "v1", "marks"], &Method::POST) => {
             let asked = call.json().await?;
-            let name = asked["name"].as_str().filter(|name| !name.is_empty() && name.len() <= LONGEST_MARK);
+            let name = asked["name"].as_str().filter(|name| (1..=LONGEST_MARK).contains(&name.chars().count()));
             let name = name.ok_or_else(|| RequestError::InvalidValue {
                 property: "name".to_owned(),
-                message: format!("a mark has a name, of {LONGEST_MARK} bytes at most"),
+                message: format!("a mark has a name, of {LONGEST_MARK} characters at most"),
             })?;
             Ok(json!({"name": name, "number": app.audit().mark(name).await}))
         }
@@ -175,6 +180,12 @@ async fn audit(app: &Arc<App>, call: &mut Call) -> Result<String> {
     }
     text.push_str("]}");
     Ok(text)
+}
+
+/// The first query option that is there twice: nobody can tell which of them is meant.
+fn given_twice(call: &Call) -> Option<String> {
+    let mut seen = HashSet::new();
+    pairs(&call.query).into_iter().map(|(name, _)| name.to_ascii_lowercase()).find(|name| !seen.insert(name.clone()))
 }
 
 /// A browser says which page sends a request. Pages of other sites must not move the clock.

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::LONGEST_MARK;
 use super::shapes;
 use crate::app::snapshot::Snapshot;
 use crate::domain::fault::{Counted, Rule};
@@ -99,7 +100,7 @@ fn entries() -> Value {
 fn named(pattern: Option<&str>) -> Value {
     let name = match pattern {
         Some(pattern) => json!({"type": "string", "pattern": pattern}),
-        None => json!({"type": "string", "minLength": 1, "maxLength": 32}),
+        None => json!({"type": "string", "minLength": 1, "maxLength": LONGEST_MARK}),
     };
     json!({"type": "object", "required": ["name"], "properties": {"name": name}})
 }
