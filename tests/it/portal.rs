@@ -525,6 +525,38 @@ async fn a_blocked_registry_says_why_and_how_to_mend_it() {
     browser.get(&page).await.says("identity that uses the key is gone");
 }
 
+/// A task is run from its page, and the run's page has its log, but never the link to it.
+#[tokio::test]
+async fn tasks_are_run_and_their_logs_read() {
+    let world = World::with(&["--builder", "/nowhere/kaniko"]);
+    let developer = world.developer().await;
+    developer.make_group().await;
+    developer.make_registry("taskreg").await;
+    let registry = registry_path("taskreg");
+    let content = acrite::domain::world::crypto::base64(b"version: v1.1.0\nsteps:\n  - cmd: bash echo hello\n");
+    let task = json!({"location": "eastus", "properties": {
+        "platform": {"os": "linux", "architecture": "amd64"},
+        "step": {"type": "EncodedTask", "encodedTaskContent": content},
+        "trigger": {"timerTriggers": [{"name": "t1", "schedule": "30 6 * * *"}]},
+    }});
+    good(developer.arm_at("2025-03-01-preview", Method::PUT, &format!("{registry}/tasks/daily"), task).await).await;
+
+    let browser = Browser::new(&world);
+    browser.get(&at(&registry, "tasks")).await.says("daily").says("30 6 * * *");
+    let page = browser.get(&at(&registry, "task/daily")).await;
+    let mut run = browser.send(&page, "run", &[]).await;
+    run.says("az acr task run --registry taskreg --name daily");
+    while run.text.contains("data-reload") {
+        run = browser.get(run.at.split('?').next().unwrap()).await;
+    }
+    run.says("Failed").says("Install buildah").says("listLogSasUrl");
+    assert!(!run.text.contains("sig="), "{}", run.text);
+    browser.get(&at(&registry, "runs")).await.says("daily").says("Failed");
+    let page = browser.get(&at(&registry, "task/daily")).await;
+    browser.send(&page, "delete", &[("confirm", "other")]).await.says("daily");
+    browser.send(&page, "delete", &[("confirm", "daily")]).await.says("az acr task delete");
+}
+
 /// Lists are given page by page, each with a way to the next.
 #[tokio::test]
 async fn long_lists_come_in_pages() {

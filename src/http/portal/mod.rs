@@ -24,6 +24,7 @@ mod refusal;
 mod registry;
 mod registry_children;
 mod registry_create;
+mod registry_tasks;
 mod session;
 mod tables;
 mod vault;

@@ -6,7 +6,7 @@ use super::labels as l;
 use super::visit::segment;
 use super::{
     access, audit, clock, content, create, deployments, encryption, group, home, identity, keys, live, map, registry,
-    registry_children, registry_create, vault, who,
+    registry_children, registry_create, registry_tasks, vault, who,
 };
 
 /// Pages about no resource.
@@ -72,6 +72,10 @@ static REGISTRY: &[Blade] = &[
     blade!("webhook", l::WEBHOOK, registry_children::webhook, registry_children::act_on_webhook).apart(),
     blade!("replications", l::REPLICATIONS, registry_children::replications, registry_children::act_on_replications)
         .under(l::SERVICES),
+    blade!("tasks", l::TASKS, registry_tasks::tasks).under(l::SERVICES),
+    blade!("task", l::TASK, registry_tasks::task, registry_tasks::act_on_task).apart(),
+    blade!("runs", l::RUNS, registry_tasks::runs).under(l::SERVICES),
+    blade!("run", l::RUN, registry_tasks::run, registry_tasks::cancel_run).apart(),
 ];
 
 /// The pages of a resource.

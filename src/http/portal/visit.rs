@@ -22,8 +22,22 @@ const ARM: &str = "https://management.azure.com";
 /// Bytes of a body that an exchange shows.
 const SHOWN_BODY: usize = 6000;
 /// Members whose values are secrets.
-const SECRETS: [&str; 12] =
-    ["passwords", "password", "secretText", "access_token", "refresh_token", "token", "d", "p", "q", "dp", "dq", "qi"];
+const SECRETS: [&str; 14] = [
+    "logLink",
+    "uploadUrl",
+    "passwords",
+    "password",
+    "secretText",
+    "access_token",
+    "refresh_token",
+    "token",
+    "d",
+    "p",
+    "q",
+    "dp",
+    "dq",
+    "qi",
+];
 
 /// Whom the visitor acts as.
 #[derive(Debug, Clone)]
@@ -135,7 +149,7 @@ impl Visit {
         self.arm_at(method, path, API, body).await
     }
 
-    async fn arm_at(&mut self, method: &str, path: &str, version: &str, body: Value) -> Answer {
+    pub(super) async fn arm_at(&mut self, method: &str, path: &str, version: &str, body: Value) -> Answer {
         let and = if path.contains('?') { '&' } else { '?' };
         let url = format!("{ARM}{}{and}api-version={version}", encode_path(path));
         self.json("https://management.azure.com", method, &url, body).await
@@ -150,6 +164,14 @@ impl Visit {
             return Err(Refusal::new(400, "BadRequest", "This link leads to no list."));
         }
         self.json(audience, "GET", link, Value::Null).await
+    }
+
+    /// What lies behind a signed link of the tasks' account, as text. Links are not shown: whoever has one may read.
+    pub(super) async fn linked(&self, link: &str) -> Answer<String> {
+        let reply = inside::ask(&self.app, "GET", link, &[("x-ms-version", "2019-12-12")], "").await?;
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        let missing = || Refusal::new(reply.status, "LogNotAvailable", "The log of this run is not available.");
+        if reply.status == 200 { Ok(text) } else { Err(missing()) }
     }
 
     /// A call to a vault's data plane.
