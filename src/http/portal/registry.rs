@@ -60,7 +60,7 @@ fn user_assigned(registry: &Value) -> Vec<String> {
 }
 
 fn has_system(registry: &Value) -> bool {
-    text(registry, "/identity/type").contains("SystemAssigned")
+    text(registry, "/identity/type").to_ascii_lowercase().contains("systemassigned")
 }
 
 pub(super) async fn identity(v: &mut Visit, target: &Target) -> Answer<Markup> {
