@@ -4,6 +4,8 @@ set -euo pipefail
 
 folder=$RUNNER_TEMP/acrite
 mkdir -p "$folder"
+# It is read below, perhaps before the background has made it.
+: >"$folder/log"
 # Word splitting is meant: these are options.
 # shellcheck disable=SC2086
 nohup "$ACRITE_BINARY" serve --listen 127.0.0.1:0 --data-dir "$folder/data" ${ACRITE_SERVE_OPTIONS:-} >"$folder/log" 2>&1 &

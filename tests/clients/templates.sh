@@ -61,7 +61,7 @@ pull_is_identical $registry team/app:v1 "$WORK/image"
 step "show, list, operations, export, delete"
 equal "the deployment's name" "$(az deployment group list --resource-group $group --query '[].name' --output tsv)" CMKtemplate
 equal "its mode" "$(az deployment group show --resource-group $group --name CMKtemplate --query properties.mode --output tsv)" Incremental
-equal "its operations" "$(az deployment operation group list --resource-group $group --name CMKtemplate --query 'length(@)')" 3
+equal "its operations" "$(az deployment operation group list --resource-group $group --name CMKtemplate --query 'length(@)')" 4
 az deployment group export --resource-group $group --name CMKtemplate >"$WORK/exported.json"
 equal "its template" "$(field parameters.kek_id.type <"$WORK/exported.json")" String
 refused "cannot be cancelled" az deployment group cancel --resource-group $group --name CMKtemplate
