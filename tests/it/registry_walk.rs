@@ -83,7 +83,9 @@ async fn a_too_small_right_opens_no_route() {
             ("Manifest" | "Blob" | "Repository" | "AcrTag", "DELETE") => &["delete"],
             ("Manifest", _) | ("Uploads" | "Upload", _) => &["push"],
             ("TagList" | "Referrers", _)
-            | ("Repository" | "AcrTags" | "AcrTag" | "AcrManifests" | "AcrManifest", "GET") => &["pull", "metadata_read"],
+            | ("Repository" | "AcrTags" | "AcrTag" | "AcrManifests" | "AcrManifest", "GET") => {
+                &["pull", "metadata_read"]
+            }
             ("Repository" | "AcrTag" | "AcrManifest", _) => &["metadata_write"],
             ("DeletedTags" | "DeletedManifests", _) => &["deleted_read"],
             ("DeletedManifest", _) => &["deleted_restore"],
