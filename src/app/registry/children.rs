@@ -22,7 +22,7 @@ pub async fn get(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Re
 
 /// A child by name, if it is there.
 pub async fn find(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<Option<Child>> {
-    if kind == Kind::ScopeMap
+    if kind == Kind::SCOPE_MAP
         && let Some(map) = rules::system_scope_maps(registry).into_iter().find(|m| m.name.eq_ignore_ascii_case(name))
     {
         return Ok(Some(map));
@@ -33,7 +33,7 @@ pub async fn find(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> R
 /// The children of a kind: Azure's own scope maps first, then by name.
 pub async fn list(cx: &mut Cx, registry: &Registry, kind: Kind) -> Result<Vec<Child>> {
     let mut children = match kind {
-        Kind::ScopeMap => rules::system_scope_maps(registry),
+        Kind::SCOPE_MAP => rules::system_scope_maps(registry),
         _ => Vec::new(),
     };
     children.extend(store::registry::children::list(&mut cx.tx, registry.id, kind).await?);
@@ -48,15 +48,14 @@ pub async fn count(cx: &mut Cx, registry: &Registry, kind: Kind) -> Result<usize
 /// A child to fill and [`save`]: the one that is there, or a new one if SKU, name and number allow it.
 /// `true`: it is new.
 pub async fn begin(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<(Child, bool)> {
-    rules::check_sku(registry, kind)?;
+    kind.require_sku(registry)?;
     if let Some(child) = store::registry::children::find(&mut cx.tx, registry.id, kind, name).await? {
         return Ok((child, false));
     }
     if !kind.may_be_named(name) {
-        let kind = format!("{}/{}", crate::domain::world::name::REGISTRIES, kind.segment());
-        return Err(ResourceError::NameInvalid { name: name.to_owned(), kind }.into());
+        return Err(ResourceError::NameInvalid { name: name.to_owned(), kind: kind.name.to_owned() }.into());
     }
-    if let Some(limit) = rules::limit(&registry.sku, kind)
+    if let Some(limit) = kind.limit(&registry.sku)
         && count(cx, registry, kind).await? >= limit
     {
         return Err(RegistryError::Invalid(format!(
@@ -97,19 +96,15 @@ pub async fn remove(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) ->
 
 /// Before a registry goes: its children's principals leave the directory. The rows go with the registry.
 pub(in crate::app) async fn remove_principals(cx: &mut Cx, registry: &Registry) -> Result<()> {
-    for kind in [Kind::CredentialSet, Kind::Task, Kind::TaskRun] {
-        for child in store::registry::children::list(&mut cx.tx, registry.id, kind).await? {
-            if let Some(principal) = &child.principal {
-                store::directory::delete(&mut cx.tx, principal).await?;
-            }
-        }
+    for principal in store::registry::children::principals(&mut cx.tx, registry.id).await? {
+        store::directory::delete(&mut cx.tx, &principal).await?;
     }
     Ok(())
 }
 
 /// Adds or changes a private endpoint connection: a PUT's body. `true`: it is new.
 pub async fn put_private_link(cx: &mut Cx, registry: &Registry, name: &str, asked: &Value) -> Result<(Child, bool)> {
-    let (mut link, new) = begin(cx, registry, Kind::PrivateEndpointConnection, name).await?;
+    let (mut link, new) = begin(cx, registry, Kind::PRIVATE_ENDPOINT_CONNECTION, name).await?;
     link.properties = private_link::settle(Some(&link.properties), asked);
     Ok((save(cx, link).await?, new))
 }
@@ -129,7 +124,7 @@ pub async fn put_scope_map(
         ))
         .into());
     }
-    let (mut map, new) = begin(cx, registry, Kind::ScopeMap, name).await?;
+    let (mut map, new) = begin(cx, registry, Kind::SCOPE_MAP, name).await?;
     for field in ["description", "actions"] {
         if let Some(value) = asked.get(field).filter(|v| !v.is_null()) {
             map.properties.insert(field.to_owned(), value.clone());
@@ -171,20 +166,20 @@ impl RegistryToken {
 
 /// The token with this user name, for sign-in.
 pub async fn token_by_name(cx: &mut Cx, registry: &Registry, name: &str) -> Result<Option<RegistryToken>> {
-    let found = store::registry::children::find(&mut cx.tx, registry.id, Kind::Token, name).await?;
+    let found = store::registry::children::find(&mut cx.tx, registry.id, Kind::TOKEN, name).await?;
     as_signed_in(cx, registry, found).await
 }
 
 /// The token with this row id, for those who have signed in with it.
 pub async fn token_by_id(cx: &mut Cx, registry: &Registry, id: i64) -> Result<Option<RegistryToken>> {
-    let found = store::registry::children::find_by_id(&mut cx.tx, registry.id, Kind::Token, id).await?;
+    let found = store::registry::children::find_by_id(&mut cx.tx, registry.id, Kind::TOKEN, id).await?;
     as_signed_in(cx, registry, found).await
 }
 
 async fn as_signed_in(cx: &mut Cx, registry: &Registry, found: Option<Child>) -> Result<Option<RegistryToken>> {
     let Some(token) = found else { return Ok(None) };
-    let scope_map = match rules::child_name(registry, Kind::ScopeMap, token.scope_map()) {
-        Some(name) => find(cx, registry, Kind::ScopeMap, name).await?,
+    let scope_map = match rules::child_name(registry, Kind::SCOPE_MAP, token.scope_map()) {
+        Some(name) => find(cx, registry, Kind::SCOPE_MAP, name).await?,
         None => None,
     };
     let actions = scope_map.as_ref().map(|map| map.actions().map(str::to_owned).collect()).unwrap_or_default();
@@ -205,10 +200,10 @@ pub async fn put_token(
     name: &str,
     asked: &Map<String, Value>,
 ) -> Result<(Child, bool)> {
-    let (mut token, new) = begin(cx, registry, Kind::Token, name).await?;
+    let (mut token, new) = begin(cx, registry, Kind::TOKEN, name).await?;
     if let Some(id) = asked.get("scopeMapId").and_then(Value::as_str) {
-        let map = rules::child_name(registry, Kind::ScopeMap, id).ok_or_else(|| wrong_id("scopeMapId", id))?;
-        let map = get(cx, registry, Kind::ScopeMap, map).await?;
+        let map = rules::child_name(registry, Kind::SCOPE_MAP, id).ok_or_else(|| wrong_id("scopeMapId", id))?;
+        let map = get(cx, registry, Kind::SCOPE_MAP, map).await?;
         token.properties.insert("scopeMapId".to_owned(), json!(map.arm_id(registry)));
     }
     if token.scope_map().is_empty() {
@@ -243,8 +238,8 @@ pub async fn generate_credentials(
     name: Option<&str>,
     expires_at: Option<Timestamp>,
 ) -> Result<(Child, Vec<(Password, String)>)> {
-    let token = rules::child_name(registry, Kind::Token, token_id).ok_or_else(|| wrong_id("tokenId", token_id))?;
-    let token = get(cx, registry, Kind::Token, token).await?;
+    let token = rules::child_name(registry, Kind::TOKEN, token_id).ok_or_else(|| wrong_id("tokenId", token_id))?;
+    let token = get(cx, registry, Kind::TOKEN, token).await?;
     let names: Vec<&str> = match name {
         None => PASSWORDS.to_vec(),
         Some(asked) => {

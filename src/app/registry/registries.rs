@@ -210,11 +210,11 @@ async fn change(cx: &mut Cx, before: Registry, wanted: &Wanted, replaces: bool) 
 /// pages say nothing.
 async fn check_children(cx: &mut Cx, before: &Registry, sku: &str, after: Settings<'_>) -> Result<()> {
     let lowers = sku != "Premium" && before.premium();
-    if lowers && let Some(kind) = has_any(cx, before, &[Kind::Replication, Kind::PrivateEndpointConnection]).await? {
+    if lowers && let Some(kind) = has_any(cx, before, &[Kind::REPLICATION, Kind::PRIVATE_ENDPOINT_CONNECTION]).await? {
         return Err(RegistryError::lacking(sku, kind.segment()).into());
     }
     let begins = after.soft_delete() && !before.settings().soft_delete();
-    if begins && let Some(kind) = has_any(cx, before, &[Kind::Replication]).await? {
+    if begins && let Some(kind) = has_any(cx, before, &[Kind::REPLICATION]).await? {
         return Err(RegistryError::no_soft_delete_with(&before.name, kind.segment()).into());
     }
     Ok(())
@@ -224,7 +224,7 @@ async fn check_children(cx: &mut Cx, before: &Registry, sku: &str, after: Settin
 async fn has_any(cx: &mut Cx, registry: &Registry, kinds: &[Kind]) -> Result<Option<Kind>> {
     for &kind in kinds {
         let children = children::list(cx, registry, kind).await?;
-        if children.iter().any(|child| kind != Kind::Replication || child.location.as_ref() != Some(&registry.location))
+        if children.iter().any(|child| kind != Kind::REPLICATION || child.location.as_ref() != Some(&registry.location))
         {
             return Ok(Some(kind));
         }

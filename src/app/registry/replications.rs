@@ -19,7 +19,7 @@ fn home(registry: &Registry) -> Child {
     Child {
         location: Some(registry.location.clone()),
         properties: properties.as_object().cloned().unwrap_or_default(),
-        ..Child::new(registry, Kind::Replication, &registry.location, &registry.created_by, registry.created_at)
+        ..Child::new(registry, Kind::REPLICATION, &registry.location, &registry.created_by, registry.created_at)
     }
 }
 
@@ -29,7 +29,7 @@ fn is_home(registry: &Registry, replication: &str) -> bool {
 
 /// The registry's regions, its own first.
 pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
-    let replicas = children::list(cx, registry, Kind::Replication).await?;
+    let replicas = children::list(cx, registry, Kind::REPLICATION).await?;
     let others = replicas.into_iter().filter_map(|replica| replica.location).filter(|place| !is_home(registry, place));
     Ok(std::iter::once(registry.location.clone()).chain(others).collect())
 }
@@ -37,7 +37,7 @@ pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
 /// The region that serves callers of the registry's own login server: its own, for every caller is equally near, or
 /// the first that is served.
 pub async fn nearest(cx: &mut Cx, registry: &Registry) -> Result<String> {
-    let mut regions = children::list(cx, registry, Kind::Replication).await?;
+    let mut regions = children::list(cx, registry, Kind::REPLICATION).await?;
     regions.sort_by_key(|region| !is_home(registry, &region.name));
     let served = regions.into_iter().find(|r| r.is_served());
     Ok(served.and_then(|region| region.location).unwrap_or_else(|| registry.location.clone()))
@@ -56,14 +56,14 @@ pub async fn require_endpoint(cx: &mut Cx, host: &str) -> Result<()> {
 
 /// Saves a replication from the document of a PUT or a PATCH. `true`: it is new.
 pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Value) -> Result<(Child, bool)> {
-    let (mut child, new) = begin(cx, registry, Kind::Replication, replication).await?;
+    let (mut child, new) = begin(cx, registry, Kind::REPLICATION, replication).await?;
     if new && registry.settings().soft_delete() {
-        return Err(RegistryError::no_soft_delete_with(&registry.name, Kind::Replication.segment()).into());
+        return Err(RegistryError::no_soft_delete_with(&registry.name, Kind::REPLICATION.segment()).into());
     }
     let location = body["location"].as_str().map(name::location);
     if new {
         let location = location.ok_or(ResourceError::LocationMissing)?;
-        let taken = children::list(cx, registry, Kind::Replication).await?;
+        let taken = children::list(cx, registry, Kind::REPLICATION).await?;
         if is_home(registry, &location) || taken.iter().any(|r| r.location.as_deref() == Some(&location)) {
             return Err(RegistryError::Invalid(format!(
                 "A replication of registry {} already exists in location '{location}'.",
@@ -96,7 +96,7 @@ pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Val
         child.properties.insert("zoneRedundancy".to_owned(), json!(zones));
     }
     // The first replica makes the home region a replication too, which stays when the others go [recorded].
-    if new && children::find(cx, registry, Kind::Replication, &registry.location).await?.is_none() {
+    if new && children::find(cx, registry, Kind::REPLICATION, &registry.location).await?.is_none() {
         save(cx, home(registry)).await?;
     }
     Ok((save(cx, child).await?, new))
@@ -116,5 +116,5 @@ pub async fn remove(cx: &mut Cx, registry: &Registry, replication: &str) -> Resu
         ))
         .into());
     }
-    children::remove(cx, registry, Kind::Replication, replication).await
+    children::remove(cx, registry, Kind::REPLICATION, replication).await
 }

@@ -138,7 +138,7 @@ pub fn note(cx: &mut Cx, registry: &Registry, event: Event) {
 /// Writes the context's events into the outbox, one for each webhook that wants to know.
 pub(in crate::app) async fn write_out(cx: &mut Cx) -> Result<()> {
     for (registry, event) in std::mem::take(&mut cx.events) {
-        for webhook in store::registry::children::list(&mut cx.tx, registry.id, Kind::Webhook).await? {
+        for webhook in store::registry::children::list(&mut cx.tx, registry.id, Kind::WEBHOOK).await? {
             if !event.is_for(&webhook) {
                 continue;
             }
@@ -208,7 +208,7 @@ async fn take(app: &Arc<App>, after: i64) -> Result<Vec<store::world::outbox::Ev
 async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::world::outbox::Event) -> Result<()> {
     let mut cx = app.read_now(Caller::system()).await?;
     // A webhook that was deleted meanwhile took its events along.
-    let found = store::registry::children::by_id(&mut cx.tx, event.webhook).await?;
+    let found = store::registry::children::by_id(&mut cx.tx, Kind::WEBHOOK, event.webhook).await?;
     drop(cx);
     let Some(webhook) = found else { return Ok(()) };
     let config = open_config(app, &webhook)?;
@@ -327,7 +327,7 @@ fn open_config(app: &App, webhook: &Child) -> Result<Value> {
 
 /// Saves a webhook from the document of a PUT or a PATCH. `true`: it is new.
 pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) -> Result<(Child, bool)> {
-    let (mut hook, new) = begin(cx, registry, Kind::Webhook, webhook).await?;
+    let (mut hook, new) = begin(cx, registry, Kind::WEBHOOK, webhook).await?;
     let asked = body["properties"].as_object().cloned().unwrap_or_default();
     let wrong = |property: &str, message: String| RequestError::InvalidValue { property: property.to_owned(), message };
     let location = body["location"].as_str().map_or_else(|| registry.location.clone(), name::location);

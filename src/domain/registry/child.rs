@@ -5,107 +5,117 @@ use serde_json::{Map, Value, json};
 
 use super::Registry;
 use crate::domain::error::{RegistryError, RequestError, Result};
+use crate::domain::world::name::REGISTRIES;
 use crate::domain::world::time::Timestamp;
 
-/// What kind of child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A list of rights in repositories.
-    ScopeMap,
-    /// A user of the registry with passwords of its own.
-    Token,
-    /// Who is told about pushes and deletions.
-    Webhook,
-    /// Another region.
-    Replication,
-    /// A repository that is filled from another registry.
-    CacheRule,
-    /// How to sign in to another registry.
-    CredentialSet,
-    /// A private endpoint's end here.
-    PrivateEndpointConnection,
-    /// What runs again and again.
-    Task,
-    /// A run as a resource of its own.
-    TaskRun,
-    /// Agents that are kept for a registry's runs.
-    AgentPool,
+/// What the children of a kind have in common, in any registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// The resource type, which begins with that of registries.
+    pub name: &'static str,
+    /// How names of operations on it begin, where that is not its segment in lower case.
+    pub operation: Option<&'static str>,
+    /// Characters of a name at least and at most.
+    pub length: (usize, usize),
+    /// What names may hold beside letters and digits.
+    pub marks: &'static str,
+    /// Whether only the SKU Premium has it.
+    pub premium: bool,
+    /// How many a registry of the SKUs Premium, Standard and Basic may have; `None`: as many as one likes.
+    pub limits: Option<[usize; 3]>,
 }
 
 impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 10] = [
-        Self::ScopeMap,
-        Self::Token,
-        Self::Webhook,
-        Self::Replication,
-        Self::CacheRule,
-        Self::CredentialSet,
-        Self::PrivateEndpointConnection,
-        Self::Task,
-        Self::TaskRun,
-        Self::AgentPool,
-    ];
+    /// A kind whose names have 5 to 50 letters and digits, as most [spec].
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, operation: None, length: (5, 50), marks: "", premium: false, limits: None }
+    }
+
+    /// A list of rights in repositories.
+    pub const SCOPE_MAP: Self = Self {
+        operation: Some("scopemap"),
+        marks: "-_",
+        limits: Some([50_000, 500, 100]),
+        ..Self::new("Microsoft.ContainerRegistry/registries/scopeMaps")
+    };
+    /// A user of the registry with passwords of its own.
+    pub const TOKEN: Self = Self {
+        operation: Some("token"),
+        marks: "-",
+        limits: Some([50_000, 500, 100]),
+        ..Self::new("Microsoft.ContainerRegistry/registries/tokens")
+    };
+    /// Who is told about pushes and deletions.
+    pub const WEBHOOK: Self =
+        Self { limits: Some([500, 10, 2]), ..Self::new("Microsoft.ContainerRegistry/registries/webhooks") };
+    /// Another region.
+    pub const REPLICATION: Self =
+        Self { premium: true, ..Self::new("Microsoft.ContainerRegistry/registries/replications") };
+    /// A repository that is filled from another registry.
+    pub const CACHE_RULE: Self = Self {
+        marks: "-",
+        limits: Some([1000, 1000, 1000]),
+        ..Self::new("Microsoft.ContainerRegistry/registries/cacheRules")
+    };
+    /// How to sign in to another registry.
+    pub const CREDENTIAL_SET: Self =
+        Self { marks: "-", ..Self::new("Microsoft.ContainerRegistry/registries/credentialSets") };
+    /// A private endpoint's end here.
+    pub const PRIVATE_ENDPOINT_CONNECTION: Self = Self {
+        length: (1, 80),
+        marks: "-_.",
+        premium: true,
+        limits: Some([200, 0, 0]),
+        ..Self::new("Microsoft.ContainerRegistry/registries/privateEndpointConnections")
+    };
+    /// What runs again and again.
+    pub const TASK: Self = Self { marks: "-_", ..Self::new("Microsoft.ContainerRegistry/registries/tasks") };
+    /// A run as a resource of its own.
+    pub const TASK_RUN: Self = Self { marks: "-_", ..Self::new("Microsoft.ContainerRegistry/registries/taskRuns") };
+    /// Agents that are kept for a registry's runs.
+    pub const AGENT_POOL: Self =
+        Self { length: (3, 20), marks: "-", ..Self::new("Microsoft.ContainerRegistry/registries/agentPools") };
 
     /// The segment in ARM ids, and the last part of the resource type.
     #[must_use]
-    pub fn segment(self) -> &'static str {
-        match self {
-            Self::ScopeMap => "scopeMaps",
-            Self::Token => "tokens",
-            Self::Webhook => "webhooks",
-            Self::Replication => "replications",
-            Self::CacheRule => "cacheRules",
-            Self::CredentialSet => "credentialSets",
-            Self::PrivateEndpointConnection => "privateEndpointConnections",
-            Self::Task => "tasks",
-            Self::TaskRun => "taskRuns",
-            Self::AgentPool => "agentPools",
-        }
-    }
-
-    /// The kind of a segment, case aside.
-    #[must_use]
-    pub fn parse(segment: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.segment().eq_ignore_ascii_case(segment))
+    pub const fn segment(self) -> &'static str {
+        self.name.split_at(REGISTRIES.len() + 1).1
     }
 
     /// How names of operations on it begin [recorded: tokens, replications, cache rules, credential sets].
     #[must_use]
-    pub fn operation(self) -> &'static str {
-        match self {
-            Self::ScopeMap => "scopemap",
-            Self::Token => "token",
-            Self::Webhook => "webhooks",
-            Self::Replication => "replications",
-            Self::CacheRule => "cacherules",
-            Self::CredentialSet => "credentialsets",
-            Self::PrivateEndpointConnection => "privateendpointconnections",
-            Self::Task => "tasks",
-            Self::TaskRun => "taskruns",
-            Self::AgentPool => "agentpools",
-        }
+    pub fn operation(self) -> String {
+        self.operation.map_or_else(|| self.segment().to_ascii_lowercase(), str::to_owned)
     }
 
-    /// Whether the kind may have a name: 5 to 50 characters, and which [spec]. Names that Azure itself makes
-    /// begin with an underscore and are no client's to give.
+    /// Whether one of the kind may have a name. Names that Azure itself makes begin with an underscore and are no
+    /// client's to give.
     #[must_use]
     pub fn may_be_named(self, name: &str) -> bool {
-        let more = match self {
-            Self::ScopeMap | Self::Task | Self::TaskRun => "-_",
-            Self::AgentPool => "-",
-            Self::Token | Self::CacheRule | Self::CredentialSet => "-",
-            Self::Webhook | Self::Replication => "",
-            Self::PrivateEndpointConnection => "-_.",
-        };
-        let long = match self {
-            Self::PrivateEndpointConnection => 1..=80,
-            Self::AgentPool => 3..=20,
-            _ => 5..=50,
-        };
-        long.contains(&name.len())
+        let (least, most) = self.length;
+        (least..=most).contains(&name.len())
             && !name.starts_with('_')
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || more.as_bytes().contains(&b))
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || self.marks.as_bytes().contains(&b))
+    }
+
+    /// How many a SKU allows; `None`: no limit [recorded: Premium, Standard; docs: Basic].
+    #[must_use]
+    pub fn limit(self, sku: &str) -> Option<usize> {
+        let [premium, standard, basic] = self.limits?;
+        Some(match sku {
+            "Premium" => premium,
+            "Standard" => standard,
+            _ => basic,
+        })
+    }
+
+    /// Refuses a registry whose SKU does not have the kind.
+    pub fn require_sku(self, registry: &Registry) -> Result<()> {
+        if self.premium && !registry.premium() {
+            return Err(RegistryError::lacking(&registry.sku, self.segment()).into());
+        }
+        Ok(())
     }
 }
 
@@ -286,7 +296,7 @@ pub fn system_scope_maps(registry: &Registry) -> Vec<Child> {
         properties.insert("description".to_owned(), json!(description));
         properties.insert("type".to_owned(), json!("SystemDefined"));
         properties.insert("actions".to_owned(), json!(actions));
-        let map = Child::new(registry, Kind::ScopeMap, name, &registry.created_by, registry.created_at);
+        let map = Child::new(registry, Kind::SCOPE_MAP, name, &registry.created_by, registry.created_at);
         Child { properties, ..map }
     });
     maps.collect()
@@ -338,32 +348,6 @@ pub fn actions_allow_everywhere(actions: &[String], right: &str) -> bool {
     actions.iter().any(|action| action.strip_prefix("repositories/*/") == Some(right))
 }
 
-/// A kind that the registry's SKU does not have is refused.
-pub fn check_sku(registry: &Registry, kind: Kind) -> Result<()> {
-    let premium_only = matches!(kind, Kind::Replication | Kind::PrivateEndpointConnection);
-    if premium_only && !registry.premium() {
-        return Err(RegistryError::lacking(&registry.sku, kind.segment()).into());
-    }
-    Ok(())
-}
-
-/// How many of a kind a SKU allows; `None`: no limit [recorded: Premium, Standard; docs: Basic].
-#[must_use]
-pub fn limit(sku: &str, kind: Kind) -> Option<usize> {
-    let (premium, standard, basic) = match kind {
-        Kind::ScopeMap | Kind::Token => (50_000, 500, 100),
-        Kind::Webhook => (500, 10, 2),
-        Kind::PrivateEndpointConnection => (200, 0, 0),
-        Kind::CacheRule => (1000, 1000, 1000),
-        Kind::Replication | Kind::CredentialSet | Kind::Task | Kind::TaskRun | Kind::AgentPool => return None,
-    };
-    Some(match sku {
-        "Premium" => premium,
-        "Standard" => standard,
-        _ => basic,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,8 +377,15 @@ mod tests {
 
     #[test]
     fn names() {
-        assert!(Kind::ScopeMap.may_be_named("acr-token-scope-map") && !Kind::ScopeMap.may_be_named("_mine_"));
-        assert!(Kind::Webhook.may_be_named("hook01") && !Kind::Webhook.may_be_named("my-hook"));
-        assert!(!Kind::Token.may_be_named("abcd"));
+        assert!(Kind::SCOPE_MAP.may_be_named("acr-token-scope-map") && !Kind::SCOPE_MAP.may_be_named("_mine_"));
+        assert!(Kind::WEBHOOK.may_be_named("hook01") && !Kind::WEBHOOK.may_be_named("my-hook"));
+        assert!(!Kind::TOKEN.may_be_named("abcd"));
+    }
+
+    #[test]
+    fn segments_and_operations() {
+        assert_eq!(Kind::PRIVATE_ENDPOINT_CONNECTION.segment(), "privateEndpointConnections");
+        assert_eq!(Kind::CACHE_RULE.operation(), "cacherules");
+        assert_eq!(Kind::TOKEN.operation(), "token");
     }
 }

@@ -75,12 +75,14 @@ pub(super) struct Type {
     /// in the order of the rows: what uses others comes before them.
     pub(super) in_groups: Option<InGroups>,
     pub(super) operations: &'static [Operation],
+    /// What can be asked of it beyond what `operations` shares with other types.
+    pub(super) own: &'static [Operation],
 }
 
 impl Type {
     /// What rows begin with.
     pub(super) const fn new(place: Place, versions: &'static [&'static str]) -> Self {
-        Self { name: "", place, versions, told: silent, statuses: None, in_groups: None, operations: &[] }
+        Self { name: "", place, versions, told: silent, statuses: None, in_groups: None, operations: &[], own: &[] }
     }
 }
 
@@ -220,6 +222,10 @@ impl Type {
         self.name.split('/').next().unwrap_or_default()
     }
 
+    pub(super) fn operations(&self) -> impl Iterator<Item = &'static Operation> + use<> {
+        self.operations.iter().chain(self.own)
+    }
+
     /// The names of the types above it and its own.
     fn levels(&self) -> impl Iterator<Item = &'static str> + use<> {
         self.name.split('/').skip(1)
@@ -248,7 +254,7 @@ impl Type {
         spot: Spot,
         rest: &'a [String],
     ) -> impl Iterator<Item = &'static Operation> + use<'a> {
-        self.operations.iter().filter(move |operation| match (spot, operation.on) {
+        self.operations().filter(move |operation| match (spot, operation.on) {
             (Spot::All, On::All) | (Spot::One, On::One) => true,
             (Spot::Word, On::Word(word)) => rest.last().is_some_and(|s| s.eq_ignore_ascii_case(word)),
             _ => false,

@@ -14,13 +14,13 @@ fn key(registry: i64, kind: &str, name: &str) -> String {
     format!("{registry}/{kind}/{}", name.to_ascii_lowercase())
 }
 
-fn child(tx: &mut Tx, row: &SqliteRow) -> Result<Child> {
-    let noted = key(row.cell("registry")?, row.cell("kind")?, row.cell("name")?);
+fn child(tx: &mut Tx, kind: Kind, row: &SqliteRow) -> Result<Child> {
+    let noted = key(row.cell("registry")?, kind.segment(), row.cell("name")?);
     tx.saw("registry_children", noted);
     Ok(Child {
         id: row.cell("id")?,
         registry: row.cell("registry")?,
-        kind: row.word("kind", Kind::parse)?,
+        kind,
         name: row.cell("name")?,
         location: row.cell("location")?,
         tags: row.json("tags")?,
@@ -43,13 +43,17 @@ pub async fn find(tx: &mut Tx, registry: i64, kind: Kind, name: &str) -> Result<
         .bind(name)
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(|row| child(tx, row)).transpose()
+    row.as_ref().map(|row| child(tx, kind, row)).transpose()
 }
 
-/// A child by its row id.
-pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Child>> {
-    let row = sqlx::query("SELECT * FROM registry_children WHERE id = ?").bind(id).fetch_optional(tx.conn()).await?;
-    row.as_ref().map(|row| child(tx, row)).transpose()
+/// A child of any registry by its row id.
+pub async fn by_id(tx: &mut Tx, kind: Kind, id: i64) -> Result<Option<Child>> {
+    let row = sqlx::query("SELECT * FROM registry_children WHERE kind = ? AND id = ?")
+        .bind(kind.segment())
+        .bind(id)
+        .fetch_optional(tx.conn())
+        .await?;
+    row.as_ref().map(|row| child(tx, kind, row)).transpose()
 }
 
 /// A child by row id.
@@ -60,7 +64,7 @@ pub async fn find_by_id(tx: &mut Tx, registry: i64, kind: Kind, id: i64) -> Resu
         .bind(id)
         .fetch_optional(tx.conn())
         .await?;
-    row.as_ref().map(|row| child(tx, row)).transpose()
+    row.as_ref().map(|row| child(tx, kind, row)).transpose()
 }
 
 /// A registry's children of a kind, by name.
@@ -70,7 +74,7 @@ pub async fn list(tx: &mut Tx, registry: i64, kind: Kind) -> Result<Vec<Child>> 
         .bind(kind.segment())
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(|row| child(tx, row)).collect()
+    rows.iter().map(|row| child(tx, kind, row)).collect()
 }
 
 /// The children of a kind, of all registries.
@@ -79,7 +83,15 @@ pub async fn all_of(tx: &mut Tx, kind: Kind) -> Result<Vec<Child>> {
         .bind(kind.segment())
         .fetch_all(tx.conn())
         .await?;
-    rows.iter().map(|row| child(tx, row)).collect()
+    rows.iter().map(|row| child(tx, kind, row)).collect()
+}
+
+/// The principals that a registry's children are, of all kinds.
+pub async fn principals(tx: &mut Tx, registry: i64) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar("SELECT principal FROM registry_children WHERE registry = ? AND principal IS NOT NULL")
+        .bind(registry)
+        .fetch_all(tx.conn())
+        .await?)
 }
 
 /// How many children of a kind a registry has.

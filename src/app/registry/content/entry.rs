@@ -127,7 +127,7 @@ impl Inside {
     pub(super) async fn open(cx: &mut Cx, registry: Registry, entry: Entry, generation: u64) -> Result<Self> {
         let Admitted { access, subject } = entry.ask(cx, &registry).await?;
         let dek = cmk::open(cx, &registry).await?;
-        let rules = store::registry::children::list(&mut cx.tx, registry.id, Kind::CacheRule).await?;
+        let rules = store::registry::children::list(&mut cx.tx, registry.id, Kind::CACHE_RULE).await?;
         Ok(Self {
             registry: Arc::new(registry),
             entry,

@@ -29,13 +29,13 @@ pub async fn put_rule(
     rule: &str,
     asked: &Map<String, Value>,
 ) -> Result<(Child, bool)> {
-    let (mut child, new) = begin(cx, registry, Kind::CacheRule, rule).await?;
+    let (mut child, new) = begin(cx, registry, Kind::CACHE_RULE, rule).await?;
     let mut signs_in = None;
     match asked.get("credentialSetResourceId") {
         Some(Value::String(id)) if !id.is_empty() => {
             let wrong = || wrong_set(format!("'{id}' is not the id of a credential set of this registry"));
-            let name = child_name(registry, Kind::CredentialSet, id).ok_or_else(wrong)?;
-            let set = children::get(cx, registry, Kind::CredentialSet, name).await?;
+            let name = child_name(registry, Kind::CREDENTIAL_SET, id).ok_or_else(wrong)?;
+            let set = children::get(cx, registry, Kind::CREDENTIAL_SET, name).await?;
             child.properties.insert("credentialSetResourceId".to_owned(), json!(set.arm_id(registry)));
             signs_in = Some(set);
         }
@@ -68,7 +68,7 @@ pub async fn put_rule(
             ))
             .into());
         }
-        let rules = children::list(cx, registry, Kind::CacheRule).await?;
+        let rules = children::list(cx, registry, Kind::CACHE_RULE).await?;
         if let Some(other) = rules.iter().find(|r| r.target_repository() == target) {
             return Err(RegistryError::Invalid(format!(
                 "The target repository '{target}' is used by the cache rule '{}' already.",
@@ -112,7 +112,7 @@ async fn filled(cx: &mut Cx, registry: &Registry, rule: &CacheRule) -> Result<Op
 /// Saves a credential set from the document of a PUT or a PATCH. It always has a system-assigned identity,
 /// as which its secrets are read. `true`: it is new.
 pub async fn put_set(cx: &mut Cx, registry: &Registry, set: &str, body: &Value) -> Result<(Child, bool)> {
-    let (mut child, new) = begin(cx, registry, Kind::CredentialSet, set).await?;
+    let (mut child, new) = begin(cx, registry, Kind::CREDENTIAL_SET, set).await?;
     let asked = body["properties"].as_object().cloned().unwrap_or_default();
     if new {
         let server = asked.get("loginServer").and_then(Value::as_str).filter(|s| !s.is_empty());
@@ -177,8 +177,8 @@ pub async fn secrets_of(
     set: &str,
     host: &str,
 ) -> Result<(Zeroizing<String>, Zeroizing<String>)> {
-    let name = child_name(registry, Kind::CredentialSet, set).unwrap_or_default();
-    let set = children::get(cx, registry, Kind::CredentialSet, name).await?;
+    let name = child_name(registry, Kind::CREDENTIAL_SET, set).unwrap_or_default();
+    let set = children::get(cx, registry, Kind::CREDENTIAL_SET, name).await?;
     // A set of this name may have been another when the rule was written.
     check_set(&set, host)?;
     let credential = set.auth_credentials().first().cloned().unwrap_or_default();

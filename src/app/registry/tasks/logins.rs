@@ -23,7 +23,7 @@ use crate::store::directory::Who;
 async fn object_of(cx: &mut Cx, registry: &Registry, run: &Run, identity: Option<&str>) -> Result<String, String> {
     let none = || "the run has no task whose identity could be used".to_owned();
     let task = run.task.as_deref().ok_or_else(none)?;
-    let task = children::find(cx, registry, Kind::Task, task).await.map_err(|e| e.to_string())?.ok_or_else(none)?;
+    let task = children::find(cx, registry, Kind::TASK, task).await.map_err(|e| e.to_string())?.ok_or_else(none)?;
     match identity.filter(|i| !i.eq_ignore_ascii_case("[system]")) {
         None => task.principal.ok_or_else(|| "the task has no system-assigned identity".to_owned()),
         Some(client) => {

@@ -26,7 +26,7 @@ fn invalid(property: &str, message: impl Into<String>) -> Error {
 
 /// Adds or changes a task from the document of a PUT or, `patch`, a PATCH. `true`: it is new.
 pub async fn put(cx: &mut Cx, registry: &Registry, task: &str, body: &Value, patch: bool) -> Result<(Child, bool)> {
-    let (mut child, new) = begin(cx, registry, Kind::Task, task).await?;
+    let (mut child, new) = begin(cx, registry, Kind::TASK, task).await?;
     let asked = body["properties"].as_object().cloned().unwrap_or_default();
     let mut document = if patch { opened(cx, &child)? } else { Map::new() };
     merge(&mut document, asked, patch);
@@ -189,7 +189,7 @@ async fn assign(cx: &mut Cx, registry: &Registry, task: &mut Child, asked: Optio
 /// Adds a task run, or changes one, and asks for its run: anew only if the request or its `forceUpdateTag` has changed
 /// [docs]. `true`: it is new.
 pub async fn put_task_run(cx: &mut Cx, registry: &Registry, name: &str, body: &Value) -> Result<(Child, bool)> {
-    let (mut child, new) = begin(cx, registry, Kind::TaskRun, name).await?;
+    let (mut child, new) = begin(cx, registry, Kind::TASK_RUN, name).await?;
     let asked = body["properties"].as_object().cloned().unwrap_or_default();
     let mut document = opened(cx, &child)?;
     let before = document.clone();
@@ -235,7 +235,7 @@ pub async fn put_pool(cx: &mut Cx, registry: &Registry, name: &str, body: &Value
     if !registry.premium() {
         return Err(RegistryError::lacking(&registry.sku, "agent pools").into());
     }
-    let (mut pool, new) = begin(cx, registry, Kind::AgentPool, name).await?;
+    let (mut pool, new) = begin(cx, registry, Kind::AGENT_POOL, name).await?;
     let asked = &body["properties"];
     if new {
         pool.location = Some(body["location"].as_str().map_or_else(|| registry.location.clone(), name::location));

@@ -150,7 +150,7 @@ async fn begin_next(app: &Arc<App>, builder: &Arc<dyn Builder>) -> Result<bool> 
 
 /// Whether an agent pool has an agent that is free. A pool that was deleted has none.
 async fn has_place(cx: &mut Cx, app: &App, registry: &Registry, pool: &str) -> Result<bool> {
-    let Some(found) = children::find(cx, registry, Kind::AgentPool, pool).await? else { return Ok(false) };
+    let Some(found) = children::find(cx, registry, Kind::AGENT_POOL, pool).await? else { return Ok(false) };
     let count = found.properties.get("count").and_then(Value::as_u64).unwrap_or(1);
     let taken = app.tasks.running().values().flatten().filter(|(r, p)| *r == registry.id && p == pool).count();
     Ok((taken as u64) < count)
@@ -273,7 +273,7 @@ fn last_line(cx: &Cx, run: &Run) -> String {
 /// Keeps what a task builds on: its trigger waits for that.
 async fn remember(cx: &mut Cx, registry: &Registry, run: &Run, bases: &[Value]) -> Result<()> {
     let (Some(task), false) = (&run.task, bases.is_empty()) else { return Ok(()) };
-    let Some(mut task) = children::find(cx, registry, Kind::Task, task).await? else { return Ok(()) };
+    let Some(mut task) = children::find(cx, registry, Kind::TASK, task).await? else { return Ok(()) };
     if let Some(Value::Object(step)) = task.properties.get_mut("step") {
         step.insert("baseImageDependencies".to_owned(), json!(steps::merged(bases)));
         store::registry::children::put(&mut cx.tx, &task).await?;

@@ -44,8 +44,8 @@ async fn read(cx: &mut Cx, registry: &Registry, body: &Value) -> Result<(Option<
         property: "taskId".to_owned(),
         message: format!("'{id}' is not the id of a task of this registry"),
     };
-    let name = child_name(registry, Kind::Task, id).ok_or_else(wrong)?;
-    let task = children::get(cx, registry, Kind::Task, name).await?;
+    let name = child_name(registry, Kind::TASK, id).ok_or_else(wrong)?;
+    let task = children::get(cx, registry, Kind::TASK, name).await?;
     let properties = documents::definition(cx, &task)?;
     let order = Order::of_task(&properties, &body["overrideTaskStepProperties"])?;
     Ok((Some(task), order))
@@ -82,7 +82,7 @@ pub async fn schedule(cx: &mut Cx, registry: &Registry, body: &Value) -> Result<
     run.document.insert(ASKER.to_owned(), json!(cx.caller.address.to_string()));
     let of_task = task.as_ref().and_then(|t| t.properties.get("agentPoolName")).and_then(Value::as_str);
     if let Some(pool) = body["agentPoolName"].as_str().or(of_task).filter(|p| !p.is_empty()) {
-        let pool = children::get(cx, registry, Kind::AgentPool, pool).await?;
+        let pool = children::get(cx, registry, Kind::AGENT_POOL, pool).await?;
         run.document.insert("agentPoolName".to_owned(), json!(pool.name));
     }
     if let Some(token) = body["overrideTaskStepProperties"]["updateTriggerToken"].as_str() {
@@ -135,7 +135,7 @@ pub(super) async fn order_of(cx: &mut Cx, registry: &Registry, run: &Run) -> Res
         }
     };
     let Some(task) = &run.task else { return Order::of_request(&request) };
-    let task = children::get(cx, registry, Kind::Task, task).await?;
+    let task = children::get(cx, registry, Kind::TASK, task).await?;
     let properties = documents::definition(cx, &task)?;
     let mut order = Order::of_task(&properties, &request["overrideTaskStepProperties"])?;
     if let Some(template) = request["logTemplate"].as_str() {

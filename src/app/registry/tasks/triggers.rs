@@ -47,7 +47,7 @@ pub(super) async fn ring(cx: &mut Cx) -> Result<()> {
     for timer in timers::due(&mut cx.tx, cx.now).await? {
         let next = Schedule::parse(&timer.schedule).ok().and_then(|s| s.next(timer.due));
         timers::wind(&mut cx.tx, &timer, next).await?;
-        let Some(task) = store::registry::children::by_id(&mut cx.tx, timer.task).await? else { continue };
+        let Some(task) = store::registry::children::by_id(&mut cx.tx, Kind::TASK, timer.task).await? else { continue };
         let Some(registry) = store::registry::registries::by_id(&mut cx.tx, task.registry).await? else { continue };
         let why = json!({"timerTriggerName": timer.name, "scheduleOccurrence": timer.due.offset7()});
         run(cx, &registry, &task, ("timerTrigger", why)).await?;
@@ -79,7 +79,7 @@ pub(in crate::app) async fn look(cx: &mut Cx) -> Result<()> {
 /// Starts the tasks that build on an image which was pushed: once for each push that changes what it is.
 async fn pushed(cx: &mut Cx, registry: &Registry, repository: &str, tag: &str, digest: &str) -> Result<()> {
     let server = registry.login_server();
-    for task in store::registry::children::all_of(&mut cx.tx, Kind::Task).await? {
+    for task in store::registry::children::all_of(&mut cx.tx, Kind::TASK).await? {
         if !is_enabled(&task) || !waits_for(&task, &server, repository, tag, digest) {
             continue;
         }
@@ -104,7 +104,7 @@ async fn start(
 ) -> Result<()> {
     run(cx, own, &task, ("imageUpdateTrigger", why)).await?;
     // What it waits for next is another one.
-    let Some(mut task) = children::find(cx, own, Kind::Task, &task.name).await? else { return Ok(()) };
+    let Some(mut task) = children::find(cx, own, Kind::TASK, &task.name).await? else { return Ok(()) };
     if let Some(Value::Array(images)) = task.properties.get_mut("step").and_then(|s| s.get_mut("baseImageDependencies"))
     {
         for image in images.iter_mut().filter(|i| is_image(i, server, repository, tag)) {

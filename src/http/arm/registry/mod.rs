@@ -1,6 +1,7 @@
 //! `Microsoft.ContainerRegistry` over ARM (acr.md A): the provider's resource types and their operations.
 //! Must not know: how keys are used, what lies in a registry.
 
+mod caching;
 mod children;
 mod credentials;
 mod import;
@@ -9,12 +10,14 @@ mod private_links;
 // The resource that gives the folder its name.
 #[allow(clippy::module_inception)]
 mod registry;
+mod replications;
 mod runs;
-mod shown;
-mod task_shown;
+mod scope_maps;
 mod tasks;
+mod tokens;
 mod usages;
 mod versions;
+mod webhooks;
 
 use serde_json::Value;
 
@@ -24,26 +27,8 @@ use crate::app::Cx;
 use crate::app::registry::registries;
 use crate::domain::Result;
 use crate::domain::registry::Registry;
-use crate::domain::registry::child::Kind;
+use children::row;
 use versions::VERSIONS;
-
-/// What kinds of children have in common.
-const CHILD: Type =
-    Type { told: versions::all, statuses: Some(handler!(long::status)), ..Type::new(Place::Group, VERSIONS) };
-
-/// The operations of a kind of children, and those that it alone has.
-macro_rules! child {
-    ($kind:ident $(, $own:expr)*) => {
-        &[
-            Operation::list(|cx, request| Box::pin(children::list(cx, request, Kind::$kind))),
-            Operation::get(|cx, request| Box::pin(children::get(cx, request, Kind::$kind))),
-            Operation::put(|cx, request| Box::pin(children::write(cx, request, Kind::$kind))),
-            Operation::patch(|cx, request| Box::pin(children::write(cx, request, Kind::$kind))),
-            Operation::delete(|cx, request| Box::pin(children::delete(cx, request, Kind::$kind))),
-            $($own,)*
-        ]
-    };
-}
 
 /// The rows of the provider.
 pub(super) static TYPES: &[Type] = &[
@@ -73,69 +58,19 @@ pub(super) static TYPES: &[Type] = &[
             Operation::post("listBuildSourceUploadUrl", Run::Read(handler!(runs::upload_url))).telling(silent),
             Operation::post("importImage", Run::Apart(handler!(import::import))).with_body().telling(versions::imports),
         ],
-        ..CHILD
+        statuses: Some(handler!(long::status)),
+        ..Type::new(Place::Group, VERSIONS)
     },
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/scopeMaps",
-        told: versions::tokens,
-        operations: child!(ScopeMap),
-        ..CHILD
-    },
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/tokens",
-        told: versions::tokens,
-        operations: child!(Token),
-        ..CHILD
-    },
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/webhooks",
-        told: versions::webhooks,
-        operations: child!(
-            Webhook,
-            Operation::post("ping", Run::Change(handler!(children::ping))),
-            Operation::post("getCallbackConfig", Run::Read(handler!(children::callback_config))),
-            Operation::post("listEvents", Run::Read(handler!(children::events)))
-        ),
-        ..CHILD
-    },
-    Type { name: "Microsoft.ContainerRegistry/registries/replications", operations: child!(Replication), ..CHILD },
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/cacheRules",
-        told: versions::caching,
-        operations: child!(CacheRule),
-        ..CHILD
-    },
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/credentialSets",
-        told: versions::caching,
-        operations: child!(CredentialSet),
-        ..CHILD
-    },
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/privateEndpointConnections",
-        told: versions::as_asked,
-        operations: child!(PrivateEndpointConnection),
-        ..CHILD
-    },
-    // What is behind tasks says nothing of versions [recorded].
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/tasks",
-        told: silent,
-        operations: child!(Task, Operation::post("listDetails", Run::Read(handler!(tasks::details)))),
-        ..CHILD
-    },
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/taskRuns",
-        told: silent,
-        operations: child!(TaskRun, Operation::post("listDetails", Run::Read(handler!(tasks::task_run_details)))),
-        ..CHILD
-    },
-    Type {
-        name: "Microsoft.ContainerRegistry/registries/agentPools",
-        told: silent,
-        operations: child!(AgentPool, Operation::post("listQueueStatus", Run::Read(handler!(tasks::queue)))),
-        ..CHILD
-    },
+    row::<scope_maps::ScopeMaps>(),
+    row::<tokens::Tokens>(),
+    row::<webhooks::Webhooks>(),
+    row::<replications::Replications>(),
+    row::<caching::CacheRules>(),
+    row::<caching::CredentialSets>(),
+    row::<private_links::PrivateEndpointConnections>(),
+    row::<tasks::Tasks>(),
+    row::<tasks::TaskRuns>(),
+    row::<tasks::AgentPools>(),
     Type {
         name: "Microsoft.ContainerRegistry/registries/runs",
         told: silent,
@@ -146,7 +81,8 @@ pub(super) static TYPES: &[Type] = &[
             Operation::post("cancel", Run::Change(handler!(runs::cancel))),
             Operation::post("listLogSasUrl", Run::Read(handler!(runs::log_url))),
         ],
-        ..CHILD
+        statuses: Some(handler!(long::status)),
+        ..Type::new(Place::Group, VERSIONS)
     },
     Type {
         name: "Microsoft.ContainerRegistry/registries/privateLinkResources",

@@ -1,16 +1,34 @@
-//! `privateLinkResources`: what a private endpoint connects to.
+//! Private endpoint connections over ARM, and `privateLinkResources`: what they connect to.
 //! Must not know: networks.
 
 use serde_json::{Value, json};
 
-use super::found;
+use super::children::{ChildType, in_capitals};
+use super::{found, versions};
 use crate::app::Cx;
+use crate::app::registry::children;
 use crate::domain::Result;
 use crate::domain::error::ResourceError;
 use crate::domain::registry::Registry;
+use crate::domain::registry::child::{Child, Kind};
 use crate::domain::world::name::REGISTRIES;
-use crate::http::arm::table::Request;
+use crate::http::arm::table::{Request, Told};
 use crate::http::arm::wire::Answer;
+
+pub(super) struct PrivateEndpointConnections;
+
+impl ChildType for PrivateEndpointConnections {
+    const KIND: Kind = Kind::PRIVATE_ENDPOINT_CONNECTION;
+    const TOLD: Told = versions::as_asked;
+
+    async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
+        children::put_private_link(cx, registry, request.name(), &request.body).await
+    }
+
+    fn result_of_deletion(registry: &Registry, _: &Child) -> Option<String> {
+        in_capitals(registry)
+    }
+}
 
 /// The one resource that there is [docs: group and zone names].
 fn resource(registry: &Registry) -> Value {

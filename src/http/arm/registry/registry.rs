@@ -4,8 +4,10 @@
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::children::shown as shown_child;
 use super::found;
 use super::long::{begun, deleting};
+use super::private_links::PrivateEndpointConnections;
 use crate::app::Cx;
 use crate::app::directory::identities;
 use crate::app::registry::registries::{self, Done, Wanted, Written};
@@ -43,8 +45,8 @@ async fn shown(cx: &mut Cx, registry: &Registry, api_version: &str, state: &str)
     let mut regions = replications::regions(cx, registry).await?;
     regions.sort_unstable();
     let mut links = Vec::new();
-    for link in children::list(cx, registry, Kind::PrivateEndpointConnection).await? {
-        links.push(crate::http::arm::registry::shown::shown(cx, registry, &link, "Succeeded").await?);
+    for link in children::list(cx, registry, Kind::PRIVATE_ENDPOINT_CONNECTION).await? {
+        links.push(shown_child::<PrivateEndpointConnections>(cx, registry, &link, "Succeeded").await?);
     }
     let mut properties = Map::new();
     properties.insert("loginServer".into(), json!(registry.login_server()));
@@ -223,7 +225,7 @@ pub(super) async fn delete(cx: &mut Cx, request: &Request) -> Result<Answer> {
         Err(error) => return Err(error),
     };
     // A registry that ever had a replica goes as a long operation, and says what is going [recorded].
-    let answer = match children::count(cx, &registry, Kind::Replication).await? {
+    let answer = match children::count(cx, &registry, Kind::REPLICATION).await? {
         0 => Answer::empty(StatusCode::OK),
         _ => {
             let body = shown(cx, &registry, &request.api_version, "Deleting").await?;

@@ -7,7 +7,7 @@ use super::found;
 use crate::app::Cx;
 use crate::app::registry::{children, content, replications};
 use crate::domain::Result;
-use crate::domain::registry::child::{Kind, limit};
+use crate::domain::registry::child::Kind;
 use crate::http::arm::table::Request;
 use crate::http::arm::wire::Answer;
 
@@ -24,19 +24,19 @@ pub(super) async fn usages(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let usage = |name: &str, limit: i64, now: usize| json!({"name": name, "limit": limit, "currentValue": now, "unit": "Count"});
     let mut items = vec![json!({"name": "Size", "limit": size, "currentValue": used, "unit": "Bytes"})];
     let mut children = Vec::new();
-    for (name, kind, premium_only) in [
-        ("Webhooks", Kind::Webhook, false),
-        ("Geo-replications", Kind::Replication, true),
-        ("PrivateEndpointConnections", Kind::PrivateEndpointConnection, true),
-        ("ScopeMaps", Kind::ScopeMap, false),
-        ("Tokens", Kind::Token, false),
+    for (name, kind) in [
+        ("Webhooks", Kind::WEBHOOK),
+        ("Geo-replications", Kind::REPLICATION),
+        ("PrivateEndpointConnections", Kind::PRIVATE_ENDPOINT_CONNECTION),
+        ("ScopeMaps", Kind::SCOPE_MAP),
+        ("Tokens", Kind::TOKEN),
     ] {
-        if registry.premium() || !premium_only {
+        if registry.premium() || !kind.premium {
             let now = match kind {
-                Kind::Replication => replications::count(cx, &registry).await?,
+                Kind::REPLICATION => replications::count(cx, &registry).await?,
                 _ => children::count(cx, &registry, kind).await?,
             };
-            let limit = limit(&registry.sku, kind).and_then(|l| i64::try_from(l).ok()).unwrap_or(-1);
+            let limit = kind.limit(&registry.sku).and_then(|l| i64::try_from(l).ok()).unwrap_or(-1);
             children.push(usage(name, limit, now));
         }
     }

@@ -133,7 +133,7 @@ fn operations(namespace: &str) -> Result<Answer> {
     }
     let mut all: Vec<Value> = Vec::new();
     for row in table::rows(TYPES).filter(|row| row.namespace().eq_ignore_ascii_case(namespace)) {
-        for action in row.operations.iter().filter_map(|operation| operation.action(row)) {
+        for action in row.operations().filter_map(|operation| operation.action(row)) {
             if all.iter().any(|known| known["name"] == action) {
                 continue;
             }
