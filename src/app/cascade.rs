@@ -19,6 +19,7 @@ pub async fn delete_group(cx: &mut Cx, group: &str, kinds: impl Iterator<Item = 
         clear(cx, &found.name).await?;
     }
     store::access::delete_below(&mut cx.tx, &name::group_id(&found.name)).await?;
+    store::resources::neighbours::delete_below(&mut cx.tx, &name::group_id(&found.name)).await?;
     store::resources::deployments::delete_all(&mut cx.tx, &name::group_id(&found.name)).await?;
     store::resources::groups::delete(&mut cx.tx, &found.name).await
 }

@@ -44,6 +44,7 @@ mod leftovers;
 mod limits;
 mod meanwhile;
 mod names_again;
+mod neighbours;
 mod net;
 mod newcomer;
 mod portal;

@@ -2,7 +2,9 @@
 //! Must not know: vaults, registries.
 
 pub mod deployments;
+pub mod diagnostics;
 pub mod groups;
 pub mod locks;
+pub mod neighbours;
 pub mod operations;
 pub mod tag_names;

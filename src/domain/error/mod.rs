@@ -3,6 +3,7 @@
 
 mod access;
 mod directory;
+mod neighbours;
 mod registry;
 mod request;
 mod resources;
@@ -11,6 +12,7 @@ mod vault;
 pub use crate::domain::unavailable::Unavailable;
 pub use access::AccessError;
 pub use directory::{AssertionError, ClientError, DirectoryError, SignInError};
+pub use neighbours::NeighbourError;
 pub use registry::{ContentError, RegistryError, SourceError};
 pub use request::{RequestError, TokenError};
 pub use resources::ResourceError;
@@ -37,6 +39,9 @@ pub enum Error {
     /// Resource management refuses.
     #[error("{0}")]
     Resource(ResourceError),
+    /// A resource around registries and vaults refuses.
+    #[error("{0}")]
+    Neighbour(NeighbourError),
     /// The directory refuses.
     #[error("{0}")]
     Directory(DirectoryError),
@@ -78,6 +83,7 @@ group!(
     Token(TokenError),
     SignIn(SignInError),
     Resource(ResourceError),
+    Neighbour(NeighbourError),
     Directory(DirectoryError),
     Vault(VaultError),
     Key(KeyError),

@@ -1,7 +1,9 @@
 //! What all resources have in common: regions, private links, templates.
 //! Must not know: vaults, registries.
 
+pub mod diagnostics;
 pub mod lock;
+pub mod neighbour;
 pub mod private_link;
 pub mod region;
 pub mod template;

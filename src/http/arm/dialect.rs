@@ -3,6 +3,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod neighbour;
 mod registry;
 mod resource;
 
@@ -125,6 +126,7 @@ fn say(error: &Error) -> Said {
         Error::SignIn(e) => sign_in(e),
         Error::Access(e) => access(e),
         Error::Resource(e) => resource::say(e),
+        Error::Neighbour(e) => neighbour::say(e),
         Error::Directory(e) => said(S::BAD_REQUEST, "BadRequest", e.to_string()),
         Error::Vault(e) => vault(e),
         Error::Key(e) => key(e),

@@ -218,6 +218,9 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
     {
         return Err(ResourceError::SubscriptionNotFound(arm.segments[1].clone()).into());
     }
+    if let Some(at) = table::on_any_scope(TYPES, &lower) {
+        return table::answer(TYPES, arm, &lower[at - 1], None, at).await;
+    }
     match path.as_slice() {
         ["subscriptions"] | ["tenants"] | ["providers", ..] => resources::subscriptions::answer(arm, &path).await,
         ["subscriptions", _] | ["subscriptions", _, "locations" | "resources"] => {

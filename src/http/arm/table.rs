@@ -74,6 +74,8 @@ pub(super) struct Type {
     /// Of types whose resources lie in groups, and in no other resource. A group's resources are listed and deleted
     /// in the order of the rows: what uses others comes before them.
     pub(super) in_groups: Option<InGroups>,
+    /// The categories of its logs, which diagnostic settings name.
+    pub(super) logs: &'static [&'static str],
     pub(super) operations: &'static [Operation],
     /// What can be asked of it beyond what `operations` shares with other types.
     pub(super) own: &'static [Operation],
@@ -82,7 +84,17 @@ pub(super) struct Type {
 impl Type {
     /// What rows begin with.
     pub(super) const fn new(place: Place, versions: &'static [&'static str]) -> Self {
-        Self { name: "", place, versions, told: silent, statuses: None, in_groups: None, operations: &[], own: &[] }
+        Self {
+            name: "",
+            place,
+            versions,
+            told: silent,
+            statuses: None,
+            in_groups: None,
+            logs: &[],
+            operations: &[],
+            own: &[],
+        }
     }
 }
 
@@ -275,6 +287,13 @@ pub(super) fn rows(table: Table) -> impl Iterator<Item = &'static Type> {
     table.iter().flat_map(|wing| wing.iter())
 }
 
+/// Where the path goes on after a provider whose type it names lies on any scope.
+pub(super) fn on_any_scope(table: Table, lower: &[String]) -> Option<usize> {
+    let at = lower.iter().rposition(|segment| segment == "providers")? + 2;
+    let (namespace, rest) = (lower.get(at - 1)?, lower.get(at..).filter(|rest| !rest.is_empty())?);
+    find(table, namespace, rest).filter(|(found, _)| found.place == Place::Anywhere).map(|_| at)
+}
+
 /// The row of a path after `…/providers/{namespace}/`. What is a type of its own is no word of the type above.
 fn find(table: Table, namespace: &str, rest: &[String]) -> Option<(&'static Type, Spot)> {
     let spots = rows(table).filter(|t| t.namespace().eq_ignore_ascii_case(namespace));
@@ -348,7 +367,9 @@ pub(super) async fn answer(
         (Spot::All, ..) => arm.scope(at + depth - 2),
         _ => arm.scope(at + depth),
     };
-    carry_out(arm, found, operation, &scope, request).await
+    // What lies on a scope is locked with it, and is no lock of what else lies there.
+    let own = if found.place == Place::Anywhere { arm.scope(arm.segments.len()) } else { scope.clone() };
+    carry_out(arm, found, operation, (&scope, &own), request).await
 }
 
 /// The refusal of a path that no row is about: the first type in it that is none.
@@ -369,7 +390,7 @@ async fn carry_out(
     arm: &mut Arm,
     found: &Type,
     operation: &Operation,
-    scope: &str,
+    (scope, own): (&str, &str),
     mut request: Request,
 ) -> Result<Answer> {
     let action = operation.action(found);
@@ -393,16 +414,16 @@ async fn carry_out(
     }
     let change = changes(found, operation);
     if let Some(change) = change {
-        locks::require(&mut arm.read().await?, change, scope).await?;
+        locks::require(&mut arm.read().await?, change, own).await?;
     }
     let answer = match operation.run {
         Run::Read(handler) => handler(&mut arm.read().await?, &request).await?,
         Run::Change(handler) => {
-            let asked = (request, handler, change, scope.to_owned());
-            arm.change(&asked, |cx, (request, handler, change, scope)| {
+            let asked = (request, handler, change, own.to_owned());
+            arm.change(&asked, |cx, (request, handler, change, own)| {
                 Box::pin(async move {
                     if let Some(change) = change {
-                        locks::require(cx, *change, scope).await?;
+                        locks::require(cx, *change, own).await?;
                     }
                     handler(cx, request).await
                 })

@@ -296,6 +296,7 @@ fn refusal(error: &Error) -> (StatusCode, Value) {
         | Error::SignIn(_)
         | Error::Access(_)
         | Error::Resource(_)
+        | Error::Neighbour(_)
         | Error::Directory(_)
         | Error::Vault(_)
         | Error::Key(_)

@@ -139,6 +139,7 @@ fn say(error: &Error) -> Refusal {
         Error::Token(_)
         | Error::Access(_)
         | Error::Resource(_)
+        | Error::Neighbour(_)
         | Error::Directory(_)
         | Error::Vault(_)
         | Error::Key(_)

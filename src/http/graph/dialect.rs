@@ -88,6 +88,7 @@ fn say(error: &Error) -> Refusal {
         Error::Unavailable(why) => unavailable(*why),
         // Nothing here gives tokens or touches resources.
         Error::Resource(_)
+        | Error::Neighbour(_)
         | Error::SignIn(_)
         | Error::Vault(_)
         | Error::Key(_)

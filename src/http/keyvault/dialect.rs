@@ -75,6 +75,7 @@ pub fn say(error: &Error) -> Said {
         Error::SignIn(_)
         | Error::Directory(_)
         | Error::Resource(_)
+        | Error::Neighbour(_)
         | Error::Registry(_)
         | Error::Content(_)
         | Error::Internal(_) => said(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", None, INTERNAL),

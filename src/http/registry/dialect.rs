@@ -62,6 +62,7 @@ pub fn refusal(error: &Error, correlation: &str) -> Response {
         // Refusals of other protocols, which no route here leads to.
         Error::Access(_)
         | Error::Resource(_)
+        | Error::Neighbour(_)
         | Error::Directory(_)
         | Error::Vault(_)
         | Error::Key(_)

@@ -130,6 +130,7 @@ fn failed(error: &Error) -> Words {
         | Error::SignIn(_)
         | Error::Access(_)
         | Error::Resource(_)
+        | Error::Neighbour(_)
         | Error::Directory(_)
         | Error::Vault(_)
         | Error::Key(_)

@@ -4,5 +4,6 @@
 pub mod deployments;
 pub mod groups;
 pub mod locks;
+pub mod neighbours;
 pub mod operations;
 pub mod tag_names;

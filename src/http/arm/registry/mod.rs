@@ -35,6 +35,7 @@ pub(super) static TYPES: &[Type] = &[
     Type {
         name: "Microsoft.ContainerRegistry/registries",
         in_groups: Some(InGroups { listed: handler!(registry::listed), cleared: handler!(registries::remove_all) }),
+        logs: &["ContainerRegistryRepositoryEvents", "ContainerRegistryLoginEvents"],
         told: versions::as_asked,
         operations: &[
             Operation::list(handler!(registry::list)),

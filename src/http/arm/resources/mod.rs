@@ -4,6 +4,7 @@
 pub(super) mod asked;
 pub(super) mod deploy;
 pub(super) mod deployments;
+mod diagnostics;
 mod groups;
 mod locks;
 pub(super) mod subscriptions;
@@ -12,5 +13,7 @@ pub(super) mod what_if;
 
 use super::table::Type;
 
-/// The rows of locks, and of resource groups and names of tags, whose paths name no provider. Deployments have routes of their own.
-pub(super) static TYPES: &[Type] = &[groups::TYPE, locks::TYPE, tag_names::NAMES, tag_names::VALUES];
+/// The rows of what lies on any scope, and of resource groups and names of tags, whose paths name no provider.
+/// Deployments have routes of their own.
+pub(super) static TYPES: &[Type] =
+    &[groups::TYPE, locks::TYPE, tag_names::NAMES, tag_names::VALUES, diagnostics::SETTINGS, diagnostics::CATEGORIES];

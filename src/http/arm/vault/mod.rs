@@ -23,6 +23,7 @@ pub(super) static TYPES: &[Type] = &[
             listed: handler!(vaults::listed),
             cleared: handler!(crate::app::vault::vaults::delete_all),
         }),
+        logs: &["AuditEvent", "AzurePolicyEvaluationDetails"],
         operations: &[
             Operation::list(handler!(vaults::list)).paging(query::PAGED),
             Operation::get(handler!(vaults::get)),

@@ -1,0 +1,80 @@
+//! Resources that are kept as documents: found, kept, removed.
+//! Must not know: what a type requires of its documents.
+
+use serde_json::Value;
+
+use super::groups;
+use crate::app::Cx;
+use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::resources::neighbour::Neighbour;
+use crate::domain::world::{json, name};
+use crate::domain::{Error, Result};
+use crate::store;
+
+/// The resource of a type at a scope, if it is there.
+pub async fn find(cx: &mut Cx, scope: &str, kind: &'static str, name: &str) -> Result<Option<Neighbour>> {
+    store::resources::neighbours::find(&mut cx.tx, kind, &Neighbour::new(scope, kind, name).id).await
+}
+
+/// The same of one that must be there.
+pub async fn get(cx: &mut Cx, scope: &str, kind: &'static str, name: &str) -> Result<Neighbour> {
+    find(cx, scope, kind, name).await?.ok_or_else(|| missing(scope, kind, name))
+}
+
+/// The refusal of one that is not there.
+#[must_use]
+pub fn missing(scope: &str, kind: &str, name: &str) -> Error {
+    let group = scope.split('/').nth(4).unwrap_or_default().to_owned();
+    ResourceError::NotFound { resource: format!("{kind}/{name}"), group }.into()
+}
+
+/// Those of a type at a scope, or all.
+pub async fn list(cx: &mut Cx, scope: Option<&str>, kind: &'static str) -> Result<Vec<Neighbour>> {
+    store::resources::neighbours::list(&mut cx.tx, kind, scope).await
+}
+
+/// Keeps a resource.
+pub async fn save(cx: &mut Cx, one: &Neighbour) -> Result<()> {
+    if !json::may_be_kept(&one.document, json::DOCUMENT_LIMIT) {
+        return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
+    }
+    store::resources::neighbours::save(&mut cx.tx, one).await
+}
+
+/// Removes a resource. `false`: there was none.
+pub async fn delete(cx: &mut Cx, scope: &str, kind: &'static str, name: &str) -> Result<bool> {
+    let Some(one) = find(cx, scope, kind, name).await? else { return Ok(false) };
+    store::resources::neighbours::delete(&mut cx.tx, &one).await?;
+    Ok(true)
+}
+
+/// Removes those of a type in a group.
+pub async fn clear(cx: &mut Cx, kind: &'static str, group: &str) -> Result<()> {
+    for one in list(cx, Some(&name::group_id(group)), kind).await? {
+        store::resources::neighbours::delete(&mut cx.tx, &one).await?;
+    }
+    Ok(())
+}
+
+/// One of a group as it was, or a new one where a PUT may make it. `true`: it is new.
+pub async fn begin(
+    cx: &mut Cx,
+    group: &str,
+    kind: &'static str,
+    name: &str,
+    location: Option<&str>,
+) -> Result<(Neighbour, bool)> {
+    let group = groups::get(cx, group).await?;
+    let scope = name::group_id(&group.name);
+    let wanted = location.map(name::location);
+    if let Some(found) = find(cx, &scope, kind, name).await? {
+        let existing = found.document.get("location").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != existing) {
+            return Err(ResourceError::LocationFixed { name: found.name, existing, wanted }.into());
+        }
+        return Ok((found, false));
+    }
+    let mut one = Neighbour::new(&scope, kind, name);
+    one.document.insert("location".to_owned(), wanted.ok_or(ResourceError::LocationMissing)?.into());
+    Ok((one, true))
+}

@@ -1,0 +1,78 @@
+//! Resources that are kept as documents.
+//! Must not know: what a document holds.
+
+use serde_json::Value;
+use sqlx::sqlite::SqliteRow;
+
+use crate::domain::Result;
+use crate::domain::resources::neighbour::Neighbour;
+use crate::store::Tx;
+use crate::store::world::row::Cells as _;
+
+fn neighbour(row: &SqliteRow, kind: &'static str) -> Result<Neighbour> {
+    Ok(Neighbour {
+        id: row.cell("id")?,
+        kind,
+        name: row.cell("name")?,
+        scope: row.cell("scope")?,
+        document: row.json("document")?,
+    })
+}
+
+/// The resource of a type with an id, in any case.
+pub async fn find(tx: &mut Tx, kind: &'static str, id: &str) -> Result<Option<Neighbour>> {
+    let key = id.to_ascii_lowercase();
+    tx.saw("neighbours", &key);
+    let row = sqlx::query("SELECT * FROM neighbours WHERE id_key = ? AND kind = ?")
+        .bind(key)
+        .bind(kind)
+        .fetch_optional(tx.conn())
+        .await?;
+    row.as_ref().map(|row| neighbour(row, kind)).transpose()
+}
+
+/// Those of a type at a scope, or all, by name.
+pub async fn list(tx: &mut Tx, kind: &'static str, scope: Option<&str>) -> Result<Vec<Neighbour>> {
+    let rows =
+        sqlx::query("SELECT * FROM neighbours WHERE kind = ?1 AND (?2 IS NULL OR scope = ?2) ORDER BY name, id_key")
+            .bind(kind)
+            .bind(scope.map(str::to_ascii_lowercase))
+            .fetch_all(tx.conn())
+            .await?;
+    rows.iter().map(|row| neighbour(row, kind)).collect()
+}
+
+/// Keeps a resource in place of the one with its id.
+pub async fn save(tx: &mut Tx, one: &Neighbour) -> Result<()> {
+    let key = one.id.to_ascii_lowercase();
+    tx.require_seen("neighbours", &key)?;
+    sqlx::query(
+        "INSERT INTO neighbours (id_key, id, kind, name, scope, document) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id_key) DO UPDATE SET document = excluded.document",
+    )
+    .bind(key)
+    .bind(&one.id)
+    .bind(one.kind)
+    .bind(&one.name)
+    .bind(one.scope.to_ascii_lowercase())
+    .bind(Value::Object(one.document.clone()).to_string())
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Removes a resource.
+pub async fn delete(tx: &mut Tx, one: &Neighbour) -> Result<()> {
+    sqlx::query("DELETE FROM neighbours WHERE id_key = ?").bind(one.id.to_ascii_lowercase()).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Removes all at a scope and in it.
+pub async fn delete_below(tx: &mut Tx, scope: &str) -> Result<()> {
+    let scope = scope.to_ascii_lowercase();
+    sqlx::query("DELETE FROM neighbours WHERE scope = ?1 OR substr(scope, 1, length(?1) + 1) = ?1 || '/'")
+        .bind(scope)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
