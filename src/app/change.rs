@@ -97,7 +97,7 @@ impl App {
             };
             drop(cx);
             if turn.is_none() {
-                turn = Some(self.turns.take(thing).await);
+                turn = Some(self.turns.take(&thing).await);
             }
             done = aside.done;
             done.insert(question, work::run(run).await??);

@@ -352,6 +352,8 @@ fn each_dangerous_crate_has_one_owner() {
         ("rsa::", &["domain/world/crypto"]),
         ("aws_lc_rs::", &["domain/world/crypto", "net/certificates.rs"]),
         ("sha2::", &["domain/world/crypto"]),
+        ("tokio::net", &["net/", "cli/"]),
+        ("TcpStream", &["net/", "cli/"]),
         ("SystemTime::now", &["app/world/clock.rs", "net/certificates.rs", "cli/trust.rs"]),
         ("Instant::now", &["net/"]),
         ("Timestamp::now", &["app/world/clock.rs"]),

@@ -3,8 +3,7 @@
 //! when the session goes on.
 //! Must not know: HTTP.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::{Inside, Writing, blocking, sweep};
 use crate::app::registry::cmk::REGISTRY_ADDRESS;
+use crate::app::world::turns::Turns;
 use crate::app::{App, Cx, rng};
 use crate::domain::access::Caller;
 use crate::domain::error::ContentError;
@@ -33,42 +33,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The digest of a session's bytes so far.
 #[derive(Debug)]
-struct Progress {
+pub(in crate::app) struct Progress {
     size: u64,
     hasher: Hasher,
 }
 
-type Place = Arc<tokio::sync::Mutex<Option<Progress>>>;
-
 /// The sessions in memory: who writes now, and digests so far.
-#[derive(Debug, Default)]
-pub struct Sessions(Mutex<HashMap<String, Place>>);
+pub(in crate::app) type Sessions = Turns<Option<Progress>>;
 
-impl Sessions {
-    /// Waits to be the only writer of a session.
-    async fn lease(&self, uuid: &str) -> Result<OwnedMutexGuard<Option<Progress>>> {
-        let place = {
-            let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if places.len() >= KEPT && !places.contains_key(uuid) {
-                // Whoever holds a place in use holds a second reference to it.
-                let idle = places.iter().find(|(_, place)| Arc::strong_count(place) == 1).map(|(uuid, _)| uuid.clone());
-                idle.map(|uuid| places.remove(&uuid));
-            }
-            places.entry(uuid.to_owned()).or_default().clone()
-        };
-        tokio::time::timeout(PATIENCE, place.lock_owned())
-            .await
-            .map_err(|_| ContentError::UploadInvalid("another request is writing to this upload".to_owned()).into())
-    }
+/// No session yet.
+pub(in crate::app) fn sessions() -> Sessions {
+    Turns::remembering(KEPT)
+}
 
-    /// Forgets all of them: another world has taken the place of theirs.
-    pub(in crate::app) fn forget_all(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn forget(&self, uuid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uuid);
-    }
+/// Waits to be the only writer of a session.
+async fn lease(app: &App, uuid: &str) -> Result<OwnedMutexGuard<Option<Progress>>> {
+    tokio::time::timeout(PATIENCE, app.uploads.take(uuid))
+        .await
+        .map_err(|_| ContentError::UploadInvalid("another request is writing to this upload".to_owned()).into())
 }
 
 /// The part of the blob that a body says it is: first and last byte, as `Content-Range` counts.
@@ -115,7 +97,7 @@ pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, uuid: &str) ->
 
 /// Cancels a session.
 pub async fn cancel(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str) -> Result<()> {
-    let lease = app.uploads.lease(uuid).await?;
+    let lease = lease(app, uuid).await?;
     let mut writing = inside.write(app).await?;
     let Writing { cx, inside } = &mut writing;
     find(cx, inside, repository, uuid).await?;
@@ -128,7 +110,7 @@ pub async fn cancel(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &st
 
 /// Ends a session that its client never learned of, or that has failed for good. Nobody's right is needed to tidy up.
 pub async fn abandon(app: &Arc<App>, uuid: &str) -> Result<()> {
-    let lease = app.uploads.lease(uuid).await?;
+    let lease = lease(app, uuid).await?;
     let mut cx = app.write(Caller::nobody(REGISTRY_ADDRESS)).await?;
     store::registry::content::delete_upload(&mut cx.tx, uuid).await?;
     cx.commit().await?;
@@ -277,7 +259,7 @@ async fn take_in(
     part: Option<Part>,
     body: impl Stream<Item = Result<Bytes>> + Unpin,
 ) -> Result<(Writer, u64)> {
-    let lease = app.uploads.lease(uuid).await?;
+    let lease = lease(app, uuid).await?;
     let mut cx = app.read(inside.caller()).await?;
     let upload = find(&mut cx, inside, repository, uuid).await?;
     drop(cx);

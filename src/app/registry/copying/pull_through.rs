@@ -72,7 +72,7 @@ pub async fn blob(app: &Arc<App>, mut cx: Cx, inside: &Inside, repository: &str,
     drop(cx);
     let lacking = matches!(&here, Err(Error::Content(ContentError::BlobUnknown(_))));
     let Some(from) = inside.cached_from(repository).filter(|_| lacking) else { return here };
-    let lease = app.turns.take(format!("pull {} {repository} {digest}", inside.registry.id)).await;
+    let lease = app.turns.take(&format!("pull {} {repository} {digest}", inside.registry.id)).await;
     let (mut cx, now) = inside.read(app).await?;
     if let Ok(blob) = blobs::find(&mut cx, &now, repository, digest).await {
         return Ok(blob);
@@ -141,7 +141,7 @@ async fn fetch(
         Reference::Tag(tag) => tag.as_str(),
         Reference::Digest(digest) => digest.as_str(),
     };
-    let lease = app.turns.take(format!("pull {} {repository} manifest {name}", inside.registry.id)).await;
+    let lease = app.turns.take(&format!("pull {} {repository} manifest {name}", inside.registry.id)).await;
     // Somebody else may have got it meanwhile.
     let mut cx = app.read(inside.caller()).await?;
     let got = match reference {
