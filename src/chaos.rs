@@ -279,7 +279,7 @@ impl Base {
         }
         let pulled = self.pull(&app).await;
         assert_eq!(pulled, if took && write.blocks { 403 } else { 200 }, "{what}: took place: {took}, a pull");
-        let events = app.untold_events().await.unwrap();
+        let events = app.unsent_events().await.unwrap();
         assert_eq!(events, if took { write.events } else { 0 }, "{what}: took place: {took}, events");
         let next = self.ask(&app, "PUT", &group("2?api-version=2022-09-01"), &json!({"location": "eastus"})).await.0;
         assert_eq!(next, 201, "{what}: the next write");

@@ -1,4 +1,4 @@
-//! The audit log: what is told to it costs its teller one message; a thread of its own makes records of it,
+//! The audit log: what is reported to it costs one message; a thread of its own makes records of it,
 //! keeps the newest in memory for readers, and appends all to files. Records of a write are written by its own
 //! transaction first (the outbox), so that each is in the files exactly once whenever the process ends.
 //! Must not know: HTTP; who reads.
@@ -43,7 +43,7 @@ pub struct Entry {
     pub line: Arc<str>,
 }
 
-/// A record that a write leaves, to be told when it is committed.
+/// A record that a write leaves, to be reported when it is committed.
 #[derive(Debug)]
 pub(super) struct Record {
     caller: Option<String>,
@@ -65,7 +65,7 @@ pub struct Log {
     kept: Arc<Mutex<VecDeque<Entry>>>,
     newest: watch::Receiver<u64>,
     closing: watch::Sender<bool>,
-    told: Arc<AtomicI64>,
+    written: Arc<AtomicI64>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// Names that were given to places in the log: the number of the last entry before each.
     marks: Mutex<BTreeMap<String, u64>>,
@@ -77,7 +77,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Log {
     /// Begins a log that goes on in `file`, and in `copy` too if there is one. `untold` are the records in the outbox.
-    pub(super) fn open(file: PathBuf, copy: Option<PathBuf>, untold: Vec<outbox::Record>) -> Result<Self> {
+    pub(super) fn open(file: PathBuf, copy: Option<PathBuf>, unwritten: Vec<outbox::Record>) -> Result<Self> {
         let mut journals = vec![Journal::open(&file, true)?];
         if let Some(copy) = copy {
             journals.push(Journal::open(&copy, false)?);
@@ -85,15 +85,15 @@ impl Log {
         let (sender, messages) = channel();
         let (newest_number, newest) = watch::channel(0);
         let kept = Arc::new(Mutex::new(VecDeque::new()));
-        let told = Arc::new(AtomicI64::new(0));
-        let (kept_too, told_too) = (kept.clone(), told.clone());
+        let written = Arc::new(AtomicI64::new(0));
+        let (kept_too, written_too) = (kept.clone(), written.clone());
         let mut keeper = Keeper {
             kept: kept_too,
             newest: newest_number,
             journals,
             number: 0,
             size: 0,
-            told: told_too,
+            written: written_too,
             last: 0,
             trouble: false,
             behind: false,
@@ -101,7 +101,7 @@ impl Log {
         let thread = std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
-                keeper.recover(&file, &untold);
+                keeper.recover(&file, &unwritten);
                 keeper.run(&messages);
             })
             .map_err(Error::internal)?;
@@ -110,14 +110,14 @@ impl Log {
             kept,
             newest,
             closing: watch::Sender::new(false),
-            told,
+            written,
             thread: Mutex::new(Some(thread)),
             marks: Mutex::default(),
         })
     }
 
     fn send(&self, message: Message) {
-        // After the end nobody listens any more, and nothing is left to be told.
+        // After the end nobody listens any more, and nothing is left to be written.
         if let Some(sender) = &*locked(&self.sender) {
             let _ = sender.send(message);
         }
@@ -130,7 +130,7 @@ impl Log {
 
     /// The record in the outbox up to which all are in the files, if there is one.
     pub(super) fn forgettable(&self) -> Option<i64> {
-        Some(self.told.load(Ordering::Acquire)).filter(|id| *id > 0)
+        Some(self.written.load(Ordering::Acquire)).filter(|id| *id > 0)
     }
 
     /// The entries after number `after`, oldest first. With `wait`, if there is none yet, waits for one, or for
@@ -143,7 +143,7 @@ impl Log {
             newest.mark_unchanged();
             let last = *closing.borrow_and_update();
             if last {
-                // What was told before the end is still to be seen.
+                // What was reported before the end is still to be seen.
                 self.settled().await;
             }
             let found: Vec<Entry> = locked(&self.kept).iter().filter(|e| e.number > after).cloned().collect();
@@ -158,7 +158,7 @@ impl Log {
         }
     }
 
-    /// Gives the place after all that was told so far a name. Returns the number of the last entry before it.
+    /// Gives the place after all that was reported so far a name. Returns the number of the last entry before it.
     pub async fn mark(&self, name: &str) -> u64 {
         self.settled().await;
         let number = *self.newest.borrow();
@@ -175,7 +175,7 @@ impl Log {
         locked(&self.marks).get(name).copied()
     }
 
-    /// Waits until all that was told so far is with the readers.
+    /// Waits until all that was reported so far is with the readers.
     async fn settled(&self) {
         let (done, flushed) = oneshot::channel();
         self.send(Message::Flush(done));
@@ -187,7 +187,7 @@ impl Log {
         self.closing.send_replace(true);
     }
 
-    /// Ends the log when all that it was told is in the files.
+    /// Ends the log when all that was reported is in the files.
     pub(super) fn close(&self) {
         self.let_go();
         drop(locked(&self.sender).take());
@@ -208,7 +208,7 @@ struct Keeper {
     /// Bytes of the lines in memory.
     size: usize,
     /// Of the outbox: the last record that is in all files, and the last that was given to them.
-    told: Arc<AtomicI64>,
+    written: Arc<AtomicI64>,
     last: i64,
     /// A file could not be written; this was said.
     trouble: bool,
@@ -218,19 +218,20 @@ struct Keeper {
 
 impl Keeper {
     /// Begins where the process before ended: with the newest records, and those of writes that it did not tell.
-    fn recover(&mut self, file: &std::path::Path, untold: &[outbox::Record]) {
+    fn recover(&mut self, file: &std::path::Path, unwritten: &[outbox::Record]) {
         let mut recent = tail(file, TAIL);
         for journal in &mut self.journals {
-            let lost = journal.missing(untold.iter().map(|r| r.line.as_str()).collect());
+            let lost = journal.missing(unwritten.iter().map(|r| r.line.as_str()).collect());
             for line in lost {
                 journal.add(line);
             }
         }
-        recent.extend(untold.iter().map(|r| r.line.clone()).filter(|line| !recent.contains(line)).collect::<Vec<_>>());
+        recent
+            .extend(unwritten.iter().map(|r| r.line.clone()).filter(|line| !recent.contains(line)).collect::<Vec<_>>());
         for line in recent {
             self.keep(None, line.into());
         }
-        self.last = untold.last().map_or(0, |r| r.id);
+        self.last = unwritten.last().map_or(0, |r| r.id);
     }
 
     fn run(&mut self, messages: &Receiver<Message>) {
@@ -290,7 +291,7 @@ impl Keeper {
 
     /// Gives the files and the readers what there is. What a file does not take is tried again later.
     fn flush(&mut self) {
-        let must_last = self.last > self.told.load(Ordering::Acquire);
+        let must_last = self.last > self.written.load(Ordering::Acquire);
         let mut failed = None;
         for journal in &mut self.journals {
             if let Err(error) = journal.flush(must_last) {
@@ -304,19 +305,19 @@ impl Keeper {
         }
         self.trouble = failed.is_some();
         if failed.is_none() && !self.behind {
-            self.told.store(self.last, Ordering::Release);
+            self.written.store(self.last, Ordering::Release);
         }
         self.newest.send_replace(self.number);
     }
 }
 
-/// Writes the context's records into the outbox, and has them told when it is committed.
+/// Writes the context's records into the outbox, and has them reported when it is committed.
 pub(super) async fn write_out(cx: &mut Cx) -> Result<()> {
     if cx.records.is_empty() {
         return Ok(());
     }
-    if let Some(told) = cx.app.audit.forgettable() {
-        outbox::told_records(&mut cx.tx, told).await?;
+    if let Some(written) = cx.app.audit.forgettable() {
+        outbox::forget_records(&mut cx.tx, written).await?;
     }
     let mut written = Vec::new();
     for Record { caller, line } in std::mem::take(&mut cx.records) {
@@ -335,12 +336,12 @@ impl Cx {
         self.records.push(Record { caller, line: call.record().to_string() });
     }
 
-    /// Has a record of the emulator's own told when the transaction's changes last.
+    /// Has a record of the emulator's own reported when the transaction's changes last.
     pub(super) fn note(&mut self, record: &serde_json::Value) {
         self.records.push(Record { caller: None, line: record.to_string() });
     }
 
-    /// Has an event told when the transaction's changes last.
+    /// Has an event reported when the transaction's changes last.
     pub(super) async fn announce(&mut self, what: Happening, key: &Key, version: &Version) -> Result<()> {
         if let Some(vault) = store::vault::vaults::find_by_id(&mut self.tx, key.vault).await? {
             let event = Event::new(self.guid(), self.now, what, vault, key, version);

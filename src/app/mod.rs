@@ -97,8 +97,8 @@ impl App {
         let sealed = store::world::values::get(&mut store.read().await?, "seal").await?.is_some();
         let master = folder::master_key(&options.data_dir, sealed)?;
         let clock = world::clock::Clock::load(&store, options.clock).await?;
-        let untold = store::world::outbox::records(&mut store.read().await?).await?;
-        let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log, untold)?;
+        let unwritten = store::world::outbox::records(&mut store.read().await?).await?;
+        let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log, unwritten)?;
         let app = Arc::new(Self {
             store,
             master,
@@ -224,7 +224,7 @@ impl App {
 
     /// How many events wait to be sent.
     #[cfg(test)]
-    pub async fn untold_events(&self) -> Result<usize> {
+    pub async fn unsent_events(&self) -> Result<usize> {
         Ok(store::world::outbox::events(&mut self.store.read().await?, 0, i64::MAX).await?.len())
     }
 
@@ -255,17 +255,17 @@ impl App {
     pub async fn close(&self) {
         registry::tasks::runner::stop(self).await;
         self.audit.close();
-        if let Err(error) = self.forget_told().await {
+        if let Err(error) = self.forget_written().await {
             // They stay; the next start finds them in the files.
-            tracing::warn!("audit records that were told are kept: {error}");
+            tracing::warn!("audit records that were written are kept in the database too: {error}");
         }
         self.store.close().await;
     }
 
-    async fn forget_told(&self) -> Result<()> {
-        let Some(told) = self.audit.forgettable() else { return Ok(()) };
+    async fn forget_written(&self) -> Result<()> {
+        let Some(written) = self.audit.forgettable() else { return Ok(()) };
         let mut tx = self.begin().await?;
-        store::world::outbox::told_records(&mut tx, told).await?;
+        store::world::outbox::forget_records(&mut tx, written).await?;
         tx.commit().await
     }
 }
@@ -279,7 +279,7 @@ pub struct Cx {
     pub caller: Caller,
     /// Simulated time, the same throughout the request.
     pub now: Timestamp,
-    /// What the audit log is to be told once this is committed.
+    /// What the audit log is to record once this is committed.
     records: Vec<audit::Record>,
     /// What the emulator asks for its own displays leaves no audit records.
     unaudited: bool,
@@ -315,8 +315,8 @@ impl Cx {
         self.notes.push(timeline::Note { at: self.now, what: what.into() });
     }
 
-    /// Makes the changes last. What the audit log and webhooks are to be told of them is written with them, and
-    /// told afterwards.
+    /// Makes the changes last. What the audit log and webhooks are to learn of them is written with them, and
+    /// reported afterwards.
     pub async fn commit(mut self) -> Result<()> {
         audit::write_out(&mut self).await?;
         registry::tasks::triggers::look(&mut self).await?;

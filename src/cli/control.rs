@@ -113,8 +113,8 @@ impl Control {
     pub async fn place(&self, at: &At) -> Result<Place, Failure> {
         let served = self.get("/acrite/v1/ca").await?;
         let served = served["ca"].as_str().unwrap_or_default();
-        let told = self.health["data_dir"].as_str().map(PathBuf::from);
-        let folder = at.data_dir.clone().or(told).unwrap_or_else(default_folder);
+        let given = self.health["data_dir"].as_str().map(PathBuf::from);
+        let folder = at.data_dir.clone().or(given).unwrap_or_else(default_folder);
         let url = self.at.url.clone();
         match folder.canonicalize() {
             Ok(folder) if std::fs::read(folder.join(AUTHORITY)).is_ok_and(|own| own == served.as_bytes()) => {

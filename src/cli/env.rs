@@ -53,7 +53,7 @@ pub(super) enum Shell {
 pub(super) async fn run(at: At, options: Options) -> Result<ExitCode, Failure> {
     let Options { shell, identity_endpoint, wait, json } = options;
     let shell = if json { Shell::Json } else { shell };
-    let text = match told(&at, shell, identity_endpoint, wait).await {
+    let text = match exports(&at, shell, identity_endpoint, wait).await {
         Ok(text) => text,
         Err(failure) => {
             print(refusal(shell))?;
@@ -74,7 +74,7 @@ pub(super) fn refusal(shell: Shell) -> &'static str {
     }
 }
 
-async fn told(at: &At, shell: Shell, identity_endpoint: bool, wait: Option<Duration>) -> Result<String, Failure> {
+async fn exports(at: &At, shell: Shell, identity_endpoint: bool, wait: Option<Duration>) -> Result<String, Failure> {
     let control = match wait {
         None => Control::find(at).await?,
         Some(wait) => Control::wait(at, wait).await?,

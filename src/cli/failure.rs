@@ -33,7 +33,7 @@ impl Failure {
     }
 
     /// What is to be said of it, if anything, and the code to end with.
-    pub fn told(&self) -> (Option<String>, ExitCode) {
+    pub fn shown(&self) -> (Option<String>, ExitCode) {
         let text = (!self.what.is_empty()).then(|| format!("acrite: {}\n        {}\n", self.what, self.next));
         (text, ExitCode::from(self.code))
     }

@@ -234,7 +234,7 @@ pub fn main() -> ExitCode {
 }
 
 fn tell(failure: &Failure) -> ExitCode {
-    let (text, code) = failure.told();
+    let (text, code) = failure.shown();
     if let Some(text) = text {
         output::error().put(text.as_bytes());
     }

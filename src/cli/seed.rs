@@ -103,14 +103,14 @@ fn compiled(file: &Path, language: &str, command: &str) -> Result<(), Failure> {
 }
 
 /// Everything an error says, the inner ones included.
-fn told(error: &Value) -> String {
+fn said(error: &Value) -> String {
     let word = |name: &str| error[name].as_str().unwrap_or_default();
     let mut text = format!("{}: {}", word("code"), word("message"));
     if let Some(target) = error["target"].as_str().filter(|_| error["details"].is_null()) {
         text.push_str(&format!(" ({target})"));
     }
     for inner in error["details"].as_array().into_iter().flatten() {
-        text.push_str(&format!("\n          {}", told(inner).replace('\n', "\n  ")));
+        text.push_str(&format!("\n          {}", said(inner).replace('\n', "\n  ")));
     }
     text
 }
@@ -179,7 +179,7 @@ impl<'a> Client<'a> {
                 let (made, body) = self.arm("PUT", &scope, format!("{{\"location\": \"{LOCATION}\"}}")).await?;
                 if made.status >= 300 {
                     let another = again(&[("--group", "acrite")]);
-                    return Err(Failure::new(told(&body["error"]), "choose another name", &another));
+                    return Err(Failure::new(said(&body["error"]), "choose another name", &another));
                 }
             }
             (scope, String::new())
@@ -194,7 +194,7 @@ impl<'a> Client<'a> {
         let (answer, body) = self.arm("PUT", &path, body).await?;
         let failed = |error: &Value| {
             Failure::new(
-                format!("the template {} was not deployed\n        {}", template.display(), told(error)),
+                format!("the template {} was not deployed\n        {}", template.display(), said(error)),
                 "correct the template or its parameters and start again",
                 &again(&[]),
             )
@@ -295,8 +295,8 @@ impl Registry<'_> {
         if answer.status < 400 || (method == "HEAD" && answer.status == 404) {
             return Ok(answer);
         }
-        let told = json(&answer)["errors"][0]["message"].as_str().map(str::to_owned);
-        Err(told.unwrap_or_else(|| format!("{method} {path} was answered with {}", answer.status)))
+        let said = json(&answer)["errors"][0]["message"].as_str().map(str::to_owned);
+        Err(said.unwrap_or_else(|| format!("{method} {path} was answered with {}", answer.status)))
     }
 
     fn path(&self, rest: &str) -> String {
@@ -362,6 +362,6 @@ mod tests {
     #[test]
     fn inner_errors_are_told() {
         let inner = json!({"code": "B", "message": "b", "target": "/x"});
-        assert_eq!(told(&json!({"code": "A", "message": "a", "details": [inner]})), "A: a\n          B: b (/x)");
+        assert_eq!(said(&json!({"code": "A", "message": "a", "details": [inner]})), "A: a\n          B: b (/x)");
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn run(at: At, wish: Wish) -> Result<ExitCode, Failure> {
     let mut seen = look(&control, &wish.registry).await?;
     loop {
         if is(&seen.registry, wish.state, &first.registry) {
-            print(&told(&seen, &wish))?;
+            print(&sentence(&seen, &wish))?;
             return Ok(ExitCode::SUCCESS);
         }
         if seen.now >= end {
@@ -96,7 +96,7 @@ fn is(registry: &Value, wanted: State, before: &Value) -> bool {
     }
 }
 
-fn told(seen: &Seen, wish: &Wish) -> String {
+fn sentence(seen: &Seen, wish: &Wish) -> String {
     if wish.json {
         return format!("{:#}\n", seen.registry);
     }

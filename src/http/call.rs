@@ -104,12 +104,12 @@ impl Call {
     pub async fn bytes(&mut self, limit: usize) -> Result<Bytes> {
         let mut body = std::mem::take(&mut self.body);
         let too_large = || Error::from(RequestError::TooLarge { limit });
-        let told = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
-        if told.is_some_and(|told| told > limit) {
+        let declared = self.header("content-length").and_then(|length| length.parse::<usize>().ok());
+        if declared.is_some_and(|declared| declared > limit) {
             return Err(too_large());
         }
         // Into one buffer as it comes: collected frames would lie there twice.
-        let mut read = Vec::with_capacity(told.unwrap_or(0));
+        let mut read = Vec::with_capacity(declared.unwrap_or(0));
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| RequestError::CutOff)?;
             let Ok(data) = frame.into_data() else { continue };

@@ -83,10 +83,10 @@ pub(super) async fn begin(server: Arc<Server>, stream: TcpStream, peer: SocketAd
 /// itself in words that lead here.
 fn distrusted(error: &io::Error, host: Option<&str>, client: SocketAddr) {
     use AlertDescription::{BadCertificate, CertificateUnknown, UnknownCA, UnsupportedCertificate};
-    let told = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if let Some(rustls::Error::AlertReceived(
         BadCertificate | CertificateUnknown | UnknownCA | UnsupportedCertificate,
-    )) = told
+    )) = tls
     {
         let host = host.unwrap_or("this port");
         tracing::warn!(

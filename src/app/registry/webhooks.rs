@@ -270,7 +270,7 @@ async fn deliver(app: &Arc<App>, outgoing: &dyn Outgoing, event: &store::world::
 /// Moves an event from the outbox to what its webhook has sent.
 async fn told(app: &Arc<App>, event: &store::world::outbox::Event, sealed: &[u8]) -> Result<()> {
     let mut cx = app.write_now(Caller::system()).await?;
-    if store::world::outbox::told_event(&mut cx.tx, event.id).await? {
+    if store::world::outbox::forget_event(&mut cx.tx, event.id).await? {
         store::registry::children::add_event(&mut cx.tx, event.webhook, sealed, KEPT).await?;
     }
     cx.commit().await

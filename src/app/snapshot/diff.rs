@@ -10,7 +10,7 @@ use crate::domain::Timestamp;
 use crate::domain::access::Caller;
 use crate::store;
 
-/// Things by name, and what is told of each.
+/// Things by name, and what is said of each.
 pub(super) type World = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Aspects of which the value says nothing to people.
@@ -19,7 +19,7 @@ const DOCUMENTS: [&str; 2] = ["properties", "tags"];
 /// The world as it is now.
 pub(super) async fn of_world(app: &Arc<App>) -> Result<World> {
     let mut cx = app.read(Caller::system()).await?;
-    Ok(told(&mut cx).await?)
+    Ok(read(&mut cx).await?)
 }
 
 /// The world of a snapshot, looked at in a folder of its own: whether a registry is blocked is a question to a whole
@@ -35,9 +35,9 @@ pub(super) async fn of_snapshot(app: &Arc<App>, name: &str) -> Result<World> {
     super::blocking(move || store::snapshot::copy_rows(&place, &own, &to)).await?;
     let at: Timestamp = about.clock.simulated;
     let within = look.clone();
-    let told = super::aside(move || look_into(within, at)).await;
+    let found = super::aside(move || look_into(within, at)).await;
     store::snapshot::remove_if_there(&look);
-    told
+    found
 }
 
 async fn look_into(folder: std::path::PathBuf, at: Timestamp) -> crate::domain::Result<World> {
@@ -45,13 +45,13 @@ async fn look_into(folder: std::path::PathBuf, at: Timestamp) -> crate::domain::
     let options = Options { data_dir: folder, ephemeral: true, revocation_delay: 0, clock, audit_log: None };
     let app = App::open(options).await?;
     let mut cx = app.read_now(Caller::system()).await?;
-    let found = told(&mut cx).await;
+    let found = read(&mut cx).await;
     drop(cx);
     app.close().await;
     found
 }
 
-async fn told(cx: &mut Cx) -> crate::domain::Result<World> {
+async fn read(cx: &mut Cx) -> crate::domain::Result<World> {
     let mut world = World::new();
     for (thing, aspect, value) in store::snapshot::things(&mut cx.tx).await? {
         let of_thing = world.entry(thing).or_default();
@@ -70,7 +70,7 @@ async fn told(cx: &mut Cx) -> crate::domain::Result<World> {
     Ok(world)
 }
 
-/// The aspect that is told by its value alone.
+/// The aspect that is shown by its value alone.
 const STATE: &str = "state";
 
 /// What is different, a sentence each.

@@ -140,8 +140,8 @@ impl Kind for Keys {
     fn plan(key: &mut Key, newest: &Version, now: Timestamp) {
         let policy = key.own.policy.as_ref();
         let next = policy.and_then(|p| rotation::next(p, newest.created_at, newest.expires));
-        let told = newest.expires.is_some() && newest.own.doc["near_expiry_told"].as_i64() == newest.expires;
-        let near = rotation::near_expiry(policy, newest.expires).filter(|_| !told);
+        let announced = newest.expires.is_some() && newest.own.doc["near_expiry_told"].as_i64() == newest.expires;
+        let near = rotation::near_expiry(policy, newest.expires).filter(|_| !announced);
         key.own.rotate_at = next.map(|at| at.max(now));
         key.own.near_expiry_at = near.map(|at| at.max(now));
     }

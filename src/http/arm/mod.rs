@@ -45,7 +45,7 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
     let path = call.path.to_ascii_lowercase();
     let provider = provider_of(&path);
     let asked_version = call.query("api-version").unwrap_or_default();
-    let versions = table::told(TYPES, &call.method, &call.segments(), &asked_version);
+    let versions = table::supported_versions(TYPES, &call.method, &call.segments(), &asked_version);
     let mut answer = match dispatch(&app, call).await {
         Ok(answer) => answer,
         Err(error) => dialect::refusal(&error, provider),

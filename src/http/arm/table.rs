@@ -36,7 +36,7 @@ pub(super) struct InGroups {
 }
 
 /// The versions that an answer says are supported, by the one that was asked for.
-pub(super) type Told = fn(&str) -> Option<String>;
+pub(super) type Supported = fn(&str) -> Option<String>;
 
 /// Of types whose answers say nothing of versions.
 pub(super) fn silent(_: &str) -> Option<String> {
@@ -68,7 +68,7 @@ pub(super) struct Type {
     pub(super) place: Place,
     /// The versions that the list of providers gives.
     pub(super) versions: &'static [&'static str],
-    pub(super) told: Told,
+    pub(super) supported: Supported,
     /// Who answers `…/operationStatuses/{operation}` below a resource, if some of its changes are long.
     pub(super) statuses: Option<Apart>,
     /// Of types whose resources lie in groups, and in no other resource. A group's resources are listed and deleted
@@ -88,7 +88,7 @@ impl Type {
             name: "",
             place,
             versions,
-            told: silent,
+            supported: silent,
             statuses: None,
             in_groups: None,
             logs: &[],
@@ -145,7 +145,7 @@ pub(super) struct Operation {
     body: bool,
     /// Whether files may be left over once it is done.
     sweeps: bool,
-    told: Option<Told>,
+    supported: Option<Supported>,
     /// The query options that it takes, of those that begin with a dollar.
     options: &'static [&'static str],
     /// Whether its list is cut into pages here.
@@ -155,7 +155,7 @@ pub(super) struct Operation {
 
 impl Operation {
     pub(super) const fn new(method: &'static str, on: On, asks: Asks, run: Run) -> Self {
-        Self { method, on, asks, body: false, sweeps: false, told: None, options: &[], pages: false, run }
+        Self { method, on, asks, body: false, sweeps: false, supported: None, options: &[], pages: false, run }
     }
 
     pub(super) const fn list(handler: Handler) -> Self {
@@ -199,8 +199,8 @@ impl Operation {
         Self { options, pages: true, ..self }
     }
 
-    pub(super) const fn telling(self, told: Told) -> Self {
-        Self { told: Some(told), ..self }
+    pub(super) const fn supporting(self, supported: Supported) -> Self {
+        Self { supported: Some(supported), ..self }
     }
 }
 
@@ -306,7 +306,7 @@ fn find(table: Table, namespace: &str, rest: &[String]) -> Option<(&'static Type
 }
 
 /// What the answer to a call says of supported versions. `segments` are those of the path.
-pub(super) fn told(table: Table, method: &Method, segments: &[String], asked: &str) -> Option<String> {
+pub(super) fn supported_versions(table: Table, method: &Method, segments: &[String], asked: &str) -> Option<String> {
     let at = segments.iter().rposition(|s| s.eq_ignore_ascii_case("providers"))?;
     let rest = segments.get(at + 2..)?;
     let (found, spot) = find(table, &segments[at + 1], rest)?;
@@ -316,7 +316,7 @@ pub(super) fn told(table: Table, method: &Method, segments: &[String], asked: &s
     let operation = found.operations_at(spot, rest).find(|o| o.method == method.as_str());
     match (spot, operation) {
         (Spot::Word, None) => None,
-        (_, operation) => operation.and_then(|o| o.told).unwrap_or(found.told)(asked),
+        (_, operation) => operation.and_then(|o| o.supported).unwrap_or(found.supported)(asked),
     }
 }
 

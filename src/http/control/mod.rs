@@ -36,7 +36,7 @@ const LONGEST_MARK: usize = 200;
 
 /// Answers a call.
 pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
-    told(&app, &mut call).await.unwrap_or_else(|error| {
+    answered(&app, &mut call).await.unwrap_or_else(|error| {
         let (status, body) = refusal(&error);
         let mut answer = answer_of(status, body.to_string());
         if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -68,7 +68,7 @@ pub async fn keep_out(_: Arc<App>, _: Call) -> Response {
     response
 }
 
-async fn told(app: &Arc<App>, call: &mut Call) -> Result<Response> {
+async fn answered(app: &Arc<App>, call: &mut Call) -> Result<Response> {
     if is_foreign(call) {
         return Err(RequestError::InvalidValue {
             property: "origin".to_owned(),

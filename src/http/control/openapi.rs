@@ -123,8 +123,8 @@ fn operations(types: &mut SchemaGenerator) -> Vec<Operation> {
     let (snapshot, snapshots) = (schema::<Snapshot>(types), schema::<shapes::Snapshots>(types));
     let differences = schema::<shapes::Differences>(types);
     let anything = || json!({"type": "object"});
-    let mut heard = of("get", "/acrite/v1/audit", "The audit log", Sent::Nothing, entries(), &[400]);
-    heard.query = vec![
+    let mut audited = of("get", "/acrite/v1/audit", "The audit log", Sent::Nothing, entries(), &[400]);
+    audited.query = vec![
         ("after", json!({"type": "integer", "minimum": 0, "description": "Only entries after this number"})),
         ("since", json!({"type": "string", "description": "Only entries after this mark"})),
         ("wait", json!({"type": "boolean", "description": "Wait for the next entry if there is none"})),
@@ -144,7 +144,7 @@ fn operations(types: &mut SchemaGenerator) -> Vec<Operation> {
         of("get", "/acrite/v1/clock", "The time", Sent::Nothing, clock.clone(), &[]),
         of("post", "/acrite/v1/clock", "Move time", Sent::Json(change()), clock, &[400, 413]),
         of("get", "/acrite/v1/status", "Registries and keys, locked or open, and why", Sent::Nothing, status, &[]),
-        heard,
+        audited,
         of(
             "post",
             "/acrite/v1/marks",

@@ -29,7 +29,7 @@ struct Save {
 
 /// Answers a call; `rest` is the path after `snapshots`. Refusals are answers here: they have statuses of their own.
 pub(super) async fn answer(app: &Arc<App>, call: &mut Call, rest: &[&str]) -> Result<(StatusCode, Value)> {
-    let told = match (rest, call.method.clone()) {
+    let done = match (rest, call.method.clone()) {
         ([], Method::GET) => snapshot::list(app).await.map(|snapshots| json!(shapes::Snapshots { snapshots })),
         ([], Method::POST) => {
             let wrong = |error: serde_json::Error| {
@@ -58,7 +58,7 @@ pub(super) async fn answer(app: &Arc<App>, call: &mut Call, rest: &[&str]) -> Re
         }
         _ => return Err(RequestError::RouteUnknown(call.path.clone()).into()),
     };
-    told.map_or_else(refused, |body| Ok((StatusCode::OK, body)))
+    done.map_or_else(refused, |body| Ok((StatusCode::OK, body)))
 }
 
 /// A snapshot as one file, while it is written.

@@ -100,7 +100,7 @@ pub fn import(body: &Value) -> Result<(Wanted, Value)> {
     if key_hsm.is_some_and(|blob| !blob.is_empty()) {
         return Err(RequestError::NotEmulated("Keys wrapped for an HSM".to_owned()).into());
     }
-    let (family, told) = family(&kty.unwrap_or_default());
+    let (family, hsm) = family(&kty.unwrap_or_default());
     let material = match family.as_str() {
         "RSA" => crypto::rsa_bits(&jwk).map(Material::Rsa),
         "EC" => crv.as_deref().and_then(Curve::parse).map(Material::Ec),
@@ -114,7 +114,7 @@ pub fn import(body: &Value) -> Result<(Wanted, Value)> {
         release_policy: body.release_policy,
         ..Described::default()
     };
-    let wanted = described.of(material.ok_or_else(|| invalid("key"))?, told || body.hsm.unwrap_or(false))?;
+    let wanted = described.of(material.ok_or_else(|| invalid("key"))?, hsm || body.hsm.unwrap_or(false))?;
     Ok((wanted, jwk))
 }
 

@@ -17,13 +17,13 @@ pub struct Wanted {
     pub from: String,
     /// Items at most.
     pub limit: usize,
-    told: bool,
+    limited: bool,
 }
 
 /// Reads the query.
 pub fn wanted(asked: &Asked<'_>) -> Result<Wanted> {
-    let told = asked.most.as_ref().filter(|t| !t.is_empty());
-    let limit = match told {
+    let limited = asked.most.as_ref().filter(|t| !t.is_empty());
+    let limit = match limited {
         None => MOST,
         Some(text) => match text.parse() {
             Ok(limit) if (1..=MOST).contains(&limit) => limit,
@@ -34,7 +34,7 @@ pub fn wanted(asked: &Asked<'_>) -> Result<Wanted> {
         None => String::new(),
         Some(token) => read(token).ok_or_else(|| invalid("$skiptoken", token))?,
     };
-    Ok(Wanted { from, limit, told: told.is_some() })
+    Ok(Wanted { from, limit, limited: limited.is_some() })
 }
 
 fn invalid(property: &str, value: &str) -> RequestError {
@@ -47,7 +47,7 @@ pub fn page(asked: &Asked<'_>, wanted: &Wanted, items: Vec<Value>, collection: &
     let link = next.map(|next| {
         let token = write(collection, next);
         let path = asked.path.trim_matches('/');
-        let most = if wanted.told { format!("&maxresults={}", wanted.limit) } else { String::new() };
+        let most = if wanted.limited { format!("&maxresults={}", wanted.limit) } else { String::new() };
         let (host, port, version) = (&asked.host, asked.port, asked.api.sent());
         format!("https://{host}:{port}/{path}?api-version={version}&$skiptoken={token}{most}")
     });

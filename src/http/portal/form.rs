@@ -203,9 +203,9 @@ pub(super) fn seal(document: &Value) -> String {
 
 pub(super) fn sealed(v: &Visit, document: &Value) -> Markup {
     // A form that was refused for this shows what there is now, and may then be sent again.
-    let told = v.problem.as_ref().is_some_and(|p| p.code == super::CHANGED);
+    let changed = v.problem.as_ref().is_some_and(|p| p.code == super::CHANGED);
     let was = v.typed("seen").to_owned();
-    let seal = if v.posted && !told && !was.is_empty() { was } else { seal(document) };
+    let seal = if v.posted && !changed && !was.is_empty() { was } else { seal(document) };
     html! { input type="hidden" name="seen" value=(seal); }
 }
 

@@ -290,23 +290,23 @@ pub fn make_marked(folder: &Path) -> io::Result<()> {
 /// The data folder's master key, mode 0600. Made where nothing was `sealed` under it yet.
 pub fn master_key(dir: &Path, sealed: bool) -> Result<Zeroizing<[u8; 32]>> {
     let path = dir.join(MASTER_KEY);
-    let told = |what: String| Error::Internal(format!("{}: {what}", path.display()));
+    let failure = |what: String| Error::Internal(format!("{}: {what}", path.display()));
     match fs::read(&path) {
         Ok(bytes) => {
             let bytes = Zeroizing::new(bytes);
-            let wrong = |_| told(format!("a master key has 32 bytes, not {}; restore it from a copy", bytes.len()));
+            let wrong = |_| failure(format!("a master key has 32 bytes, not {}; restore it from a copy", bytes.len()));
             Ok(Zeroizing::new(bytes.as_slice().try_into().map_err(wrong)?))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && sealed => Err(told(
+        Err(error) if error.kind() == io::ErrorKind::NotFound && sealed => Err(failure(
             "it is missing, and without it nothing in the database can be opened; restore it from a copy".into(),
         )),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut key = Zeroizing::new([0u8; 32]);
             rand::Rng::fill_bytes(&mut rand::rng(), key.as_mut_slice());
-            write_secret(&path, key.as_slice()).map_err(|error| told(error.to_string()))?;
+            write_secret(&path, key.as_slice()).map_err(|error| failure(error.to_string()))?;
             Ok(key)
         }
-        Err(error) => Err(told(error.to_string())),
+        Err(error) => Err(failure(error.to_string())),
     }
 }
 

@@ -1,5 +1,5 @@
 //! What committed writes still have to tell: audit records, and events of webhooks.
-//! Must not know: who is told, and how.
+//! Must not know: who is notified, and how.
 
 use crate::domain::Result;
 use crate::store::Tx;
@@ -36,7 +36,7 @@ pub async fn add_record(tx: &mut Tx, caller: Option<&str>, line: &str) -> Result
     Ok(done.last_insert_rowid())
 }
 
-/// All records that were not told, in their order.
+/// All records that are not known to be in the log's files, in their order.
 pub async fn records(tx: &mut Tx) -> Result<Vec<Record>> {
     let rows = sqlx::query("SELECT id, caller, line FROM untold_records ORDER BY id").fetch_all(tx.conn()).await?;
     let record = |row: &sqlx::sqlite::SqliteRow| -> Result<Record> {
@@ -45,8 +45,8 @@ pub async fn records(tx: &mut Tx) -> Result<Vec<Record>> {
     rows.iter().map(record).collect()
 }
 
-/// Forgets the records up to and with `id`: they were told.
-pub async fn told_records(tx: &mut Tx, id: i64) -> Result<()> {
+/// Forgets the records up to and with `id`: they are in the log's files.
+pub async fn forget_records(tx: &mut Tx, id: i64) -> Result<()> {
     sqlx::query("DELETE FROM untold_records WHERE id <= ?").bind(id).execute(tx.conn()).await?;
     Ok(())
 }
@@ -61,7 +61,7 @@ pub async fn add_event(tx: &mut Tx, webhook: i64, sealed: &[u8]) -> Result<i64> 
     Ok(done.last_insert_rowid())
 }
 
-/// The oldest events after `after` that were not told, `most` at the most.
+/// The oldest events after `after` that were not sent, `most` at the most.
 pub async fn events(tx: &mut Tx, after: i64, most: i64) -> Result<Vec<Event>> {
     let rows = sqlx::query("SELECT id, webhook, sealed FROM untold_events WHERE id > ? ORDER BY id LIMIT ?")
         .bind(after)
@@ -74,8 +74,8 @@ pub async fn events(tx: &mut Tx, after: i64, most: i64) -> Result<Vec<Event>> {
     rows.iter().map(event).collect()
 }
 
-/// Forgets an event: it was told. `false`: it is gone already, with its webhook.
-pub async fn told_event(tx: &mut Tx, id: i64) -> Result<bool> {
+/// Forgets an event: it was sent. `false`: it is gone already, with its webhook.
+pub async fn forget_event(tx: &mut Tx, id: i64) -> Result<bool> {
     let done = sqlx::query("DELETE FROM untold_events WHERE id = ?").bind(id).execute(tx.conn()).await?;
     Ok(done.rows_affected() > 0)
 }

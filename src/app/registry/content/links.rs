@@ -39,10 +39,10 @@ pub async fn host_of(cx: &mut Cx, inside: &Inside, region: Option<&str>) -> Resu
 /// ids, so that it leads nowhere once another one has the name.
 pub fn sign(app: &App, inside: &Inside, blob: &Blob, digest: &Digest) -> Result<String> {
     let until = clock::machine().seconds() + LIFETIME;
-    let told = json!({
+    let claims = json!({
         "registry": inside.registry.id, "repository": blob.repository, "digest": digest.as_str(), "until": until,
     });
-    Ok(crypto::base64url(&crypto::seal(&app.master, CONTEXT, told.to_string().as_bytes(), &mut rng())?))
+    Ok(crypto::base64url(&crypto::seal(&app.master, CONTEXT, claims.to_string().as_bytes(), &mut rng())?))
 }
 
 /// Enters a registry by a link, for the one blob it was made for. `host` is the data endpoint that was called.
@@ -61,17 +61,17 @@ pub async fn open(
     let entry = Entry::Link { host: host.to_owned(), repository: repository.to_owned(), address: cx.caller.address };
     // A host that is not there has no signatures to judge.
     entry.ask(&mut cx, &registry).await?;
-    let told = crypto::from_base64url(signature).and_then(|sealed| crypto::open(&app.master, CONTEXT, &sealed).ok());
-    let told: Value = told.and_then(|told| serde_json::from_slice(&told).ok()).unwrap_or_default();
-    let good = told["registry"] == registry.id
-        && told["digest"] == digest.as_str()
-        && told["until"].as_i64().is_some_and(|until| clock::machine().seconds() < until);
+    let claims = crypto::from_base64url(signature).and_then(|sealed| crypto::open(&app.master, CONTEXT, &sealed).ok());
+    let claims: Value = claims.and_then(|claims| serde_json::from_slice(&claims).ok()).unwrap_or_default();
+    let good = claims["registry"] == registry.id
+        && claims["digest"] == digest.as_str()
+        && claims["until"].as_i64().is_some_and(|until| clock::machine().seconds() < until);
     if !good {
         return Err(ContentError::LinkInvalid.into());
     }
     let inside = Inside::open(&mut cx, registry, entry, generation).await?;
     let blob = blobs::find(&mut cx, &inside, repository, digest).await?;
-    if told["repository"] != blob.repository {
+    if claims["repository"] != blob.repository {
         return Err(ContentError::LinkInvalid.into());
     }
     Ok((inside, blob))

@@ -313,7 +313,7 @@ pub async fn append(
         *writer.lease = Some(Progress { size: writer.size, hasher: writer.hasher.clone() });
         Ok(writer.size)
     };
-    told(app, inside, repository, uuid, done.await).await
+    settled(app, inside, repository, uuid, done.await).await
 }
 
 /// Takes the last of a session's bytes and makes the whole a blob of the repository. A wrong digest ends
@@ -349,12 +349,12 @@ pub async fn finish(
         app.uploads.forget(uuid);
         Ok(new)
     };
-    if told(app, inside, repository, uuid, done.await).await? { Ok(()) } else { sweep(app).await }
+    if settled(app, inside, repository, uuid, done.await).await? { Ok(()) } else { sweep(app).await }
 }
 
 /// What came of writing to a session. Where the session ended meanwhile, its file went with it: the refusal says so,
 /// and not what its writer met then; and what the writer has left is removed.
-async fn told<T>(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str, done: Result<T>) -> Result<T> {
+async fn settled<T>(app: &Arc<App>, inside: &Inside, repository: &str, uuid: &str, done: Result<T>) -> Result<T> {
     let Err(error) = done else { return done };
     let mut cx = app.read(inside.caller()).await?;
     let owner = store::registry::content::owner_of_file(&mut cx.tx, uuid).await?;
@@ -384,7 +384,7 @@ async fn settle(app: &Arc<App>, uuid: &str) -> Result<()> {
         FileOwner::Blob => Ok(()),
         // It is an upload again, as before this call.
         FileOwner::Upload => app.blobs.take_back(uuid).map(|_| ()),
-        // The session ended meanwhile: see `told`.
+        // The session ended meanwhile: see `settled`.
         FileOwner::Nobody => Ok(()),
     }
 }

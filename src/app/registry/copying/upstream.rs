@@ -320,14 +320,14 @@ mod tests {
     #[derive(Debug, Default)]
     struct Script {
         answers: Vec<Answer>,
-        heard: std::sync::Mutex<Vec<(String, Option<String>)>>,
+        requests: std::sync::Mutex<Vec<(String, Option<String>)>>,
     }
 
     impl Outgoing for Script {
         fn send(&self, message: Message) -> futures_util::future::BoxFuture<'_, std::result::Result<Reply, String>> {
             let shown = message.headers.iter().find(|(name, _)| name == "authorization").map(|(_, v)| v.clone());
             let signed = shown.is_some();
-            self.heard.lock().unwrap().push((message.uri.clone(), shown));
+            self.requests.lock().unwrap().push((message.uri.clone(), shown));
             let found = self.answers.iter().find(|(uri, status, _)| *uri == message.uri && !(signed && *status == 401));
             let (status, headers) = found.map_or((200, &[][..]), |(_, status, headers)| (*status, *headers));
             let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
@@ -347,8 +347,8 @@ mod tests {
             authorization: Mutex::default(),
         };
         let reply = upstream.ask("GET", "blobs/x").await;
-        let heard = way.heard.lock().unwrap().clone();
-        (reply, heard)
+        let requests = way.requests.lock().unwrap().clone();
+        (reply, requests)
     }
 
     #[tokio::test]
@@ -356,29 +356,29 @@ mod tests {
         const HOME: &str = "https://quay.io/v2/app/blobs/x";
         const BASIC: &[(&str, &str)] = &[("www-authenticate", "Basic realm=x")];
         let basic = Some(format!("Basic {}", crypto::base64(b"u:p")));
-        let (reply, heard) = ask("quay.io", vec![(HOME, 401, BASIC)]).await;
+        let (reply, requests) = ask("quay.io", vec![(HOME, 401, BASIC)]).await;
         assert_eq!(reply.ok().unwrap().status, 200);
-        assert_eq!(heard, [(HOME.to_owned(), None), (HOME.to_owned(), basic.clone())]);
+        assert_eq!(requests, [(HOME.to_owned(), None), (HOME.to_owned(), basic.clone())]);
 
         // A token's place may be another host, as Docker Hub's is.
         const BEARER: &[(&str, &str)] = &[("www-authenticate", r#"Bearer realm="https://auth.example/token""#)];
-        let (reply, heard) = ask("quay.io", vec![(HOME, 401, BEARER)]).await;
+        let (reply, requests) = ask("quay.io", vec![(HOME, 401, BEARER)]).await;
         assert_eq!(reply.ok().unwrap().status, 200);
-        assert_eq!(heard[1], ("https://auth.example/token?scope=repository%3Aapp%3Apull".to_owned(), basic));
-        assert_eq!(heard[2], (HOME.to_owned(), Some("Bearer t".to_owned())));
+        assert_eq!(requests[1], ("https://auth.example/token?scope=repository%3Aapp%3Apull".to_owned(), basic));
+        assert_eq!(requests[2], (HOME.to_owned(), Some("Bearer t".to_owned())));
 
         // Elsewhere, a challenge is a refusal.
         const AWAY: &[(&str, &str)] = &[("location", "https://evil.example/x")];
         for challenge in [BASIC, BEARER] {
-            let (reply, heard) =
+            let (reply, requests) =
                 ask("quay.io", vec![(HOME, 307, AWAY), ("https://evil.example/x", 401, challenge)]).await;
             assert!(matches!(reply, Err(SourceError::Refused { status: 401, .. })));
-            assert_eq!(heard, [(HOME.to_owned(), None), ("https://evil.example/x".to_owned(), None)]);
+            assert_eq!(requests, [(HOME.to_owned(), None), ("https://evil.example/x".to_owned(), None)]);
         }
         // A place for tokens by plain HTTP gets nothing, this machine's only from this machine.
         const PLAIN: &[(&str, &str)] = &[("www-authenticate", r#"Bearer realm="http://localhost:1/token""#)];
-        let (reply, heard) = ask("quay.io", vec![(HOME, 401, PLAIN)]).await;
-        assert!(matches!(reply, Err(SourceError::Wrong(_))) && heard.len() == 1);
+        let (reply, requests) = ask("quay.io", vec![(HOME, 401, PLAIN)]).await;
+        assert!(matches!(reply, Err(SourceError::Wrong(_))) && requests.len() == 1);
         let (reply, _) = ask("localhost:2", vec![("http://localhost:2/v2/app/blobs/x", 401, PLAIN)]).await;
         assert_eq!(reply.ok().unwrap().status, 200);
     }
@@ -392,14 +392,14 @@ mod tests {
             ([("location", "y?a")], "https://quay.io/v2/app/blobs/y?a"),
             ([("location", "../z#part")], "https://quay.io/v2/app/z"),
         ] {
-            let (reply, heard) = ask("quay.io", vec![(HOME, 302, location.to_vec().leak())]).await;
+            let (reply, requests) = ask("quay.io", vec![(HOME, 302, location.to_vec().leak())]).await;
             assert_eq!(reply.ok().unwrap().status, 200);
-            assert_eq!(heard[1].0, wanted);
+            assert_eq!(requests[1].0, wanted);
         }
         for location in ["http://quay.io/x", "http://localhost:1/x", "https://u:p@quay.io/x", "ftp://a.example/"] {
-            let (reply, heard) = ask("quay.io", vec![(HOME, 302, vec![("location", location)].leak())]).await;
+            let (reply, requests) = ask("quay.io", vec![(HOME, 302, vec![("location", location)].leak())]).await;
             assert!(matches!(reply, Err(SourceError::Wrong(_))), "{location}");
-            assert_eq!(heard.len(), 1);
+            assert_eq!(requests.len(), 1);
         }
     }
 }

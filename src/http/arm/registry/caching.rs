@@ -11,13 +11,13 @@ use crate::domain::Result;
 use crate::domain::error::RequestError;
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
-use crate::http::arm::table::{Request, Told};
+use crate::http::arm::table::{Request, Supported};
 
 pub(super) struct CacheRules;
 
 impl ChildType for CacheRules {
     const KIND: Kind = Kind::CACHE_RULE;
-    const TOLD: Told = versions::caching;
+    const SUPPORTED: Supported = versions::caching;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
         if !request.body["identity"].is_null() {
@@ -45,7 +45,7 @@ pub(super) struct CredentialSets;
 
 impl ChildType for CredentialSets {
     const KIND: Kind = Kind::CREDENTIAL_SET;
-    const TOLD: Told = versions::caching;
+    const SUPPORTED: Supported = versions::caching;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
         cache_rules::put_set(cx, registry, request.name(), &request.body).await

@@ -15,13 +15,13 @@ use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Result, Timestamp};
-use crate::http::arm::table::{Operation, Place, Request, Told, Type, handler};
+use crate::http::arm::table::{Operation, Place, Request, Supported, Type, handler};
 use crate::http::arm::wire::{Answer, system_data};
 
 /// What is a kind's own.
 pub(super) trait ChildType: 'static {
     const KIND: Kind;
-    const TOLD: Told = versions::all;
+    const SUPPORTED: Supported = versions::all;
     /// What only this kind can be asked.
     const OPERATIONS: &'static [Operation] = &[];
     /// Whether a write is a long operation, which is Azure's choice for each kind [recorded] (acr.md A.5).
@@ -86,7 +86,7 @@ impl Shown {
 pub(super) const fn row<K: ChildType>() -> Type {
     Type {
         name: K::KIND.name,
-        told: K::TOLD,
+        supported: K::SUPPORTED,
         statuses: Some(handler!(status)),
         operations: const {
             &[

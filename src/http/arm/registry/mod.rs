@@ -36,7 +36,7 @@ pub(super) static TYPES: &[Type] = &[
         name: "Microsoft.ContainerRegistry/registries",
         in_groups: Some(InGroups { listed: handler!(registry::listed), cleared: handler!(registries::remove_all) }),
         logs: &["ContainerRegistryRepositoryEvents", "ContainerRegistryLoginEvents"],
-        told: versions::as_asked,
+        supported: versions::as_asked,
         operations: &[
             Operation::list(handler!(registry::list)),
             Operation::get(handler!(registry::get)),
@@ -54,10 +54,12 @@ pub(super) static TYPES: &[Type] = &[
             Operation::post("regenerateCredential", Run::Change(handler!(credentials::regenerate))).with_body(),
             Operation::post("generateCredentials", Run::Change(handler!(credentials::generate)))
                 .with_body()
-                .telling(versions::tokens),
-            Operation::post("scheduleRun", Run::Change(handler!(runs::schedule))).with_body().telling(silent),
-            Operation::post("listBuildSourceUploadUrl", Run::Read(handler!(runs::upload_url))).telling(silent),
-            Operation::post("importImage", Run::Apart(handler!(import::import))).with_body().telling(versions::imports),
+                .supporting(versions::tokens),
+            Operation::post("scheduleRun", Run::Change(handler!(runs::schedule))).with_body().supporting(silent),
+            Operation::post("listBuildSourceUploadUrl", Run::Read(handler!(runs::upload_url))).supporting(silent),
+            Operation::post("importImage", Run::Apart(handler!(import::import)))
+                .with_body()
+                .supporting(versions::imports),
         ],
         statuses: Some(handler!(long::status)),
         ..Type::new(Place::Group, VERSIONS)
@@ -74,7 +76,7 @@ pub(super) static TYPES: &[Type] = &[
     row::<tasks::AgentPools>(),
     Type {
         name: "Microsoft.ContainerRegistry/registries/runs",
-        told: silent,
+        supported: silent,
         operations: &[
             Operation::list(handler!(runs::list)).taking(query::FILTERED),
             Operation::get(handler!(runs::get)),

@@ -12,14 +12,14 @@ use crate::domain::error::ResourceError;
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::world::name::REGISTRIES;
-use crate::http::arm::table::{Request, Told};
+use crate::http::arm::table::{Request, Supported};
 use crate::http::arm::wire::Answer;
 
 pub(super) struct PrivateEndpointConnections;
 
 impl ChildType for PrivateEndpointConnections {
     const KIND: Kind = Kind::PRIVATE_ENDPOINT_CONNECTION;
-    const TOLD: Told = versions::as_asked;
+    const SUPPORTED: Supported = versions::as_asked;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
         children::put_private_link(cx, registry, request.name(), &request.body).await

@@ -13,7 +13,7 @@ use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::world::name::ResourceId;
 use crate::domain::world::well_known::TENANT_ID;
-use crate::http::arm::table::{Operation, Request, Run, Told, handler, silent};
+use crate::http::arm::table::{Operation, Request, Run, Supported, handler, silent};
 use crate::http::arm::wire::Answer;
 
 // What is behind tasks says nothing of versions [recorded].
@@ -22,7 +22,7 @@ pub(super) struct Tasks;
 
 impl ChildType for Tasks {
     const KIND: Kind = Kind::TASK;
-    const TOLD: Told = silent;
+    const SUPPORTED: Supported = silent;
     const OPERATIONS: &'static [Operation] = &[Operation::post("listDetails", Run::Read(handler!(details)))];
     const LONG: bool = false;
     // [recorded]
@@ -68,7 +68,7 @@ pub(super) struct TaskRuns;
 
 impl ChildType for TaskRuns {
     const KIND: Kind = Kind::TASK_RUN;
-    const TOLD: Told = silent;
+    const SUPPORTED: Supported = silent;
     const OPERATIONS: &'static [Operation] = &[Operation::post("listDetails", Run::Read(handler!(get::<TaskRuns>)))];
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
@@ -95,7 +95,7 @@ pub(super) struct AgentPools;
 
 impl ChildType for AgentPools {
     const KIND: Kind = Kind::AGENT_POOL;
-    const TOLD: Told = silent;
+    const SUPPORTED: Supported = silent;
     const OPERATIONS: &'static [Operation] = &[Operation::post("listQueueStatus", Run::Read(handler!(queue)))];
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {

@@ -10,13 +10,13 @@ use crate::app::registry::children;
 use crate::domain::Result;
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
-use crate::http::arm::table::{Request, Told};
+use crate::http::arm::table::{Request, Supported};
 
 pub(super) struct Tokens;
 
 impl ChildType for Tokens {
     const KIND: Kind = Kind::TOKEN;
-    const TOLD: Told = versions::tokens;
+    const SUPPORTED: Supported = versions::tokens;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
         children::put_token(cx, registry, request.name(), &asked(request)).await

@@ -10,14 +10,14 @@ use crate::app::registry::webhooks;
 use crate::domain::Result;
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
-use crate::http::arm::table::{Operation, Request, Run, Told, handler};
+use crate::http::arm::table::{Operation, Request, Run, Supported, handler};
 use crate::http::arm::wire::Answer;
 
 pub(super) struct Webhooks;
 
 impl ChildType for Webhooks {
     const KIND: Kind = Kind::WEBHOOK;
-    const TOLD: Told = versions::webhooks;
+    const SUPPORTED: Supported = versions::webhooks;
     const OPERATIONS: &'static [Operation] = &[
         Operation::post("ping", Run::Change(handler!(ping))),
         Operation::post("getCallbackConfig", Run::Read(handler!(callback_config))),

@@ -235,11 +235,12 @@ async fn settled<T: Send + 'static>(
     known: &Answers,
     evaluate: impl Fn(&Program, &Known) -> std::result::Result<T, Stop> + Clone + Send + 'static,
 ) -> std::result::Result<T, (StatusCode, Value)> {
-    let told = |error: &Error, target: &str| (dialect::refusal(error, Provider::Other).status(), detail(error, target));
+    let refused =
+        |error: &Error, target: &str| (dialect::refusal(error, Provider::Other).status(), detail(error, target));
     loop {
         let (planned, answers, evaluate) = (program.clone(), known.clone(), evaluate.clone());
         let done = work::run(move || evaluate(&planned, &answers.lock().unwrap_or_else(PoisonError::into_inner))).await;
-        let stop = match done.map_err(|error| told(&error, ""))? {
+        let stop = match done.map_err(|error| refused(&error, ""))? {
             Ok(value) => return Ok(value),
             Err(stop) => stop,
         };
@@ -249,7 +250,7 @@ async fn settled<T: Send + 'static>(
                     Ok(()) => continue,
                     Err(stop) => stop,
                 },
-                Err(error) => return Err(told(&error, &need.id)),
+                Err(error) => return Err(refused(&error, &need.id)),
             },
             fail => fail,
         };
