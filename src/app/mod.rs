@@ -8,6 +8,7 @@ pub mod change;
 pub mod directory;
 pub mod faults;
 pub mod poller;
+pub mod private_endpoints;
 pub mod registry;
 pub mod resources;
 pub mod seen;

@@ -68,3 +68,125 @@ async fn diagnostic_settings_are_checked_and_kept_with_what_they_are_about() {
     assert_eq!(me.arm(Method::DELETE, &one, Value::Null).await.status(), 200);
     assert_eq!(me.arm(Method::DELETE, &one, Value::Null).await.status(), 204);
 }
+
+const NETWORK: &str = "/providers/Microsoft.Network/virtualNetworks/net1";
+
+fn endpoint(subnet: &str, target: &str, member: &str, list: &str) -> Value {
+    json!({"location": "eastus", "properties": {
+        "subnet": {"id": subnet},
+        list: [{"name": "link", "properties": {"privateLinkServiceId": target, "groupIds": [member]}}],
+    }})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn networks_hold_subnets_and_subnets_what_is_put_into_them() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let network = group_path(NETWORK);
+    let body = |prefix: &str, subnets: Value| {
+        json!({"location": "eastus", "tags": {"a": "b"}, "properties": {
+            "addressSpace": {"addressPrefixes": [prefix]}, "subnets": subnets,
+        }})
+    };
+    let subnets = json!([{"name": "one", "properties": {"addressPrefix": "10.0.1.0/24"}}]);
+    let (status, code, _) = refused(me.arm(Method::PUT, &network, body("10.1.0.0/16", subnets.clone())).await).await;
+    assert_eq!((status, code.as_str()), (400, "NetcfgSubnetRangeOutsideVnet"));
+    let (status, code, _) = refused(me.arm(Method::PUT, &network, json!({"location": "eastus"})).await).await;
+    assert_eq!((status, code.as_str()), (400, "InvalidRequestContent"));
+    assert_eq!(me.arm(Method::PUT, &network, body("10.0.0.0/16", subnets)).await.status(), 201);
+    let two = format!("{network}/subnets/two");
+    let made = good(me.arm(Method::PUT, &two, json!({"properties": {"addressPrefix": "10.0.2.0/24"}})).await).await;
+    assert_eq!((&made["id"], &made["properties"]["provisioningState"]), (&json!(two), &json!("Succeeded")));
+    let shown = good(me.arm(Method::GET, &network, Value::Null).await).await;
+    let names: Vec<&Value> = shown["properties"]["subnets"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
+    assert_eq!(names, ["one", "two"]);
+    assert_eq!(good(me.arm(Method::GET, &two, Value::Null).await).await, shown["properties"]["subnets"][1]);
+    let listed = good(me.arm(Method::GET, &group_path("/resources"), Value::Null).await).await;
+    assert_eq!(listed["value"][0]["id"], json!(network));
+
+    // An endpoint makes its connection where it leads to, once.
+    me.make_registry("reg01").await;
+    me.make_vault("vault1", false).await;
+    let vault = group_path("/providers/Microsoft.KeyVault/vaults/vault1");
+    for (name, target, member, list, status) in [
+        ("pe1", registry_path("reg01"), "registry", "privateLinkServiceConnections", "Approved"),
+        ("pe2", vault, "vault", "manualPrivateLinkServiceConnections", "Pending"),
+    ] {
+        let path = group_path(&format!("/providers/Microsoft.Network/privateEndpoints/{name}"));
+        for (wrong, code) in [
+            (endpoint(&format!("{network}/subnets/none"), &target, member, list), "InvalidResourceReference"),
+            (endpoint(&two, &format!("{target}x/y"), member, list), "InvalidResourceReference"),
+            (endpoint(&two, &target, "other", list), "InvalidRequestContent"),
+        ] {
+            assert_eq!(refused(me.arm(Method::PUT, &path, wrong).await).await.1, code);
+        }
+        let body = endpoint(&two, &target, member, list);
+        let first = me.arm(Method::PUT, &path, body.clone()).await;
+        assert_eq!(first.status(), 201);
+        let made = good(first).await;
+        let state = |shown: &Value| {
+            shown["properties"][list][0]["properties"]["privateLinkServiceConnectionState"]["status"].clone()
+        };
+        assert_eq!(state(&made), status);
+        let links = format!("{target}/privateEndpointConnections");
+        let link = good(me.arm(Method::GET, &links, Value::Null).await).await["value"][0].clone();
+        assert_eq!(link["properties"]["privateEndpoint"]["id"], json!(path));
+        // What the owner of the target decides is seen, and stays.
+        let id = link["id"].as_str().unwrap();
+        let no = json!({"properties": {"privateLinkServiceConnectionState": {"status": "Rejected"}}});
+        good(me.arm(Method::PUT, id, no).await).await;
+        assert_eq!(state(&good(me.arm(Method::PUT, &path, body).await).await), "Rejected");
+        assert_eq!(good(me.arm(Method::GET, &links, Value::Null).await).await["value"].as_array().unwrap().len(), 1);
+        let zones = format!("{path}/privateDnsZoneGroups/default");
+        let zone =
+            json!({"properties": {"privateDnsZoneConfigs": [{"name": "z", "properties": {"privateDnsZoneId": "/z"}}]}});
+        assert_eq!(good(me.arm(Method::PUT, &zones, zone).await).await["id"], json!(zones));
+        assert_eq!(refused(me.arm(Method::DELETE, &two, Value::Null).await).await.1, "InUseSubnetCannotBeDeleted");
+        assert_eq!(refused(me.arm(Method::DELETE, &network, Value::Null).await).await.1, "InUseSubnetCannotBeDeleted");
+        assert_eq!(me.arm(Method::DELETE, &path, Value::Null).await.status(), 200);
+        assert_eq!(refused(me.arm(Method::GET, &zones, Value::Null).await).await.0, 404);
+        assert_eq!(good(me.arm(Method::GET, &links, Value::Null).await).await["value"], json!([]));
+    }
+    assert_eq!(me.arm(Method::DELETE, &two, Value::Null).await.status(), 200);
+    // What the other side has ended is disconnected, and all goes with the group.
+    let path = group_path("/providers/Microsoft.Network/privateEndpoints/pe1");
+    let body = endpoint(
+        &format!("{network}/subnets/one"),
+        &registry_path("reg01"),
+        "registry",
+        "privateLinkServiceConnections",
+    );
+    good(me.arm(Method::PUT, &path, body).await).await;
+    good(me.arm(Method::DELETE, &registry_path("reg01"), Value::Null).await).await;
+    let shown = good(me.arm(Method::GET, &path, Value::Null).await).await;
+    let link = &shown["properties"]["privateLinkServiceConnections"][0]["properties"];
+    assert_eq!(link["privateLinkServiceConnectionState"]["status"], "Disconnected");
+    assert_eq!(me.arm(Method::DELETE, &group_path(""), Value::Null).await.status(), 202);
+    me.make_group().await;
+    assert_eq!(refused(me.arm(Method::GET, &network, Value::Null).await).await.0, 404);
+    assert_eq!(refused(me.arm(Method::GET, &path, Value::Null).await).await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workspaces_are_kept_so_that_settings_can_name_them() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let path = group_path("/providers/Microsoft.OperationalInsights/workspaces/work1");
+    assert_eq!(refused(me.arm(Method::PUT, &path, json!({})).await).await.1, "LocationRequired");
+    let body = json!({"location": "eastus", "properties": {"retentionInDays": 60}});
+    let first = me.arm(Method::PUT, &path, body.clone()).await;
+    assert_eq!(first.status(), 201);
+    let made = good(first).await;
+    assert_eq!(made["properties"]["sku"]["name"], "PerGB2018");
+    let again = good(me.arm(Method::PUT, &path, body).await).await;
+    assert_eq!(again["properties"]["customerId"], made["properties"]["customerId"]);
+    let patched = good(me.arm(Method::PATCH, &path, json!({"tags": {"a": "b"}})).await).await;
+    assert_eq!((&patched["tags"]["a"], &patched["properties"]["retentionInDays"]), (&json!("b"), &json!(60)));
+    // There is nothing behind it: no keys are given out.
+    let keys = me.arm(Method::POST, &format!("{path}/sharedKeys"), Value::Null).await;
+    assert_eq!(refused(keys).await.1, "InvalidResourceType");
+    assert_eq!(me.arm(Method::DELETE, &path, Value::Null).await.status(), 200);
+    assert_eq!(me.arm(Method::DELETE, &path, Value::Null).await.status(), 204);
+}

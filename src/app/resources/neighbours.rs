@@ -13,7 +13,7 @@ use crate::store;
 
 /// The resource of a type at a scope, if it is there.
 pub async fn find(cx: &mut Cx, scope: &str, kind: &'static str, name: &str) -> Result<Option<Neighbour>> {
-    store::resources::neighbours::find(&mut cx.tx, kind, &Neighbour::new(scope, kind, name).id).await
+    store::resources::neighbours::find(&mut cx.tx, kind, &Neighbour::at(scope, kind, name).id).await
 }
 
 /// The same of one that must be there.
@@ -46,6 +46,25 @@ pub async fn delete(cx: &mut Cx, scope: &str, kind: &'static str, name: &str) ->
     let Some(one) = find(cx, scope, kind, name).await? else { return Ok(false) };
     store::resources::neighbours::delete(&mut cx.tx, &one).await?;
     Ok(true)
+}
+
+/// Removes all that lies in a resource.
+pub async fn delete_below(cx: &mut Cx, id: &str) -> Result<()> {
+    store::resources::neighbours::delete_below(&mut cx.tx, id).await
+}
+
+/// Those of a type, of a group or all, as the list of all resources shows them.
+pub async fn listed(cx: &mut Cx, kind: &'static str, group: Option<&str>) -> Result<Vec<Value>> {
+    let scope = group.map(name::group_id);
+    let mut items = Vec::new();
+    for one in list(cx, scope.as_deref(), kind).await? {
+        let mut shown = one.shown();
+        if let Some(fields) = shown.as_object_mut() {
+            fields.retain(|field, _| ["id", "name", "type", "location", "tags"].contains(&field.as_str()));
+        }
+        items.push(shown);
+    }
+    Ok(items)
 }
 
 /// Removes those of a type in a group.

@@ -4,6 +4,7 @@
 pub mod diagnostics;
 pub mod lock;
 pub mod neighbour;
+pub mod network;
 pub mod private_link;
 pub mod region;
 pub mod template;

@@ -30,6 +30,21 @@ impl Neighbour {
         }
     }
 
+    /// One without a document yet, in another: `{parent}/{last part of the kind}/{name}`.
+    #[must_use]
+    pub fn child(parent: &str, kind: &'static str, name: &str) -> Self {
+        let word = kind.rsplit('/').next().unwrap_or_default();
+        let id = format!("{parent}/{word}/{name}");
+        Self { id, kind, name: name.to_owned(), scope: parent.to_owned(), document: Map::new() }
+    }
+
+    /// One without a document yet, at a scope or, of a type below another, in that.
+    #[must_use]
+    pub fn at(scope: &str, kind: &'static str, name: &str) -> Self {
+        let within = kind.matches('/').count() > 1;
+        if within { Self::child(scope, kind, name) } else { Self::new(scope, kind, name) }
+    }
+
     /// Its `properties`.
     #[must_use]
     pub fn properties(&self) -> &Value {

@@ -5,6 +5,7 @@ mod access;
 mod dialect;
 mod directory;
 mod faults;
+mod networks;
 mod query;
 mod registry;
 mod request;
@@ -36,7 +37,8 @@ use crate::http::call::Call;
 use wire::Answer;
 
 /// All resource types that are rows.
-static TYPES: table::Table = &[registry::TYPES, vault::TYPES, directory::TYPES, access::TYPES, resources::TYPES];
+static TYPES: table::Table =
+    &[networks::TYPES, registry::TYPES, vault::TYPES, directory::TYPES, access::TYPES, resources::TYPES];
 
 /// Answers a call.
 pub async fn answer(app: Arc<App>, call: Call) -> Response {

@@ -10,10 +10,18 @@ mod locks;
 pub(super) mod subscriptions;
 mod tag_names;
 pub(super) mod what_if;
+mod workspaces;
 
 use super::table::Type;
 
 /// The rows of what lies on any scope, and of resource groups and names of tags, whose paths name no provider.
-/// Deployments have routes of their own.
-pub(super) static TYPES: &[Type] =
-    &[groups::TYPE, locks::TYPE, tag_names::NAMES, tag_names::VALUES, diagnostics::SETTINGS, diagnostics::CATEGORIES];
+/// Workspaces, too. Deployments have routes of their own.
+pub(super) static TYPES: &[Type] = &[
+    groups::TYPE,
+    locks::TYPE,
+    tag_names::NAMES,
+    tag_names::VALUES,
+    diagnostics::SETTINGS,
+    diagnostics::CATEGORIES,
+    workspaces::TYPE,
+];
