@@ -8,7 +8,7 @@ use crate::domain::Result;
 use crate::domain::access::condition::Condition;
 use crate::domain::access::role::Role;
 use crate::domain::access::{built_in, covers};
-use crate::domain::error::ResourceError;
+use crate::domain::error::AssignmentError;
 use crate::domain::world::name;
 use crate::store;
 pub use crate::store::access::{Assignment, CustomRole};
@@ -48,7 +48,7 @@ fn check_condition(doc: &mut Map<String, Value>) -> Result<()> {
         Some(version) if *version == "2.0" => condition.and_then(Condition::parse),
         Some(version) => Err(format!("its version is {version}, not \"2.0\"")),
     };
-    read.map_err(ResourceError::ConditionInvalid)?;
+    read.map_err(AssignmentError::Condition)?;
     doc.insert("conditionVersion".to_owned(), Value::from("2.0"));
     Ok(())
 }
@@ -58,7 +58,7 @@ pub async fn assign(cx: &mut Cx, mut asked: Asked) -> Result<(Assignment, bool)>
     check_condition(&mut asked.doc)?;
     let role_id = guid_of(&asked.role);
     if access::role_by_id(cx, &role_id).await?.is_none() {
-        return Err(ResourceError::RoleNotFound(role_id).into());
+        return Err(AssignmentError::RoleNotFound(role_id).into());
     }
     let principal_id = asked.principal_id.to_ascii_lowercase();
     let principal = store::directory::by_object(&mut cx.tx, &principal_id).await?;
@@ -66,16 +66,16 @@ pub async fn assign(cx: &mut Cx, mut asked: Asked) -> Result<(Assignment, bool)>
         // What conditions were told of the principal has to be true.
         (Some(given), Some(found)) if !given.eq_ignore_ascii_case(found.kind.principal_type()) => {
             let is = found.kind.principal_type();
-            return Err(ResourceError::PrincipalTypeUnmatched { principal_id, is, given }.into());
+            return Err(AssignmentError::PrincipalType { principal_id, is, given }.into());
         }
         (_, Some(found)) => found.kind.principal_type().to_owned(),
         (Some(given), None) => given,
-        (None, None) => return Err(ResourceError::PrincipalNotFound(principal_id).into()),
+        (None, None) => return Err(AssignmentError::PrincipalNotFound(principal_id).into()),
     };
     let scope = asked.scope.trim_end_matches('/').to_owned();
     if let Some(existing) = store::access::find(&mut cx.tx, &scope, &asked.name).await? {
         if existing.role_id != role_id || existing.principal_id != principal_id {
-            return Err(ResourceError::RoleAssignmentFixed.into());
+            return Err(AssignmentError::Fixed.into());
         }
         let changed = Assignment { doc: Value::Object(asked.doc), updated_at: cx.now, ..existing };
         store::access::save(&mut cx.tx, &changed).await?;
@@ -83,7 +83,7 @@ pub async fn assign(cx: &mut Cx, mut asked: Asked) -> Result<(Assignment, bool)>
     }
     let twin = store::access::of_principal(&mut cx.tx, &principal_id).await?;
     if let Some(twin) = twin.into_iter().find(|a| a.role_id == role_id && a.scope.eq_ignore_ascii_case(&scope)) {
-        return Err(ResourceError::RoleAssignmentExists { name: twin.name }.into());
+        return Err(AssignmentError::Exists { name: twin.name }.into());
     }
     let made = Assignment {
         name: asked.name.to_ascii_lowercase(),
@@ -166,7 +166,7 @@ pub async fn definition(cx: &mut Cx, id: &str) -> Result<Definition> {
         return Ok(Definition::BuiltIn(Box::new(role)));
     }
     let custom = store::access::custom_role_by_id(&mut cx.tx, id).await?;
-    let missing = || ResourceError::RoleNotFound(id.to_ascii_lowercase());
+    let missing = || AssignmentError::RoleNotFound(id.to_ascii_lowercase());
     Ok(Definition::Custom(Box::new(custom.ok_or_else(missing)?)))
 }
 

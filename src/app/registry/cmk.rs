@@ -14,7 +14,7 @@ use crate::app::vault::keys;
 use crate::app::world::memory::Cache;
 use crate::domain::access::Caller;
 use crate::domain::directory::identity::Identity;
-use crate::domain::error::{ContentError, RegistryError};
+use crate::domain::error::{ContentError, EncryptionError, RegistryError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::cmk::{Cmk, KeyId, KeyIdentity, WRAP_ALGORITHM};
 use crate::domain::registry::envelope::Dek;
@@ -48,7 +48,9 @@ pub async fn open(cx: &mut Cx, registry: &Registry) -> Result<Dek> {
         Err(refusal) => {
             tracing::info!(registry = %registry.name, %refusal, "registry data is blocked: its key cannot be used");
             match refusal {
-                Error::Registry(RegistryError::IdentityExpired { .. }) => Err(ContentError::IdentityInactive.into()),
+                Error::Registry(RegistryError::Encryption(EncryptionError::IdentityExpired { .. })) => {
+                    Err(ContentError::IdentityInactive.into())
+                }
                 _ => Err(ContentError::KeyForbidden.into()),
             }
         }
@@ -135,7 +137,7 @@ async fn target(cx: &mut Cx, registry: &Registry, key: &KeyId, identity: &KeyIde
         failure if failure.is_failure() => failure,
         _ => {
             tracing::info!(registry = %registry.name, %key, %why, "the key was refused to the registry");
-            RegistryError::KeyAccess { key: key.to_string(), identity: identity.as_str().to_owned() }.into()
+            EncryptionError::KeyAccess { key: key.to_string(), identity: identity.as_str().to_owned() }.into()
         }
     };
     let principal = principal(cx, registry, identity).await;
@@ -146,7 +148,7 @@ async fn target(cx: &mut Cx, registry: &Registry, key: &KeyId, identity: &KeyIde
     cx.act_as(outer);
     let (_, _, version) = found.map_err(refused)?;
     if !version.is_rsa() {
-        return Err(RegistryError::KeyType(key.to_string()).into());
+        return Err(EncryptionError::KeyType(key.to_string()).into());
     }
     let exact = key.at(&version.version);
     let wrap = authorize(cx, &principal, &exact, Operation::WrapKey).await.map_err(refused)?;
@@ -222,8 +224,10 @@ async fn leave_to_rotate(cx: &mut Cx, registry: &Registry, new_identity: &KeyIde
     };
     leave_to_open(cx, &other).await.map_err(|_| match refusal {
         failure if failure.is_failure() => failure,
-        _ => RegistryError::KeyAccess { key: cmk.versioned().to_string(), identity: cmk.identity.as_str().to_owned() }
-            .into(),
+        _ => {
+            EncryptionError::KeyAccess { key: cmk.versioned().to_string(), identity: cmk.identity.as_str().to_owned() }
+                .into()
+        }
     })
 }
 
@@ -254,7 +258,7 @@ async fn principal(cx: &mut Cx, registry: &Registry, identity: &KeyIdentity) -> 
     {
         if expires <= cx.now {
             let (identity, registry) = (identity.as_str().to_owned(), registry.name.clone());
-            return Err(RegistryError::IdentityExpired { identity, registry }.into());
+            return Err(EncryptionError::IdentityExpired { identity, registry }.into());
         }
         cx.holds_until(expires);
     }
@@ -287,7 +291,7 @@ pub fn not_attached(registry: &Registry, identity: &KeyIdentity) -> Error {
         KeyIdentity::System => registry.system_principal.clone().unwrap_or_else(|| "system".to_owned()),
         KeyIdentity::User(client_id) => client_id.clone(),
     };
-    RegistryError::IdentityNotAttached { registry_id: registry.arm_id(), registry: registry.name.clone(), identity }
+    EncryptionError::IdentityNotAttached { registry_id: registry.arm_id(), registry: registry.name.clone(), identity }
         .into()
 }
 

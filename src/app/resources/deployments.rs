@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::groups;
 use crate::app::{App, Cx};
-use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::error::{DeploymentError, RequestError, ResourceError};
 use crate::domain::world::{crypto, json, name};
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;
@@ -20,7 +20,7 @@ pub use crate::store::resources::deployments::{Deployment, Part};
 const PAGE: usize = 2 * 1024 * 1024;
 
 fn not_found(name: &str) -> Error {
-    ResourceError::DeploymentNotFound(name.to_owned()).into()
+    DeploymentError::NotFound(name.to_owned()).into()
 }
 
 /// A part of a deployment, by scope and name, as JSON.
@@ -137,7 +137,7 @@ pub fn begin(app: &Arc<App>, scope: &str, name: &str) -> Result<UnderWay> {
     let key = (scope.to_ascii_lowercase(), name.to_ascii_lowercase());
     let mut active = app.deployments.all();
     if let Some(began) = active.get(&key).copied() {
-        return Err(ResourceError::DeploymentActive { name: name.to_owned(), began }.into());
+        return Err(DeploymentError::Active { name: name.to_owned(), began }.into());
     }
     active.insert(key.clone(), app.now());
     Ok(UnderWay(app.clone(), key))
@@ -174,7 +174,7 @@ mod tests {
         let bed = Bed::new().await;
         let first = begin(&bed.app, "/scope", "One").unwrap();
         let refused = begin(&bed.app, "/SCOPE", "one").unwrap_err();
-        assert!(matches!(refused, Error::Resource(ResourceError::DeploymentActive { .. })));
+        assert!(matches!(refused, Error::Resource(ResourceError::Deployment(DeploymentError::Active { .. }))));
         let other = begin(&bed.app, "/scope", "other").unwrap();
         drop(first);
         begin(&bed.app, "/scope", "one").unwrap();

@@ -13,9 +13,9 @@ pub use crate::domain::unavailable::Unavailable;
 pub use access::AccessError;
 pub use directory::{AssertionError, ClientError, DirectoryError, SignInError};
 pub use neighbours::NeighbourError;
-pub use registry::{ContentError, RegistryError, SourceError};
+pub use registry::{ContentError, EncryptionError, RegistryError, SourceError};
 pub use request::{RequestError, TokenError};
-pub use resources::ResourceError;
+pub use resources::{AssignmentError, DeploymentError, ResourceError};
 pub use vault::{KeyError, VaultError, VaultPlace};
 
 /// The result of a rule or a verb.
@@ -90,6 +90,18 @@ group!(
     Registry(RegistryError),
     Content(ContentError)
 );
+
+macro_rules! part {
+    ($($inner:ident of $whole:ident),*) => {$(
+        impl From<$inner> for Error {
+            fn from(inner: $inner) -> Self {
+                $whole::from(inner).into()
+            }
+        }
+    )*};
+}
+
+part!(EncryptionError of RegistryError, AssignmentError of ResourceError, DeploymentError of ResourceError);
 
 impl Error {
     /// An emulator failure, from any error that should not happen.

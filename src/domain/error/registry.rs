@@ -32,9 +32,51 @@ pub enum RegistryError {
     /// Exports are disabled, which goes only without public network access, and lets nothing be imported from it.
     #[error("registry {0} has exports disabled")]
     ExportsDisabled(String),
+    /// Encryption with a customer-managed key.
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
+    /// Any other wrong property.
+    #[error("{0}")]
+    Invalid(String),
+    /// Public network access cannot be disabled on this SKU.
+    #[error("public network access cannot be disabled on the SKU {0}")]
+    PublicNetworkSku(String),
+    /// The admin user is disabled: its passwords are not to be had. The registry's ARM id.
+    #[error("the admin user of {0} is disabled")]
+    AdminDisabled(String),
+    /// A cache rule for Docker Hub without a credential set.
+    #[error("Docker Hub wants a credential set")]
+    DockerWithoutCredentials,
+    /// An import would replace a tag and was not told to.
+    #[error("{image} is in registry {registry} already")]
+    TagExists {
+        /// The operation's name.
+        operation: String,
+        /// The registry's ARM id.
+        registry: String,
+        /// `repository:tag`.
+        image: String,
+    },
+    /// An import whose source, a registry elsewhere, did not give the image.
+    #[error("{place}: {why}")]
+    ImportSource {
+        /// The operation's name.
+        operation: String,
+        /// The registry's ARM id.
+        registry: String,
+        /// What was asked: `docker.io/library/ubuntu`.
+        place: String,
+        /// Why not.
+        why: SourceError,
+    },
+}
+
+/// Refusals of a registry's encryption with a customer-managed key.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum EncryptionError {
     /// Encryption is enabled without identity and key identifier.
     #[error("encryption of registry {0} lacks its identity or its key")]
-    EncryptionIncomplete(String),
+    Incomplete(String),
     /// The key cannot be got, wrapped or unwrapped with.
     #[error("key {key} cannot be used by identity {identity}")]
     KeyAccess {
@@ -74,44 +116,10 @@ pub enum RegistryError {
     ContentTrust(String),
     /// Encryption can be enabled only while creating.
     #[error("encryption of registry {0} can be enabled only at its creation")]
-    EncryptionNotAtCreation(String),
+    NotAtCreation(String),
     /// Encryption cannot be disabled.
     #[error("encryption of registry {0} cannot be disabled")]
-    EncryptionPermanent(String),
-    /// Any other wrong property.
-    #[error("{0}")]
-    Invalid(String),
-    /// Public network access cannot be disabled on this SKU.
-    #[error("public network access cannot be disabled on the SKU {0}")]
-    PublicNetworkSku(String),
-    /// The admin user is disabled: its passwords are not to be had. The registry's ARM id.
-    #[error("the admin user of {0} is disabled")]
-    AdminDisabled(String),
-    /// A cache rule for Docker Hub without a credential set.
-    #[error("Docker Hub wants a credential set")]
-    DockerWithoutCredentials,
-    /// An import would replace a tag and was not told to.
-    #[error("{image} is in registry {registry} already")]
-    TagExists {
-        /// The operation's name.
-        operation: String,
-        /// The registry's ARM id.
-        registry: String,
-        /// `repository:tag`.
-        image: String,
-    },
-    /// An import whose source, a registry elsewhere, did not give the image.
-    #[error("{place}: {why}")]
-    ImportSource {
-        /// The operation's name.
-        operation: String,
-        /// The registry's ARM id.
-        registry: String,
-        /// What was asked: `docker.io/library/ubuntu`.
-        place: String,
-        /// Why not.
-        why: SourceError,
-    },
+    Permanent(String),
 }
 
 impl RegistryError {

@@ -65,46 +65,15 @@ pub enum ResourceError {
         /// The inner message.
         message: String,
     },
-    /// Same scope, principal and role, other name.
-    #[error("the role assignment exists already: {name}")]
-    RoleAssignmentExists {
-        /// The existing one's name, a GUID.
-        name: String,
-    },
-    /// The condition of a role assignment cannot be read: why.
-    #[error("the condition cannot be read: {0}")]
-    ConditionInvalid(String),
-    /// A role assignment cannot be changed in these fields.
-    #[error("these fields of a role assignment cannot be changed")]
-    RoleAssignmentFixed,
-    /// The principal is not in the directory.
-    #[error("there is no principal {0}")]
-    PrincipalNotFound(String),
-    /// The principal is of another type than the role assignment says.
-    #[error("principal {principal_id} is a {is}, not a {given}")]
-    PrincipalTypeUnmatched { principal_id: String, is: &'static str, given: String },
-    /// The role is not known.
-    #[error("there is no role {0}")]
-    RoleNotFound(String),
+    /// A role assignment.
+    #[error(transparent)]
+    Assignment(#[from] AssignmentError),
     /// A long-running operation that does not exist.
     #[error("there is no operation {0}")]
     OperationNotFound(String),
-    /// No such deployment.
-    #[error("there is no deployment {0}")]
-    DeploymentNotFound(String),
-    /// A deployment of that name is under way.
-    #[error("deployment {name} is under way")]
-    DeploymentActive { name: String, began: Timestamp },
-    /// A deployment that has ended cannot be cancelled.
-    #[error("deployment {name} has ended: {state}")]
-    DeploymentEnded {
-        name: String,
-        /// How it ended.
-        state: String,
-    },
-    /// A template is not valid: the whole message.
-    #[error("{0}")]
-    TemplateInvalid(String),
+    /// A deployment.
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
     #[error("there is no lock {0}")]
     LockNotFound(String),
     /// A lock forbids the change.
@@ -119,4 +88,51 @@ pub enum ResourceError {
     /// The directory has no such object.
     #[error("there is no directory object {0}")]
     DirectoryObjectNotFound(String),
+}
+
+/// Refusals of role assignments.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AssignmentError {
+    /// Same scope, principal and role, other name.
+    #[error("the role assignment exists already: {name}")]
+    Exists {
+        /// The existing one's name, a GUID.
+        name: String,
+    },
+    /// The condition of a role assignment cannot be read: why.
+    #[error("the condition cannot be read: {0}")]
+    Condition(String),
+    /// A role assignment cannot be changed in these fields.
+    #[error("these fields of a role assignment cannot be changed")]
+    Fixed,
+    /// The principal is not in the directory.
+    #[error("there is no principal {0}")]
+    PrincipalNotFound(String),
+    /// The principal is of another type than the role assignment says.
+    #[error("principal {principal_id} is a {is}, not a {given}")]
+    PrincipalType { principal_id: String, is: &'static str, given: String },
+    /// The role is not known.
+    #[error("there is no role {0}")]
+    RoleNotFound(String),
+}
+
+/// Refusals of deployments.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum DeploymentError {
+    /// No such deployment.
+    #[error("there is no deployment {0}")]
+    NotFound(String),
+    /// A deployment of that name is under way.
+    #[error("deployment {name} is under way")]
+    Active { name: String, began: Timestamp },
+    /// A deployment that has ended cannot be cancelled.
+    #[error("deployment {name} has ended: {state}")]
+    Ended {
+        name: String,
+        /// How it ended.
+        state: String,
+    },
+    /// A template is not valid: the whole message.
+    #[error("{0}")]
+    Template(String),
 }

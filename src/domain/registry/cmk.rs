@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::error::{RegistryError, Result};
+use crate::domain::error::{EncryptionError, Result};
 use crate::domain::world::name;
 use crate::domain::world::time::{DAY, Timestamp};
 
@@ -169,17 +169,17 @@ pub fn asked(registry: &str, existing: Option<Option<&Cmk>>, encryption: Option<
     let enabled = status.eq_ignore_ascii_case("enabled") || (status.is_empty() && properties.is_some());
     match existing {
         Some(Some(_)) if status.eq_ignore_ascii_case("disabled") => {
-            return Err(RegistryError::EncryptionPermanent(registry.to_owned()).into());
+            return Err(EncryptionError::Permanent(registry.to_owned()).into());
         }
-        Some(None) if enabled => return Err(RegistryError::EncryptionNotAtCreation(registry.to_owned()).into()),
+        Some(None) if enabled => return Err(EncryptionError::NotAtCreation(registry.to_owned()).into()),
         Some(Some(_)) if encryption.is_none() => return Ok(Asked::Unchanged),
         _ if !enabled => return Ok(Asked::Unchanged),
         _ => {}
     }
     let (Some(key), Some(identity)) = (text("keyIdentifier"), text("identity")) else {
-        return Err(RegistryError::EncryptionIncomplete(registry.to_owned()).into());
+        return Err(EncryptionError::Incomplete(registry.to_owned()).into());
     };
-    let key_id = KeyId::parse(key).ok_or_else(|| RegistryError::KeyIdentifier(key.to_owned()))?;
+    let key_id = KeyId::parse(key).ok_or_else(|| EncryptionError::KeyIdentifier(key.to_owned()))?;
     let identity = KeyIdentity::parse(identity);
     Ok(Asked::Key { key: key_id, identity })
 }
@@ -239,18 +239,15 @@ mod tests {
     fn encryption_is_decided_once() {
         let enabled = json!({"status": "enabled", "keyVaultProperties": {"keyIdentifier": KEY, "identity": "c"}});
         assert!(matches!(asked("r", None, Some(&enabled)), Ok(Asked::Key { .. })));
-        assert_eq!(
-            asked("r", Some(None), Some(&enabled)),
-            Err(RegistryError::EncryptionNotAtCreation("r".into()).into())
-        );
+        assert_eq!(asked("r", Some(None), Some(&enabled)), Err(EncryptionError::NotAtCreation("r".into()).into()));
         let disabled = json!({"status": "disabled"});
         assert_eq!(
             asked("r", Some(Some(&cmk(KEY))), Some(&disabled)),
-            Err(RegistryError::EncryptionPermanent("r".into()).into())
+            Err(EncryptionError::Permanent("r".into()).into())
         );
         assert_eq!(asked("r", Some(None), Some(&disabled)), Ok(Asked::Unchanged));
         assert_eq!(asked("r", Some(Some(&cmk(KEY))), None), Ok(Asked::Unchanged));
         let half = json!({"status": "enabled", "keyVaultProperties": {"keyIdentifier": KEY}});
-        assert_eq!(asked("r", None, Some(&half)), Err(RegistryError::EncryptionIncomplete("r".into()).into()));
+        assert_eq!(asked("r", None, Some(&half)), Err(EncryptionError::Incomplete("r".into()).into()));
     }
 }

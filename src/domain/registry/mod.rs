@@ -15,7 +15,7 @@ pub mod versions;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::error::{RegistryError, RequestError, Result};
+use crate::domain::error::{EncryptionError, RegistryError, RequestError, Result};
 use crate::domain::registry::cmk::Cmk;
 use crate::domain::registry::settings::Settings;
 use crate::domain::registry::versions::Version;
@@ -229,7 +229,7 @@ pub fn settle(
     }
     let asked = Settings::of(&settled);
     if asked.content_trust() && has_cmk {
-        return Err(RegistryError::ContentTrust(registry.to_owned()).into());
+        return Err(EncryptionError::ContentTrust(registry.to_owned()).into());
     }
     if !premium {
         if !asked.public() {
@@ -435,7 +435,7 @@ mod tests {
     fn content_trust_and_a_customer_managed_key_exclude_each_other() {
         let trust = map(json!({"policies": {"trustPolicy": {"status": "enabled"}}}));
         let refused = settle("r", "Premium", Write::New, &trust, Version::of(NEWEST), true, Timestamp(0));
-        assert_eq!(refused, Err(RegistryError::ContentTrust("r".into()).into()));
+        assert_eq!(refused, Err(EncryptionError::ContentTrust("r".into()).into()));
         assert!(settle("r", "Premium", Write::New, &trust, Version::of(NEWEST), false, Timestamp(0)).is_ok());
         assert!(settle("r", "Basic", Write::New, &trust, Version::of(NEWEST), false, Timestamp(0)).is_err());
     }

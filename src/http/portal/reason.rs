@@ -9,7 +9,7 @@ use super::visit::{Answer, Visit, segment, subscription};
 use crate::app::status::{self, RegistryStatus};
 use crate::domain::Error;
 use crate::domain::access::Caller;
-use crate::domain::error::{AccessError, KeyError, RegistryError};
+use crate::domain::error::{AccessError, EncryptionError, KeyError, RegistryError};
 
 /// Which link of the envelope is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ fn broken(status: &RegistryStatus, group: Option<&str>, target: &Target, error: 
         Error::Vault(_) => {
             (Link::Vault, l::WHY_VAULT_GONE, ("/portal/deleted-vaults".to_owned(), l::MEND_RECOVER_VAULT))
         }
-        Error::Registry(RegistryError::IdentityExpired { .. }) => {
+        Error::Registry(RegistryError::Encryption(EncryptionError::IdentityExpired { .. })) => {
             (Link::Identity, l::WHY_IDENTITY_EXPIRED, (target.to("encryption-change"), l::MEND_IDENTITY))
         }
         _ => (Link::Identity, l::WHY_IDENTITY_GONE, (target.to("identity"), l::MEND_IDENTITY)),

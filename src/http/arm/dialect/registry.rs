@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 
 use super::{Said, content, said};
-use crate::domain::error::{ContentError, RegistryError, SourceError};
+use crate::domain::error::{ContentError, EncryptionError, RegistryError, SourceError};
 
 const CMK_HELP: &str = "For more information on customer-managed keys, please visit 'https://aka.ms/acr/cmk'.";
 const BYOK_HELP: &str = "For more information on bring your own key, please visit 'https://aka.ms/acr/cmk'.";
@@ -53,37 +53,7 @@ pub(super) fn say(error: &RegistryError) -> Said {
         RegistryError::ExportsDisabled(name) => bad(format!(
             "Enabling public network access is not supported because the registry '{name}' has exports disabled."
         )),
-        RegistryError::EncryptionIncomplete(name) => bad(format!(
-            "Invalid encryption key vault property specified for registry {name}. Property Identity and KeyIdentifier must be set when encryption is enabled. {CMK_HELP}"
-        )),
-        RegistryError::KeyAccess { key, identity } => bad(format!(
-            "Failed to access KeyId '{key}'. Verify that identity '{identity}' has 'Get, Wrap Key, Unwrap Key' permission on key '{key}'. {BYOK_HELP}"
-        )),
-        RegistryError::IdentityNotAttached { registry_id, registry, identity } => bad(format!(
-            "Azure resource '{registry_id}' does not have access to identity '{identity}' Try forcibly adding the identity to the registry {registry}. {BYOK_HELP}"
-        )),
-        // Not met: a key is not rotated before the identity is assigned again.
-        RegistryError::IdentityExpired { .. } => content(&ContentError::IdentityInactive),
-        // The texts of the next four are not published; ours name what the article says.
-        RegistryError::KeyType(key) => bad(format!(
-            "The key '{key}' is not supported. Only RSA or RSA-HSM keys can be used to encrypt a registry. {CMK_HELP}"
-        )),
-        RegistryError::KeyIdentifier(key) => bad(format!(
-            "Invalid KeyIdentifier '{key}'. It must have the form 'https://<vault>.vault.azure.net/keys/<key>' with or without a version. {CMK_HELP}"
-        )),
-        RegistryError::EncryptionNotAtCreation(name) => bad(format!(
-            "Encryption with a customer-managed key can be enabled only while creating a registry. Registry {name} exists already. {CMK_HELP}"
-        )),
-        RegistryError::EncryptionPermanent(name) => bad(format!(
-            "Encryption with a customer-managed key can't be disabled once it is enabled for registry {name}. {CMK_HELP}"
-        )),
-        RegistryError::ContentTrust(name) => said(
-            S::BAD_REQUEST,
-            "BlockedForEncryptionEnabledRegistry",
-            format!(
-                "this feature 'ContenTrust' is currently not supported when encryption is enable for the resource {name}. {CMK_HELP}"
-            ),
-        ),
+        RegistryError::Encryption(error) => encryption(error),
         RegistryError::PublicNetworkSku(sku) => said(
             S::BAD_REQUEST,
             "DisablingPublicNetworkAccessNotSupported",
@@ -112,14 +82,7 @@ pub(super) fn say(error: &RegistryError) -> Said {
         ),
         // The code and the texts of refusals by users' reports; of the rest [inferred].
         RegistryError::ImportSource { operation, registry, place, why } => {
-            let why = match why {
-                SourceError::Refused { status, body } => {
-                    let words = S::from_u16(*status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default();
-                    format!("Invalid message {} {words} {body}", words.replace([' ', '-'], ""))
-                }
-                SourceError::Unreachable(why) => format!("The source {place} could not be reached: {why}"),
-                SourceError::Wrong(why) => format!("Error copying blobs from {place}: {why}"),
-            };
+            let why = source(place, why);
             said(
                 S::BAD_REQUEST,
                 "InvalidParameters",
@@ -127,5 +90,53 @@ pub(super) fn say(error: &RegistryError) -> Said {
             )
         }
         RegistryError::Invalid(message) => said(S::BAD_REQUEST, "BadRequest", message.clone()),
+    }
+}
+
+/// What is said of a source that did not give an image.
+fn source(place: &str, why: &SourceError) -> String {
+    match why {
+        SourceError::Refused { status, body } => {
+            let words = StatusCode::from_u16(*status).ok().and_then(|s| s.canonical_reason()).unwrap_or_default();
+            format!("Invalid message {} {words} {body}", words.replace([' ', '-'], ""))
+        }
+        SourceError::Unreachable(why) => format!("The source {place} could not be reached: {why}"),
+        SourceError::Wrong(why) => format!("Error copying blobs from {place}: {why}"),
+    }
+}
+
+fn encryption(error: &EncryptionError) -> Said {
+    match error {
+        EncryptionError::Incomplete(name) => bad(format!(
+            "Invalid encryption key vault property specified for registry {name}. Property Identity and KeyIdentifier must be set when encryption is enabled. {CMK_HELP}"
+        )),
+        EncryptionError::KeyAccess { key, identity } => bad(format!(
+            "Failed to access KeyId '{key}'. Verify that identity '{identity}' has 'Get, Wrap Key, Unwrap Key' permission on key '{key}'. {BYOK_HELP}"
+        )),
+        EncryptionError::IdentityNotAttached { registry_id, registry, identity } => bad(format!(
+            "Azure resource '{registry_id}' does not have access to identity '{identity}' Try forcibly adding the identity to the registry {registry}. {BYOK_HELP}"
+        )),
+        // Not met: a key is not rotated before the identity is assigned again.
+        EncryptionError::IdentityExpired { .. } => content(&ContentError::IdentityInactive),
+        // The texts of the next four are not published; ours name what the article says.
+        EncryptionError::KeyType(key) => bad(format!(
+            "The key '{key}' is not supported. Only RSA or RSA-HSM keys can be used to encrypt a registry. {CMK_HELP}"
+        )),
+        EncryptionError::KeyIdentifier(key) => bad(format!(
+            "Invalid KeyIdentifier '{key}'. It must have the form 'https://<vault>.vault.azure.net/keys/<key>' with or without a version. {CMK_HELP}"
+        )),
+        EncryptionError::NotAtCreation(name) => bad(format!(
+            "Encryption with a customer-managed key can be enabled only while creating a registry. Registry {name} exists already. {CMK_HELP}"
+        )),
+        EncryptionError::Permanent(name) => bad(format!(
+            "Encryption with a customer-managed key can't be disabled once it is enabled for registry {name}. {CMK_HELP}"
+        )),
+        EncryptionError::ContentTrust(name) => said(
+            StatusCode::BAD_REQUEST,
+            "BlockedForEncryptionEnabledRegistry",
+            format!(
+                "this feature 'ContenTrust' is currently not supported when encryption is enable for the resource {name}. {CMK_HELP}"
+            ),
+        ),
     }
 }

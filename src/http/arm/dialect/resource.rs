@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 
 use super::{Said, gateway, said};
-use crate::domain::error::ResourceError;
+use crate::domain::error::{AssignmentError, DeploymentError, ResourceError};
 use crate::domain::resources::region;
 use crate::domain::resources::template::DEPLOYMENTS;
 use crate::domain::world::time::DAY;
@@ -64,70 +64,11 @@ pub(super) fn say(error: &ResourceError) -> Said {
                 "Identity operation for resource '{resource}' failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: '{{\"error\":{{\"code\":\"BadRequest\",\"message\":\"{message}\"}}}}'.'."
             ),
         ),
-        ResourceError::RoleAssignmentExists { name } => said(
-            S::CONFLICT,
-            "RoleAssignmentExists",
-            format!(
-                "The role assignment already exists. The ID of the existing role assignment is {}.",
-                name.replace('-', "")
-            ),
-        ),
-        ResourceError::RoleAssignmentFixed => said(
-            S::CONFLICT,
-            "RoleAssignmentUpdateNotPermitted",
-            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
-        ),
-        // The message is Azure's [docs: conditions-troubleshoot], the code is a guess [inferred].
-        ResourceError::ConditionInvalid(why) => {
-            tracing::warn!(%why, "the condition of a role assignment was refused");
-            said(S::BAD_REQUEST, "InvalidRoleAssignmentCondition", "The given role assignment condition is invalid.")
-        }
-        // The misspelt word is Azure's [issue].
-        ResourceError::PrincipalTypeUnmatched { principal_id, is, given } => said(
-            S::BAD_REQUEST,
-            "UnmatchedPrincipalType",
-            format!(
-                "The PrincipalId '{}' has type '{is}' , which is different from specified PrinciaplType '{given}'.",
-                principal_id.replace('-', "")
-            ),
-        ),
-        ResourceError::PrincipalNotFound(id) => said(
-            S::BAD_REQUEST,
-            "PrincipalNotFound",
-            format!(
-                "Principal {} does not exist in the directory {TENANT_ID}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
-                id.replace('-', "")
-            ),
-        ),
-        ResourceError::RoleNotFound(id) => said(
-            S::NOT_FOUND,
-            "RoleDefinitionDoesNotExist",
-            format!("The specified role definition with ID '{}' does not exist.", id.replace('-', "")),
-        ),
+        ResourceError::Assignment(error) => assignment(error),
         ResourceError::OperationNotFound(name) => {
             said(S::NOT_FOUND, "ResourceNotFound", format!("The operation {name} could not be found."))
         }
-        ResourceError::DeploymentNotFound(name) => {
-            gateway(S::NOT_FOUND, "DeploymentNotFound", format!("Deployment '{name}' could not be found."))
-        }
-        // [issue: code and text]
-        ResourceError::DeploymentActive { name, began } => gateway(
-            S::CONFLICT,
-            "DeploymentActive",
-            format!(
-                "Unable to edit or replace deployment '{name}': previous deployment from '{}' is still active (expiration time is '{}'). Please see https://aka.ms/arm-deploy for usage details.",
-                began.american(),
-                began.plus(7 * DAY).american(),
-            ),
-        ),
-        ResourceError::DeploymentEnded { name, state } => gateway(
-            S::CONFLICT,
-            "DeploymentCannotBeCancelled",
-            format!(
-                "The deployment '{name}' cannot be cancelled. The provisioning state of the deployment is '{state}'."
-            ),
-        ),
-        ResourceError::TemplateInvalid(message) => gateway(S::BAD_REQUEST, "InvalidTemplate", message.clone()),
+        ResourceError::Deployment(error) => deployment(error),
         ResourceError::LockNotFound(name) => {
             gateway(S::NOT_FOUND, "LockNotFound", format!("The lock '{name}' could not be found."))
         }
@@ -160,4 +101,77 @@ fn location_unavailable(wanted: &str, kind: &str) -> Said {
             region::names()
         ),
     )
+}
+
+fn assignment(error: &AssignmentError) -> Said {
+    use StatusCode as S;
+    match error {
+        AssignmentError::Exists { name } => said(
+            S::CONFLICT,
+            "RoleAssignmentExists",
+            format!(
+                "The role assignment already exists. The ID of the existing role assignment is {}.",
+                name.replace('-', "")
+            ),
+        ),
+        AssignmentError::Fixed => said(
+            S::CONFLICT,
+            "RoleAssignmentUpdateNotPermitted",
+            "Tenant ID, application ID, principal ID, and scope are not allowed to be updated.",
+        ),
+        // The message is Azure's [docs: conditions-troubleshoot], the code is a guess [inferred].
+        AssignmentError::Condition(why) => {
+            tracing::warn!(%why, "the condition of a role assignment was refused");
+            said(S::BAD_REQUEST, "InvalidRoleAssignmentCondition", "The given role assignment condition is invalid.")
+        }
+        // The misspelt word is Azure's [issue].
+        AssignmentError::PrincipalType { principal_id, is, given } => said(
+            S::BAD_REQUEST,
+            "UnmatchedPrincipalType",
+            format!(
+                "The PrincipalId '{}' has type '{is}' , which is different from specified PrinciaplType '{given}'.",
+                principal_id.replace('-', "")
+            ),
+        ),
+        AssignmentError::PrincipalNotFound(id) => said(
+            S::BAD_REQUEST,
+            "PrincipalNotFound",
+            format!(
+                "Principal {} does not exist in the directory {TENANT_ID}. Check that you have the correct principal ID. If you are creating this principal and then immediately assigning a role, this error might be related to a replication delay. In this case, set the role assignment principalType property to a value, such as ServicePrincipal, User, or Group.  See https://aka.ms/docs-principaltype",
+                id.replace('-', "")
+            ),
+        ),
+        AssignmentError::RoleNotFound(id) => said(
+            S::NOT_FOUND,
+            "RoleDefinitionDoesNotExist",
+            format!("The specified role definition with ID '{}' does not exist.", id.replace('-', "")),
+        ),
+    }
+}
+
+fn deployment(error: &DeploymentError) -> Said {
+    use StatusCode as S;
+    match error {
+        DeploymentError::NotFound(name) => {
+            gateway(S::NOT_FOUND, "DeploymentNotFound", format!("Deployment '{name}' could not be found."))
+        }
+        // [issue: code and text]
+        DeploymentError::Active { name, began } => gateway(
+            S::CONFLICT,
+            "DeploymentActive",
+            format!(
+                "Unable to edit or replace deployment '{name}': previous deployment from '{}' is still active (expiration time is '{}'). Please see https://aka.ms/arm-deploy for usage details.",
+                began.american(),
+                began.plus(7 * DAY).american(),
+            ),
+        ),
+        DeploymentError::Ended { name, state } => gateway(
+            S::CONFLICT,
+            "DeploymentCannotBeCancelled",
+            format!(
+                "The deployment '{name}' cannot be cancelled. The provisioning state of the deployment is '{state}'."
+            ),
+        ),
+        DeploymentError::Template(message) => gateway(S::BAD_REQUEST, "InvalidTemplate", message.clone()),
+    }
 }

@@ -13,7 +13,7 @@ use crate::app::Cx;
 use crate::app::resources::deployments::{self, Deployment, Part, UnderWay};
 use crate::app::resources::locks::{self, Change};
 use crate::app::resources::{groups, operations};
-use crate::domain::error::ResourceError;
+use crate::domain::error::{DeploymentError, ResourceError};
 use crate::domain::resources::template::{self, DEPLOYMENTS, Invalid, Program, Spent, split_id};
 use crate::domain::world::{json, name};
 use crate::domain::{Error, Result, Timestamp};
@@ -87,7 +87,7 @@ pub(in crate::http::arm) async fn answer(
             arm.require(&action("cancel/action"), &own).await?;
             let mut cx = arm.app.read(caller).await?;
             let state = deployments::state(&mut cx, &scope, &name).await?;
-            Err(ResourceError::DeploymentEnded { name, state }.into())
+            Err(DeploymentError::Ended { name, state }.into())
         }
         (["deployments", _, "exporttemplate"], "POST") | (["deployments", _, "operations", ..], "GET") => {
             kept(arm, &scope, &name, rest).await

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::asked::{Asked, NESTING_LIMIT, Read, asked_for, deployer, plan};
 use super::deploy::{Deployer, is_access_policies};
 use crate::app::world::work;
-use crate::domain::error::ResourceError;
+use crate::domain::error::DeploymentError;
 use crate::domain::resources::template::{Invalid, Known, Places, Program, Resource, Stop, get, take};
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
@@ -43,7 +43,7 @@ type Changes = Pin<Box<dyn Future<Output = Result<Vec<Change>>> + Send>>;
 type Replan<'a> = &'a (dyn Fn(String, Value) -> Changes + Send + Sync);
 
 fn wrong(stop: Stop) -> Error {
-    ResourceError::TemplateInvalid(stop.why()).into()
+    DeploymentError::Template(stop.why()).into()
 }
 
 /// The outcome of a what-if, as JSON. The inner error is one of the template, which is told at once.
@@ -92,7 +92,7 @@ async fn changes(deployer: &Deployer, program: &Arc<Program>, nested: Replan<'_>
         size += more.iter().map(|change| change.text.len()).sum::<usize>();
         if size > SHOWN_LIMIT {
             let why = format!("The changes are larger than {} MB.", SHOWN_LIMIT / (1024 * 1024));
-            return Err(ResourceError::TemplateInvalid(why).into());
+            return Err(DeploymentError::Template(why).into());
         }
         all.extend(more);
     }
@@ -136,14 +136,14 @@ fn predict(deployer: Deployer, program: Arc<Program>) -> Changes {
                 let templates = &deployer.templates;
                 if templates.level > NESTING_LIMIT {
                     let why = format!("Templates are nested deeper than {NESTING_LIMIT} levels.");
-                    return Err(ResourceError::TemplateInvalid(why).into());
+                    return Err(DeploymentError::Template(why).into());
                 }
                 let nothing = templates.budget.nothing();
                 let (asked, read) =
                     asked_for(scope, "nested".to_owned(), properties, Places::default(), nothing, templates)?;
                 let mut cx = deployer.app.read(deployer.caller.clone()).await?;
                 let program = plan(&mut cx, &asked, read, templates).await?;
-                let program = program.map_err(|wrong| ResourceError::TemplateInvalid(wrong.message))?;
+                let program = program.map_err(|wrong| DeploymentError::Template(wrong.message))?;
                 drop(cx);
                 predict(deployer.clone(), program).await
             });
