@@ -22,6 +22,7 @@ use crate::app::folder::make_marked;
 use crate::cli::At;
 use crate::cli::failure::{Failure, program, sh_path};
 use crate::cli::instance::{DEFAULT_PORT, Notice, Place, default_folder, named_token};
+use crate::cli::output::Progress;
 use crate::cli::trust::AUTHORITY;
 use crate::cli::{az, files, trust};
 
@@ -189,9 +190,11 @@ impl Control {
         let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(file).await;
         let mut to = made.map_err(unwritable)?;
         let mut length = 0;
+        let mut progress = Progress::new(format!("writing {}", file.display()), 0);
         while let Some(frame) = answer.frame().await {
             let Ok(data) = frame.map_err(|error| broken(error.into()))?.into_data() else { continue };
             length += data.len() as u64;
+            progress.add(data.len() as u64);
             to.write_all(&data).await.map_err(unwritable)?;
         }
         to.sync_all().await.map_err(unwritable)?;
@@ -204,11 +207,14 @@ impl Control {
             let look = files::look_at(file);
             Failure::new(format!("{} cannot be read: {error}", file.display()), "look what is there", &look)
         })?;
-        let parts = stream::try_unfold(opened, |mut file| async move {
+        let size = opened.metadata().await.map_or(0, |about| about.len());
+        let progress = Progress::new(format!("sending {}", file.display()), size);
+        let parts = stream::try_unfold((opened, progress), |(mut file, mut progress)| async move {
             let mut part = vec![0; 256 * 1024];
             let read = file.read(&mut part).await?;
             part.truncate(read);
-            Ok::<_, std::io::Error>((read > 0).then_some((part, file)))
+            progress.add(read as u64);
+            Ok::<_, std::io::Error>((read > 0).then_some((part, (file, progress))))
         });
         let sent = send(&self.at, Method::POST, path, Body::from_stream(parts)).await;
         let answered = async {

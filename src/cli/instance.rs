@@ -312,6 +312,7 @@ impl Instance {
     pub async fn stop(self) -> Result<(), Failure> {
         // Those who follow the audit log wait for something that may never come.
         self.app.audit().let_go();
+        app::world::lines::lines().let_go();
         let _ = self.stop.send(());
         let ended = self.running.await;
         for fault in self.app.faults().list().iter().filter(|fault| fault.matched == 0) {

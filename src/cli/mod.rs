@@ -15,6 +15,7 @@ mod fault;
 mod files;
 mod image;
 mod instance;
+mod logs;
 mod moment;
 mod output;
 mod pages;
@@ -29,13 +30,13 @@ mod variables;
 mod wait;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 
+use crate::app::world::lines::lines;
 use crate::http::REQUESTS;
 use failure::{Failure, program};
 use instance::{LogFormat, Options};
@@ -161,6 +162,18 @@ enum Command {
         #[command(flatten)]
         options: audit::Options,
     },
+    /// Show the last lines of the running instance's log
+    #[command(after_help = "Examples:\n  acrite logs --follow\n  acrite serve --log-requests & acrite logs")]
+    Logs {
+        #[command(flatten)]
+        at: At,
+        /// Go on until interrupted, showing what comes
+        #[arg(long)]
+        follow: bool,
+        /// Print each line as one line of JSON, with its number
+        #[arg(long)]
+        json: bool,
+    },
     /// Make calls fail on purpose: counted, and in each service's own words
     #[command(
         after_help = "Examples:\n  acrite fault add keyvault KeyUnwrap --status 429 --times 3\n  acrite fault list"
@@ -190,6 +203,9 @@ enum Command {
     Reset {
         #[command(flatten)]
         at: At,
+        /// Print the JSON that the instance answered
+        #[arg(long)]
+        json: bool,
     },
     /// Show or move the emulator's time
     #[command(after_help = "Examples:\n  acrite clock advance 61m\n  acrite clock freeze")]
@@ -249,7 +265,7 @@ fn usage(refused: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = refused.render();
-    let text = if std::io::stderr().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    let text = if output::is_coloured(&std::io::stderr()) { text.ansi().to_string() } else { text.to_string() };
     let text = text.split("For more information").next().unwrap_or_default().trim_end();
     let mut help = program();
     let mut command = Cli::command();
@@ -323,9 +339,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Man { folder } => pages::manual(definition(), folder),
         Command::Portal { at, print } => portal::run(at, print).await,
         Command::Audit { at, options } => audit::run(at, options).await,
+        Command::Logs { at, follow, json } => logs::run(at, follow, json).await,
         Command::Fault { action, at, json } => fault::run(action, at, json).await,
         Command::Snapshot { action, at, json } => snapshot::run(action, at, json).await,
-        Command::Reset { at } => snapshot::reset(at).await,
+        Command::Reset { at, json } => snapshot::reset(at, json).await,
         Command::Clock { change, at, json } => clock::run(change.unwrap_or(clock::Change::Show), at, json).await,
     }
 }
@@ -334,6 +351,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
 /// theirs must not wait for a reader.
 fn log(usual: &str, options: &Options) -> Result<(), Failure> {
     use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
     let asked = std::env::var("ACRITE_LOG").ok().filter(|asked| !asked.is_empty());
     let requests = if options.log_requests { format!(",{REQUESTS}=info") } else { String::new() };
     let filter = format!("{}{requests}", asked.as_deref().unwrap_or(usual));
@@ -341,19 +360,27 @@ fn log(usual: &str, options: &Options) -> Result<(), Failure> {
         let what = format!("ACRITE_LOG says {:?}: {error}", asked.unwrap_or_default());
         Failure::new(what, "to log what is refused", "export ACRITE_LOG=acrite=debug").with_code(2)
     })?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(output::error)
-        .log_internal_errors(false)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+    let shown = layer(output::error, output::is_coloured(&std::io::stderr()), options.log_format);
+    let kept = layer(lines, false, options.log_format);
     // A second subscriber in one process (in tests) is no reason to fail.
-    let _ = match options.log_format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
-    };
+    let _ = tracing_subscriber::registry().with(filter).with(shown).with(kept).try_init();
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}\n{}", std::backtrace::Backtrace::capture())));
     Ok(())
+}
+
+/// What writes the log's lines to one place.
+fn layer<S, W>(to: W, coloured: bool, format: LogFormat) -> Box<dyn tracing_subscriber::Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
+{
+    use tracing_subscriber::Layer as _;
+    let layer = tracing_subscriber::fmt::layer();
+    let layer = layer.with_writer(to).log_internal_errors(false).with_ansi(coloured).with_target(false);
+    match format {
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! and that `serve` and `exec` never wait for a reader.
 //! Must not know what is printed.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -142,6 +142,86 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Whether a stream shows colours: it is a terminal, and nobody asked for none (no-color.org).
+pub(super) fn is_coloured(stream: &impl IsTerminal) -> bool {
+    let says = |name: &str, what: &str| std::env::var(name).is_ok_and(|value| value == what);
+    let none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !none && !says("TERM", "dumb")
+}
+
+/// How a word is to strike the eye.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Colour {
+    Green,
+    Red,
+    Bold,
+}
+
+/// Text in a colour, for a stream that shows them.
+pub(super) fn coloured(text: &str, colour: Colour, shows: bool) -> String {
+    let code = match colour {
+        Colour::Green => 32,
+        Colour::Red => 31,
+        Colour::Bold => 1,
+    };
+    if shows { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// How far something is that takes long: one line of a terminal, which goes when it is done. Files and pipes get nothing.
+pub(super) struct Progress {
+    what: String,
+    total: u64,
+    done: u64,
+    /// How much was done when it was told last. `None`: nobody looks.
+    told: Option<u64>,
+}
+
+/// Bytes between two lines of progress.
+const TOLD_EACH: u64 = 1024 * 1024;
+
+impl Progress {
+    /// `total`: bytes; 0 where that is not known.
+    pub fn new(what: impl Into<String>, total: u64) -> Self {
+        let told = io::stderr().is_terminal().then_some(0);
+        let progress = Self { what: what.into(), total, done: 0, told };
+        progress.tell();
+        progress
+    }
+
+    /// So many bytes more are done.
+    pub fn add(&mut self, bytes: u64) {
+        self.done += bytes;
+        if self.told.is_some_and(|told| self.done >= told + TOLD_EACH) {
+            self.told = Some(self.done);
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        if self.told.is_some() {
+            error().put(format!("\r\x1b[K{}", progress_line(&self.what, self.done, self.total)).as_bytes());
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.told.is_some() {
+            error().put(b"\r\x1b[K");
+        }
+    }
+}
+
+fn progress_line(what: &str, done: u64, total: u64) -> String {
+    let tenths = |bytes: u64| bytes * 10 / (1024 * 1024);
+    let mib = |bytes: u64| format!("{}.{}", tenths(bytes) / 10, tenths(bytes) % 10);
+    match total {
+        0 if done == 0 => what.to_owned(),
+        0 => format!("{what}: {} MiB", mib(done)),
+        _ => format!("{what}: {} of {} MiB, {} %", mib(done), mib(total), done.min(total) * 100 / total),
+    }
+}
+
 /// Lines up columns that are two spaces apart; the first row is the heading.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -162,6 +242,13 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+
+    #[test]
+    fn progress_is_told_in_mebibytes() {
+        assert_eq!(progress_line("loading", 0, 0), "loading");
+        assert_eq!(progress_line("pushing", 1_572_864, 0), "pushing: 1.5 MiB");
+        assert_eq!(progress_line("pushing", 1_572_864, 3 * 1_048_576), "pushing: 1.5 of 3.0 MiB, 50 %");
+    }
 
     #[test]
     fn columns_line_up() {

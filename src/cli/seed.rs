@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::cli::failure::{Failure, again, beside, program, sh_path};
 use crate::cli::files;
 use crate::cli::image::Layout;
+use crate::cli::output::Progress;
 use crate::domain::world::well_known::{DEVELOPER_CLIENT_ID, DEVELOPER_SECRET, SUBSCRIPTION_ID, TENANT_ID};
 use crate::http::inside::{self, Reply};
 
@@ -222,7 +223,9 @@ impl<'a> Client<'a> {
         let top = layout.manifest(&image.tag).map_err(no_layout)?;
         let pushed = async {
             let token = self.registry_token(image).await?;
-            let registry = Registry { app: self.app, image, token: format!("Bearer {token}") };
+            let name = format!("pushing {}/{}:{}", image.registry, image.repository, image.tag);
+            let progress = Progress::new(name, 0);
+            let mut registry = Registry { app: self.app, image, token: format!("Bearer {token}"), progress };
             registry.manifest(&layout, &top.0, &top.1, &image.tag).await
         };
         if let Err(why) = pushed.await {
@@ -284,6 +287,7 @@ struct Registry<'a> {
     app: &'a Arc<App>,
     image: &'a Image,
     token: String,
+    progress: Progress,
 }
 
 impl Registry<'_> {
@@ -304,7 +308,7 @@ impl Registry<'_> {
     }
 
     /// Pushes what a manifest names, then the manifest.
-    async fn manifest(&self, layout: &Layout, digest: &str, kind: &str, reference: &str) -> Result<(), String> {
+    async fn manifest(&mut self, layout: &Layout, digest: &str, kind: &str, reference: &str) -> Result<(), String> {
         let bytes = layout.read(digest)?;
         let manifest: Value =
             serde_json::from_slice(&bytes).map_err(|e| format!("the manifest {digest} is not JSON: {e}"))?;
@@ -320,7 +324,7 @@ impl Registry<'_> {
         self.ask("PUT", &self.path(&format!("manifests/{reference}")), kind, bytes).await.map(|_| ())
     }
 
-    async fn blob(&self, layout: &Layout, digest: &str) -> Result<(), String> {
+    async fn blob(&mut self, layout: &Layout, digest: &str) -> Result<(), String> {
         const KIND: &str = "application/octet-stream";
         let there = self.ask("HEAD", &self.path(&format!("blobs/{digest}")), KIND, Vec::new()).await?;
         if there.status == 200 {
@@ -335,6 +339,7 @@ impl Registry<'_> {
                 break;
             }
             from += piece.len() as u64;
+            self.progress.add(piece.len() as u64);
             let answer = self.ask("PATCH", &location, KIND, piece).await?;
             location = answer.header("location").unwrap_or(&location).to_owned();
         }

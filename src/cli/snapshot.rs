@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::At;
 use crate::cli::control::Control;
 use crate::cli::failure::Failure;
-use crate::cli::output::{print, table};
+use crate::cli::output::{Progress, print, table};
 
 const PATH: &str = "/acrite/v1/snapshots";
 
@@ -51,7 +51,10 @@ pub(super) async fn run(action: Action, at: At, json: bool) -> Result<ExitCode, 
     let nothing = json!({});
     let answer = match &action {
         Action::Save { name } => control.post(PATH, &json!({ "name": name })).await?,
-        Action::Load { name } => control.post(&format!("{PATH}/{name}/load"), &nothing).await?,
+        Action::Load { name } => {
+            let _progress = Progress::new(format!("loading {name}"), 0);
+            control.post(&format!("{PATH}/{name}/load"), &nothing).await?
+        }
         Action::List => control.get(PATH).await?,
         Action::Show { name } => control.get(&format!("{PATH}/{name}")).await?,
         Action::Diff { name, with: None } => control.get(&format!("{PATH}/{name}/diff")).await?,
@@ -84,9 +87,9 @@ pub(super) async fn run(action: Action, at: At, json: bool) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn reset(at: At) -> Result<ExitCode, Failure> {
-    Control::find(&at).await?.post("/acrite/v1/reset", &json!({})).await?;
-    print("the world is as it began\n")?;
+pub(super) async fn reset(at: At, json: bool) -> Result<ExitCode, Failure> {
+    let answer = Control::find(&at).await?.post("/acrite/v1/reset", &json!({})).await?;
+    print(&if json { format!("{answer:#}\n") } else { "the world is as it began\n".to_owned() })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::control::Control;
 use crate::cli::failure::Failure;
-use crate::cli::output::{print, table};
+use crate::cli::output::{Colour, coloured, is_coloured, print, table};
 use crate::cli::{At, clock};
 
 /// How often a watched instance is looked at.
@@ -17,7 +17,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(at: At, json: bool, watch: bool) -> Result<ExitCode, Failure> {
     let control = Control::find(&at).await?;
-    let said = |status: &Value| if json { format!("{status:#}\n") } else { shown(status) };
+    let colours = is_coloured(&std::io::stdout());
+    let said = |status: &Value| if json { format!("{status:#}\n") } else { painted(&shown(status), colours) };
     let mut status = control.get("/acrite/v1/status").await?;
     if !watch {
         print(&said(&status))?;
@@ -40,6 +41,27 @@ pub(super) async fn run(at: At, json: bool, watch: bool) -> Result<ExitCode, Fai
             Err(_) => return Ok(ExitCode::SUCCESS),
         };
     }
+}
+
+/// With headings and states that strike the eye.
+fn painted(text: &str, colours: bool) -> String {
+    if !colours {
+        return text.to_owned();
+    }
+    let line = |line: &str| {
+        if line.starts_with("REGISTRY ") || line.starts_with("VAULT ") {
+            return coloured(line, Colour::Bold, colours);
+        }
+        if line.starts_with("  ") {
+            return coloured(line, Colour::Red, colours);
+        }
+        let states = [(" open ", Colour::Green), (" locked ", Colour::Red), (" disabled ", Colour::Red)];
+        let found = states.into_iter().find_map(|(word, colour)| Some((line.split_once(word)?, word, colour)));
+        found.map_or(line.to_owned(), |((before, after), word, colour)| {
+            format!("{before}{}{after}", coloured(word, colour, colours))
+        })
+    };
+    text.lines().map(|one| line(one) + "\n").collect()
 }
 
 fn shown(status: &Value) -> String {
@@ -144,6 +166,10 @@ mod tests {
         assert!(text.contains(row), "{text}");
         assert!(text.contains("-          service-managed\n"), "{text}");
         assert!(text.contains("frozen"), "{text}");
+        assert_eq!(painted(&text, false), text);
+        let painted = painted(&text, true);
+        assert!(painted.contains("\x1b[31m locked \x1b[0m") && painted.contains("\x1b[32m open \x1b[0m"), "{painted}");
+        assert!(painted.contains("\x1b[31m  reg is locked: the key is disabled\x1b[0m\n"), "{painted}");
     }
 
     #[test]

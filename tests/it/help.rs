@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::process::{Serving, acrite, err, out, run};
 
-const COMMANDS: [&str; 15] = [
+const COMMANDS: [&str; 16] = [
     "",
     "serve",
     "exec",
@@ -17,6 +17,7 @@ const COMMANDS: [&str; 15] = [
     "mark",
     "doctor",
     "audit",
+    "logs",
     "fault",
     "snapshot",
     "reset",
@@ -77,6 +78,8 @@ fn every_command_speaks_json() {
         &["fault", "list", "--json"],
         &["audit", "--expect", "* >= 0", "--json"],
         &["doctor", "--json"],
+        &["snapshot", "save", "one", "--json"],
+        &["reset", "--json"],
     ] {
         let ran = run(home.path(), arguments);
         let value: Value = serde_json::from_str(&out(&ran)).unwrap_or_else(|_| panic!("{arguments:?}: {}", err(&ran)));
@@ -96,4 +99,53 @@ fn a_watched_status_shows_changes_and_ends_with_the_instance() {
     assert_eq!(serving.end("TERM"), Some(0));
     assert!(watch.wait().unwrap().success());
     assert_eq!(lines.filter(|line| line == "no registries").count(), 0, "nothing changed");
+}
+
+#[test]
+fn the_log_of_an_instance_is_shown_and_followed() {
+    use std::io::{BufRead as _, BufReader};
+    let home = TempDir::new().unwrap();
+    let serving = Serving::start(home.path(), &["serve", "--offline", "--listen", ":0", "--log-requests"]);
+    assert!(run(home.path(), &["status"]).status.success());
+    let shown = out(&run(home.path(), &["logs"]));
+    assert!(shown.lines().any(|line| line.contains("/acrite/v1/status")), "{shown}");
+    assert!(!shown.contains('\x1b'), "no colours in what is kept: {shown}");
+    let json = out(&run(home.path(), &["logs", "--json"]));
+    let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(first["number"], 1);
+    assert!(first["line"].is_string());
+
+    let mut follow = acrite(home.path(), &["logs", "--follow"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("/acrite/v1/status")));
+    assert!(run(home.path(), &["clock", "freeze"]).status.success());
+    assert!(lines.any(|line| line.contains("/acrite/v1/clock")), "what comes later is shown too");
+    assert_eq!(serving.end("TERM"), Some(0));
+    assert!(follow.wait().unwrap().success());
+}
+
+/// What a command writes to a terminal.
+fn at_terminal(home: &TempDir, line: &str) -> String {
+    let binary = env!("CARGO_BIN_EXE_acrite");
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{binary} {line}"), "/dev/null"]).current_dir(home.path());
+    let ran = command.env_remove("NO_COLOR").env("TERM", "xterm").stdin(std::process::Stdio::null()).output().unwrap();
+    assert!(ran.status.success(), "{line}: {}", out(&ran));
+    out(&ran)
+}
+
+#[test]
+fn colours_and_progress_are_for_terminals_alone() {
+    let home = TempDir::new().unwrap();
+    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cmk.json");
+    let serving = Serving::start(home.path(), &["serve", "--offline", "--listen", ":0", "--template", template]);
+    assert!(at_terminal(&home, "status").contains("\x1b[32m open "), "{}", at_terminal(&home, "status"));
+    let piped = out(&run(home.path(), &["status"]));
+    assert!(piped.contains(" open ") && !piped.contains('\x1b'), "{piped}");
+    assert!(run(home.path(), &["snapshot", "save", "one"]).status.success());
+    assert!(at_terminal(&home, "snapshot export one shown.tar").contains("writing shown.tar"));
+    assert!(at_terminal(&home, "snapshot load one").contains("loading one"));
+    let quiet = run(home.path(), &["snapshot", "export", "one", "quiet.tar"]);
+    assert!(quiet.status.success() && err(&quiet).is_empty(), "{}", err(&quiet));
+    assert_eq!(serving.end("TERM"), Some(0));
 }

@@ -3,6 +3,7 @@
 
 pub mod carry;
 pub mod clock;
+pub mod lines;
 pub mod memory;
 pub mod outgoing;
 pub mod turns;

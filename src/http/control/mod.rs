@@ -21,6 +21,7 @@ use url::{Host, Url};
 use crate::app::audit::Entry;
 use crate::app::directory::sign_in;
 use crate::app::timeline::{self, Change, Note, Shown};
+use crate::app::world::lines::lines;
 use crate::app::{App, folder, status};
 use crate::domain::access::Caller;
 use crate::domain::error::{INTERNAL, RequestError};
@@ -116,6 +117,7 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
             shown["happened"] = happened.iter().map(note).collect();
             Ok(shown)
         }
+        (["acrite", "v1", "logs"], &Method::GET) => logs(call).await,
         (["acrite", "v1", "openapi.json"], &Method::GET) => Ok(openapi::description()),
         (["acrite", "v1", "status"], &Method::GET) => {
             let clock = timeline::show(app).await?;
@@ -139,33 +141,58 @@ async fn dispatch(app: &Arc<App>, call: &mut Call, path: &[&str]) -> Result<Valu
         }
         (["acrite", "v1", "faults", rest @ ..], _) if rest.len() <= 1 => faults::answer(app, call, rest).await,
         (
-            [] | ["acrite", "v1", "health" | "ca" | "clock" | "status" | "audit" | "marks" | "reset" | "openapi.json"],
+            []
+            | [
+                "acrite",
+                "v1",
+                "health" | "ca" | "clock" | "status" | "audit" | "logs" | "marks" | "reset" | "openapi.json",
+            ],
             _,
         ) => Err(RequestError::MethodNotAllowed { method: call.method.to_string(), path: call.path.clone() }.into()),
         _ => Err(RequestError::RouteUnknown(call.path.clone()).into()),
     }
 }
 
+fn wrong(property: &str, message: &str) -> Error {
+    let (property, message) = (property.to_owned(), message.to_owned());
+    RequestError::InvalidValue { property, message }.into()
+}
+
+/// The number of the entry that the client has already.
+fn after(call: &Call) -> Result<u64> {
+    let number = call.query("after").map(|number| number.parse());
+    number.transpose().map(Option::unwrap_or_default).map_err(|_| wrong("after", "after is the number of an entry"))
+}
+
+/// Whether the client waits for the next entry if there is none.
+fn waits(call: &Call) -> Result<bool> {
+    match call.query("wait").map(|wait| wait.to_ascii_lowercase()).as_deref() {
+        Some("true") => Ok(true),
+        None | Some("false") => Ok(false),
+        Some(_) => Err(wrong("wait", "wait is true or false")),
+    }
+}
+
+/// The log's own lines.
+async fn logs(call: &mut Call) -> Result<Value> {
+    let (after, wait) = (after(call)?, waits(call)?);
+    let lines = tokio::time::timeout(LONGEST_WAIT, lines().after(after, wait)).await.unwrap_or_default();
+    let next = lines.last().map_or(after, |line| line.number);
+    let lines: Vec<Value> = lines.iter().map(|line| json!({"number": line.number, "line": line.text})).collect();
+    Ok(json!({"next": next, "entries": lines}))
+}
+
 /// The entries of the audit log after a number. They are JSON already, and many.
 async fn audit(app: &Arc<App>, call: &mut Call) -> Result<String> {
-    let wrong = |property: &str, message: &str| {
-        let (property, message) = (property.to_owned(), message.to_owned());
-        Error::from(RequestError::InvalidValue { property, message })
-    };
-    let after = match (call.query("since"), call.query("after")) {
-        (None, None) => 0,
-        (None, Some(number)) => number.parse().map_err(|_| wrong("after", "after is the number of an entry"))?,
-        (Some(mark), _) => app.audit().marked(&mark).ok_or_else(|| {
+    let after = match call.query("since") {
+        None => after(call)?,
+        Some(mark) => app.audit().marked(&mark).ok_or_else(|| {
             let message =
                 format!("there is no mark '{mark}'; marks last as long as the process that they were made in");
             wrong("since", &message)
         })?,
     };
-    let wait = match call.query("wait").map(|wait| wait.to_ascii_lowercase()).as_deref() {
-        Some("true") => true,
-        None | Some("false") => false,
-        Some(_) => return Err(wrong("wait", "wait is true or false")),
-    };
+    let wait = waits(call)?;
     // A waiting client may be gone without a sign of it; the others ask again.
     let entries = tokio::time::timeout(LONGEST_WAIT, app.audit().after(after, wait)).await.unwrap_or_default();
     let next = entries.last().map_or(after, |e| e.number);

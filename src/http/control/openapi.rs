@@ -96,6 +96,18 @@ fn entries() -> Value {
     })
 }
 
+/// A page of the log's own lines.
+fn lines() -> Value {
+    let line = json!({
+        "type": "object", "required": ["number", "line"],
+        "properties": {"number": {"type": "integer"}, "line": {"type": "string"}},
+    });
+    json!({
+        "type": "object", "required": ["next", "entries"],
+        "properties": {"next": {"type": "integer"}, "entries": {"type": "array", "items": line}},
+    })
+}
+
 /// A body that says a name.
 fn named(pattern: Option<&str>) -> Value {
     let name = match pattern {
@@ -129,6 +141,8 @@ fn operations(types: &mut SchemaGenerator) -> Vec<Operation> {
         ("since", json!({"type": "string", "description": "Only entries after this mark"})),
         ("wait", json!({"type": "boolean", "description": "Wait for the next entry if there is none"})),
     ];
+    let mut logs = of("get", "/acrite/v1/logs", "The last lines of its own log", Sent::Nothing, lines(), &[400]);
+    logs.query = audited.query.iter().filter(|(name, _)| *name != "since").cloned().collect();
     let at = "/acrite/v1/snapshots/{name}/diff";
     let mut diff = of("get", at, "What differs from now, in sentences", Sent::Nothing, differences, &[400, 404, 422]);
     diff.query = vec![("with", json!({"type": "string", "description": "Another snapshot instead of now"}))];
@@ -145,6 +159,7 @@ fn operations(types: &mut SchemaGenerator) -> Vec<Operation> {
         of("post", "/acrite/v1/clock", "Move time", Sent::Json(change()), clock, &[400, 413]),
         of("get", "/acrite/v1/status", "Registries and keys, locked or open, and why", Sent::Nothing, status, &[]),
         audited,
+        logs,
         of(
             "post",
             "/acrite/v1/marks",
