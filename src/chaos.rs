@@ -151,6 +151,7 @@ async fn open(dir: &Path) -> Arc<App> {
         revocation_delay: 0,
         clock: (!dir.join("acrite.db").exists()).then_some(start),
         audit_log: None,
+        diagnostics: None,
     };
     App::open(options).await.unwrap()
 }

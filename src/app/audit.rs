@@ -15,14 +15,16 @@ use tokio::sync::{oneshot, watch};
 
 use crate::app::Cx;
 use crate::domain::audit::{Call, Event, Happening};
+use crate::domain::registry::resource_log;
 use crate::domain::vault::key::{Key, Version};
 use crate::domain::{Error, Result};
 use crate::store;
+use crate::store::world::diagnostics::{Diagnostics, Route};
 use crate::store::world::journal::{Journal, tail};
 use crate::store::world::outbox;
 
 /// Entries kept in memory.
-const KEPT: usize = 4096;
+const KEPT: usize = 8192;
 /// Bytes of their lines at most: a line tells the whole address of a call.
 const KEPT_SIZE: usize = 8 * 1024 * 1024;
 /// Bytes of the file that are read at start: about as many entries.
@@ -52,8 +54,12 @@ pub(super) struct Record {
 
 enum Message {
     Call(Box<Call>),
+    /// A record of what wrote nothing.
+    Record(Box<Record>),
     /// Records of a committed write: they are in the outbox.
     Written(Vec<outbox::Record>),
+    /// Where resources have their records written from now on.
+    Routes(Vec<Route>),
     /// Answered when all that was sent before is with the readers and in the files.
     Flush(oneshot::Sender<()>),
 }
@@ -76,8 +82,13 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Log {
-    /// Begins a log that goes on in `file`, and in `copy` too if there is one. `untold` are the records in the outbox.
-    pub(super) fn open(file: PathBuf, copy: Option<PathBuf>, unwritten: Vec<outbox::Record>) -> Result<Self> {
+    /// Begins a log that goes on in `file`, and in `copy` too if there is one. `unwritten` are the records in the outbox.
+    pub(super) fn open(
+        file: PathBuf,
+        copy: Option<PathBuf>,
+        diagnostics: Diagnostics,
+        unwritten: Vec<outbox::Record>,
+    ) -> Result<Self> {
         let mut journals = vec![Journal::open(&file, true)?];
         if let Some(copy) = copy {
             journals.push(Journal::open(&copy, false)?);
@@ -91,6 +102,7 @@ impl Log {
             kept: kept_too,
             newest: newest_number,
             journals,
+            diagnostics,
             number: 0,
             size: 0,
             written: written_too,
@@ -126,6 +138,17 @@ impl Log {
     /// Tells of a call.
     pub fn call(&self, call: Call) {
         self.send(Message::Call(Box::new(call)));
+    }
+
+    /// Records what a registry logs of what wrote nothing.
+    pub fn logged(&self, log: &resource_log::Record<'_>) {
+        let (caller, line) = (log.identity.name.clone(), log.shown().to_string());
+        self.send(Message::Record(Box::new(Record { caller, line })));
+    }
+
+    /// Has what is recorded from now on go by these routes.
+    pub(super) fn follow(&self, routes: Vec<Route>) {
+        self.send(Message::Routes(routes));
     }
 
     /// The record in the outbox up to which all are in the files, if there is one.
@@ -204,6 +227,7 @@ struct Keeper {
     kept: Arc<Mutex<VecDeque<Entry>>>,
     newest: watch::Sender<u64>,
     journals: Vec<Journal>,
+    diagnostics: Diagnostics,
     number: u64,
     /// Bytes of the lines in memory.
     size: usize,
@@ -225,6 +249,9 @@ impl Keeper {
             for line in lost {
                 journal.add(line);
             }
+        }
+        for record in unwritten {
+            self.diagnostics.add_missing(&record.line);
         }
         recent
             .extend(unwritten.iter().map(|r| r.line.clone()).filter(|line| !recent.contains(line)).collect::<Vec<_>>());
@@ -257,6 +284,8 @@ impl Keeper {
                 Message::Call(call) => {
                     self.add(call.caller.as_ref().map(|c| c.name.clone()), call.record().to_string())
                 }
+                Message::Record(record) => self.add(record.caller, record.line),
+                Message::Routes(routes) => self.diagnostics.follow(routes),
                 Message::Written(records) => {
                     for record in records {
                         self.last = record.id;
@@ -275,6 +304,7 @@ impl Keeper {
         for journal in &mut self.journals {
             self.behind |= !journal.add(&line);
         }
+        self.behind |= !self.diagnostics.add(&line);
         self.keep(caller, line.into());
     }
 
@@ -297,6 +327,9 @@ impl Keeper {
             if let Err(error) = journal.flush(must_last) {
                 failed = Some(error);
             }
+        }
+        if let Err(error) = self.diagnostics.flush(must_last) {
+            failed = Some(error);
         }
         match (&failed, self.trouble) {
             (Some(error), false) => tracing::error!("the audit log cannot be written and will be tried again: {error}"),
@@ -341,6 +374,11 @@ impl Cx {
         self.records.push(Record { caller: None, line: record.to_string() });
     }
 
+    /// Has what a registry logs of a write recorded when, and only if, its changes last.
+    pub(super) fn log(&mut self, log: &resource_log::Record<'_>) {
+        self.records.push(Record { caller: log.identity.name.clone(), line: log.shown().to_string() });
+    }
+
     /// Has an event reported when the transaction's changes last.
     pub(super) async fn announce(&mut self, what: Happening, key: &Key, version: &Version) -> Result<()> {
         if let Some(vault) = store::vault::vaults::find_by_id(&mut self.tx, key.vault).await? {
@@ -355,6 +393,10 @@ impl Cx {
 mod tests {
     use super::*;
     use crate::domain::access::Caller;
+
+    fn nowhere() -> Diagnostics {
+        Diagnostics::new(PathBuf::new(), Vec::new())
+    }
 
     fn call(operation: &'static str) -> Call {
         Call {
@@ -380,7 +422,7 @@ mod tests {
     async fn nothing_is_lost_and_a_restart_remembers() {
         let dir = tempfile::tempdir().unwrap();
         let (file, copy) = (dir.path().join("audit.jsonl"), dir.path().join("copy"));
-        let log = Log::open(file.clone(), Some(copy.clone()), Vec::new()).unwrap();
+        let log = Log::open(file.clone(), Some(copy.clone()), nowhere(), Vec::new()).unwrap();
         for _ in 0..500 {
             log.call(call("KeyWrap"));
         }
@@ -391,7 +433,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 501);
         assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(&copy).unwrap());
 
-        let log = Log::open(file, None, Vec::new()).unwrap();
+        let log = Log::open(file, None, nowhere(), Vec::new()).unwrap();
         let kept = log.after(0, false).await;
         assert_eq!((kept.len(), kept[500].number), (501, 501));
         assert!(kept[500].line.contains("KeyGet"));

@@ -5,6 +5,7 @@ pub mod access;
 pub mod audit;
 pub mod cascade;
 pub mod change;
+mod diagnostics;
 pub mod directory;
 pub mod faults;
 pub mod poller;
@@ -35,6 +36,7 @@ use crate::domain::registry::Registry;
 use crate::domain::world::crypto;
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;
+use crate::store::world::diagnostics::Diagnostics;
 use crate::store::{Store, Tx};
 // The command line makes and holds data folders, and does not see the rest of the store.
 pub use crate::store::world::{folder, temporary};
@@ -53,6 +55,8 @@ pub struct Options {
     pub clock: Option<world::clock::Start>,
     /// A file to which audit records are appended besides the data folder's own.
     pub audit_log: Option<PathBuf>,
+    /// The folder for what diagnostic settings have written, unless it is the data folder's own.
+    pub diagnostics: Option<PathBuf>,
 }
 
 /// One emulator: its state and what it keeps in memory.
@@ -99,7 +103,9 @@ impl App {
         let master = folder::master_key(&options.data_dir, sealed)?;
         let clock = world::clock::Clock::load(&store, options.clock).await?;
         let unwritten = store::world::outbox::records(&mut store.read().await?).await?;
-        let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log, unwritten)?;
+        let folder = options.diagnostics.unwrap_or_else(|| options.data_dir.join("diagnostics"));
+        let diagnostics = Diagnostics::new(folder, diagnostics::routes(&mut store.read().await?).await?);
+        let audit = audit::Log::open(options.data_dir.join("audit.jsonl"), options.audit_log, diagnostics, unwritten)?;
         let app = Arc::new(Self {
             store,
             master,
@@ -320,6 +326,7 @@ impl Cx {
     /// reported afterwards.
     pub async fn commit(mut self) -> Result<()> {
         audit::write_out(&mut self).await?;
+        diagnostics::write_out(&mut self).await?;
         registry::tasks::triggers::look(&mut self).await?;
         registry::webhooks::write_out(&mut self).await?;
         let (app, notes) = (self.app, self.notes);

@@ -46,6 +46,7 @@ impl Bed {
             revocation_delay: 0,
             clock: Some(start),
             audit_log: None,
+            diagnostics: None,
         };
         Self { app: App::open(options).await.unwrap(), _dir: dir }
     }

@@ -21,6 +21,9 @@ pub(super) struct Options {
     /// Show events instead: new key versions, and keys near their end
     #[arg(long)]
     events: bool,
+    /// Show also what registries log: sign-ins, pulls, pushes, deletions
+    #[arg(long, conflicts_with = "events")]
+    registries: bool,
     /// Show challenges too: first requests without a token, which clients send to be told where to get one
     #[arg(long)]
     all: bool,
@@ -46,9 +49,13 @@ pub(super) async fn run(at: At, options: Options) -> Result<ExitCode, Failure> {
     if let Some(expectation) = &options.expect {
         return expected(&control, expectation, &options).await;
     }
-    let Options { follow, events, all, json, since, .. } = options;
+    let Options { follow, events, registries, all, json, since, .. } = options;
     let since = since.map_or(String::new(), |mark| format!("&since={}", encoded(&mark)));
-    let kind = if events { "event" } else { "audit" };
+    let kinds: &[&str] = match (events, registries) {
+        (true, _) => &["event"],
+        (false, true) => &["audit", "registry"],
+        (false, false) => &["audit"],
+    };
     let (mut next, mut wait, mut challenges) = (0, false, 0);
     if !json {
         print(&line(&if events { EVENT_HEADINGS } else { HEADINGS }.map(str::to_owned)))?;
@@ -60,8 +67,8 @@ pub(super) async fn run(at: At, options: Options) -> Result<ExitCode, Failure> {
             Err(_) if wait => return Ok(ExitCode::SUCCESS),
             Err(failure) => return Err(failure),
         };
-        for entry in answer["entries"].as_array().into_iter().flatten().filter(|e| e.get(kind).is_some()) {
-            let record = &entry[kind];
+        for entry in answer["entries"].as_array().into_iter().flatten() {
+            let Some(record) = kinds.iter().find_map(|kind| entry.get(*kind)) else { continue };
             if !json && !all && is_challenge(record) {
                 challenges += 1;
                 continue;
@@ -100,17 +107,17 @@ async fn expected(control: &Control, expectation: &Expectation, options: &Option
         return Err(Failure::new(what, "mark where it begins, and expect it --since there", &mark));
     }
     let entries: Vec<&Value> =
-        answer["entries"].as_array().into_iter().flatten().filter(|entry| entry.get("audit").is_some()).collect();
+        answer["entries"].as_array().into_iter().flatten().filter(|entry| expect::record(entry).is_some()).collect();
     let meant = Meant { caller: options.caller.as_deref(), result: options.result.as_deref() };
     let count = expectation.count(&entries, &meant);
     let met = expectation.is_met(count);
     let nearest = if met { Vec::new() } else { expectation.nearest(&entries, &meant) };
     if options.json {
-        let nearest: Vec<&Value> = nearest.iter().map(|entry| &entry["audit"]).collect();
+        let nearest: Vec<&Value> = nearest.iter().filter_map(|entry| expect::record(entry)).collect();
         print(&format!("{:#}\n", json!({"count": count, "met": met, "nearest": nearest})))?;
     } else {
-        let lines: String =
-            nearest.iter().map(|entry| line(&call(&entry["audit"], entry["caller"].as_str()))).collect();
+        let shown = |entry: &&Value| Some(line(&call(expect::record(entry)?, entry["caller"].as_str())));
+        let lines: String = nearest.iter().filter_map(shown).collect();
         let headings = if lines.is_empty() { String::new() } else { line(&HEADINGS.map(str::to_owned)) };
         print(&format!("counted: {count}\n{headings}{lines}"))?;
     }
@@ -151,7 +158,16 @@ fn time(value: &Value) -> String {
 
 fn call(record: &Value, name: Option<&str>) -> [String; 5] {
     let properties = &record["properties"];
-    let caller = name.or(record["identity"]["claim"]["appid"].as_str()).unwrap_or("-");
+    let identity = record["identity"].as_str().filter(|id| !id.is_empty());
+    let caller = name.or(record["identity"]["claim"]["appid"].as_str()).or(identity).unwrap_or("-");
+    if let Some(server) = properties["loginServer"].as_str() {
+        let place =
+            |name: &str, sign: &str| properties[name].as_str().map_or(String::new(), |at| format!("{sign}{at}"));
+        let digest = if properties["tag"].is_null() { place("digest", "@") } else { String::new() };
+        let object = format!("{server}{}{}{digest}", place("repository", "/"), place("tag", ":"));
+        let (operation, status) = (text(&record["operationName"]), text(&record["resultDescription"]));
+        return [time(&record["time"]), caller.to_owned(), operation, status, object];
+    }
     // Lists have no id; then the vault is what was asked.
     let vault = record["resourceId"].as_str().and_then(|id| id.rsplit('/').next()).map(str::to_ascii_lowercase);
     let id = properties["id"].as_str().map(|id| id.trim_start_matches("https://").to_owned());
@@ -185,5 +201,12 @@ mod tests {
             ["2026-01-01T00:00:00.000Z", "keeper", "KeyUnwrap", "Forbidden", "v.vault.azure.net/keys/k/1", "no"];
         assert_eq!(words, expected);
         assert!(line(&call(&record, None)).contains(" app "));
+        let record = json!({
+            "time": "2026-01-01T00:00:00.0000000Z", "operationName": "Pull", "resultDescription": "200",
+            "identity": "o", "properties": {"loginServer": "r.azurecr.io", "repository": "a/b", "tag": "v1", "digest": "d"},
+        });
+        let said = line(&call(&record, None));
+        let words: Vec<&str> = said.split_whitespace().collect();
+        assert_eq!(words, ["2026-01-01T00:00:00.000Z", "o", "Pull", "200", "r.azurecr.io/a/b:v1"]);
     }
 }

@@ -65,6 +65,23 @@ fn place(id: &str) -> String {
     parts.map(|(at, part)| if at == 0 { host(part) } else { part.to_owned() }).collect::<Vec<_>>().join("/")
 }
 
+/// The record of an entry: of a vault or of a registry.
+pub(super) fn record(entry: &Value) -> Option<&Value> {
+    entry.get("audit").or_else(|| entry.get("registry"))
+}
+
+/// What a record is about: an identifier of a vault's object, a vault, `registry/repository:tag`, or a registry.
+fn object_of(record: &Value) -> String {
+    let properties = &record["properties"];
+    if let Some(repository) = properties["repository"].as_str() {
+        let server = properties["loginServer"].as_str().unwrap_or_default();
+        let tag = properties["tag"].as_str().map_or(String::new(), |tag| format!(":{tag}"));
+        return format!("{server}/{repository}{tag}");
+    }
+    let named = properties["id"].as_str().or_else(|| record["resourceId"].as_str()?.rsplit('/').next());
+    named.unwrap_or_default().to_owned()
+}
+
 /// Whom and what result is meant; nothing: whoever and whatever.
 #[derive(Default)]
 pub(super) struct Meant<'a> {
@@ -75,18 +92,19 @@ pub(super) struct Meant<'a> {
 impl Expectation {
     /// How well an entry fits: in all four respects, or in how many.
     fn fit(&self, entry: &Value, meant: &Meant<'_>) -> (bool, usize) {
-        let record = &entry["audit"];
+        let record = record(entry).unwrap_or(&Value::Null);
         let is = |value: &Value, wanted: &str| value.as_str().is_some_and(|value| value.eq_ignore_ascii_case(wanted));
         let operation = self.operation == "*" || is(&record["operationName"], &self.operation);
-        let at = record["properties"]["id"].as_str().or_else(|| record["resourceId"].as_str()?.rsplit('/').next());
-        let at = at.map(place).unwrap_or_default();
-        let object = self.object.as_ref().is_none_or(|wanted| at == *wanted || at.starts_with(&format!("{wanted}/")));
+        let at = place(&object_of(record));
+        let object = self.object.as_ref().is_none_or(|wanted| {
+            at.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':', '@']))
+        });
         let vault = self.object.as_ref().is_some_and(|wanted| wanted.split('/').next() == at.split('/').next());
         let claim = &record["identity"]["claim"];
-        let caller = meant
-            .caller
-            .is_none_or(|who| is(&entry["caller"], who) || is(&claim["appid"], who) || is(&claim["oid"], who));
-        let result = meant.result.is_none_or(|wanted| is(&record["resultSignature"], wanted));
+        let names = [&entry["caller"], &claim["appid"], &claim["oid"], &record["identity"]];
+        let caller = meant.caller.is_none_or(|who| names.iter().any(|name| is(name, who)));
+        let results = [&record["resultSignature"], &record["resultDescription"]];
+        let result = meant.result.is_none_or(|wanted| results.iter().any(|result| is(result, wanted)));
         let points = 3 * usize::from(operation) + 2 * usize::from(object) + usize::from(vault);
         (operation && object && caller && result, points + usize::from(caller) + usize::from(result))
     }
@@ -155,7 +173,9 @@ mod tests {
             entry("KeyWrap", "https://v.vault.azure.net/keys/k/1", "id2", "OK"),
             entry("KeyCreate", "https://w.vault.azure.net/keys/x/1", "me", "OK"),
         ];
-        let entries: Vec<&Value> = entries.iter().collect();
+        let pull = json!({"registry": {"operationName": "Pull", "resultDescription": "403", "identity": "robot",
+            "properties": {"loginServer": "r.azurecr.io", "repository": "team/app", "tag": "v1"}}});
+        let entries: Vec<&Value> = entries.iter().chain([&pull]).collect();
         let count = |text: &str, caller: Option<&str>, result: Option<&str>| {
             parse(text).unwrap().count(&entries, &Meant { caller, result })
         };
@@ -164,6 +184,10 @@ mod tests {
         assert_eq!(count("keyunwrap v", Some("ID1"), None), 3);
         assert_eq!(count("KeyUnwrap v", Some("id2"), None), 0);
         assert_eq!(count("* v/k", Some("o"), Some("Forbidden")), 1);
+        for object in ["r", "r/team", "r/team/app", "r.azurecr.io/team/app:v1"] {
+            assert_eq!(count(&format!("Pull {object}"), Some("robot"), Some("403")), 1, "{object}");
+        }
+        assert_eq!(count("Pull r/team/ap", None, None), 0);
         assert!(
             parse("KeyUnwrap v/k >= 3").unwrap().nearest(&entries, &Meant::default())[2]["audit"]["operationName"]
                 == "KeyUnwrap"

@@ -71,6 +71,9 @@ pub struct Options {
     /// Append audit records to FILE, besides audit.jsonl in the data folder
     #[arg(long, value_name = "FILE")]
     pub audit_log: Option<PathBuf>,
+    /// Folder for what diagnostic settings have written [default: diagnostics in the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub diagnostics: Option<PathBuf>,
     /// What carries out runs of tasks: buildah, podman or docker [default: the first of them on PATH]. With it named, also
     /// runs that clients of other machines ask for
     #[arg(long, value_name = "PROGRAM")]
@@ -124,6 +127,7 @@ async fn services(
         revocation_delay: i64::try_from(options.revocation_delay.as_micros()).unwrap_or(i64::MAX),
         clock,
         audit_log: options.audit_log.clone(),
+        diagnostics: options.diagnostics.clone(),
     })
     .await
     .map_err(failed)?;

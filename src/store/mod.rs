@@ -101,13 +101,20 @@ impl Store {
 
     #[cfg(not(test))]
     async fn tx(&self, open: Open, raises: Option<Arc<Generation>>) -> Result<Tx> {
-        Ok(Tx { open, raises, then: Vec::new(), seen: HashSet::new() })
+        Ok(Tx { open, raises, then: Vec::new(), seen: HashSet::new(), written: HashSet::new() })
     }
 
     #[cfg(test)]
     async fn tx(&self, mut open: Open, raises: Option<Arc<Generation>>) -> Result<Tx> {
         self.faults.watch(&mut open.connection).await?;
-        Ok(Tx { open, raises, then: Vec::new(), seen: HashSet::new(), faults: self.faults.clone() })
+        Ok(Tx {
+            open,
+            raises,
+            then: Vec::new(),
+            seen: HashSet::new(),
+            written: HashSet::new(),
+            faults: self.faults.clone(),
+        })
     }
 
     /// What is to fail.
@@ -205,6 +212,8 @@ pub struct Tx {
     then: Vec<Then>,
     /// The rows that were looked up, by table and key, where they could be written back.
     seen: HashSet<(&'static str, String)>,
+    /// Tables that others follow, where they were written.
+    written: HashSet<&'static str>,
     #[cfg(test)]
     faults: Arc<world::faults::Faults>,
 }
@@ -238,6 +247,17 @@ impl Tx {
             return Ok(());
         }
         Err(Error::Internal(format!("row {key} of {table} was not read in the transaction that writes it back")))
+    }
+
+    /// Notes that a table was written that others follow.
+    fn wrote(&mut self, table: &'static str) {
+        self.written.insert(table);
+    }
+
+    /// Whether the transaction wrote a table of those that note it.
+    #[must_use]
+    pub fn has_written(&self, table: &'static str) -> bool {
+        self.written.contains(table)
     }
 
     /// Has something done once the changes last: whatever becomes of the request meanwhile, in the order of the

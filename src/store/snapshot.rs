@@ -12,6 +12,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::registry::blobs::BLOBS;
+use super::resources::neighbours;
 use super::world::folder::MASTER_KEY;
 use super::world::trouble::file as failed;
 use super::{Store, Tx};
@@ -73,6 +74,7 @@ pub async fn blob_files(tx: &mut Tx) -> Result<(Vec<String>, i64)> {
 
 /// Puts the rows of the snapshot that is beside the transaction in the place of all rows. Ids that were given stay given.
 pub async fn take_over(tx: &mut Tx) -> Result<()> {
+    tx.wrote(neighbours::TABLE);
     for table in tables(tx).await? {
         sqlx::query(AssertSqlSafe(format!("DELETE FROM main.{table}"))).execute(tx.conn()).await?;
         if !ENDED.contains(&table.as_str()) {

@@ -36,3 +36,8 @@ fn faults() {
 fn snapshots() {
     runs("snapshots.md");
 }
+
+#[test]
+fn evidence() {
+    runs("evidence.md");
+}

@@ -147,6 +147,7 @@ pub const PASSWORDS: [&str; 2] = ["password1", "password2"];
 pub struct RegistryToken {
     /// Its row id: another token of its name has another one.
     pub id: i64,
+    pub name: String,
     /// Whether it may be used.
     pub enabled: bool,
     /// What its scope map allows; empty where the scope map is gone. See `child::actions_allow`.
@@ -184,7 +185,8 @@ async fn as_signed_in(cx: &mut Cx, registry: &Registry, found: Option<Child>) ->
     };
     let actions = scope_map.as_ref().map(|map| map.actions().map(str::to_owned).collect()).unwrap_or_default();
     let passwords = store::registry::children::passwords(&mut cx.tx, token.id).await?;
-    Ok(Some(RegistryToken { id: token.id, enabled: token.enabled(), actions, passwords }))
+    let enabled = token.enabled();
+    Ok(Some(RegistryToken { id: token.id, name: token.name, enabled, actions, passwords }))
 }
 
 /// A token's passwords, without their values.

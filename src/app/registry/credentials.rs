@@ -16,6 +16,7 @@ use crate::domain::access::{Caller, covers};
 use crate::domain::directory::applications;
 use crate::domain::error::AccessError;
 use crate::domain::registry::Registry;
+use crate::domain::registry::resource_log::Identity;
 use crate::domain::registry::rights::Rights;
 use crate::domain::world::crypto;
 use crate::domain::world::name::REGISTRIES;
@@ -106,6 +107,15 @@ impl Credential {
             Self::Token(token) => format!("{TOKEN_SUBJECT}{}", token.id),
             Self::Run(id) => run_subject(*id),
             Self::Anonymous => String::new(),
+        }
+    }
+
+    /// Who that is in the registry's log.
+    fn identity(&self, registry: &Registry) -> Identity {
+        match self {
+            Self::Principal(caller) => Identity { id: caller.object_id.clone(), name: Some(caller.name.clone()) },
+            Self::Token(token) => Identity { id: token.name.clone(), name: None },
+            Self::Admin | Self::Run(_) | Self::Anonymous => Identity { id: self.subject(registry), name: None },
         }
     }
 
@@ -206,6 +216,8 @@ pub struct Admitted {
     pub access: Access,
     /// Who it is: `sub` of the tokens that it gets.
     pub subject: String,
+    /// Who it is in the registry's log.
+    pub identity: Identity,
 }
 
 /// Requires a right of what was shown. Without it: the challenge that tells clients what to ask for.
@@ -231,6 +243,13 @@ pub(super) fn let_through(registry: &Registry, presented: &Presented, address: I
     admit(registry, address)
 }
 
+/// Who it is in the registry's log that a token's subject, or a user name, stands for. Of one who is not there, what was
+/// shown.
+pub(super) async fn identity_of(cx: &mut Cx, registry: &Registry, shown: String) -> Result<Identity> {
+    let credential = Credential::of_subject(cx, registry, &shown).await?;
+    Ok(credential.map_or(Identity { id: shown, name: None }, |credential| credential.identity(registry)))
+}
+
 /// `sub` of a run's tokens.
 pub(super) fn run_subject(id: i64) -> String {
     format!("{RUN_SUBJECT}{id}")
@@ -249,10 +268,10 @@ pub(super) async fn admitted(cx: &mut Cx, registry: &Registry, presented: &Prese
         Presented::Password { user, password } => Credential::of_password(cx, registry, user, password).await?,
     };
     let Some(credential) = credential else { return Ok(None) };
-    let subject = credential.subject(registry);
+    let (subject, identity) = (credential.subject(registry), credential.identity(registry));
     let access = match presented {
         Presented::Token(claims) if !claims.refresh => Access::Token(claims.access.clone()),
         _ => credential.access(cx, registry).await?,
     };
-    Ok(Some(Admitted { access, subject }))
+    Ok(Some(Admitted { access, subject, identity }))
 }

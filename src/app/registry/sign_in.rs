@@ -5,22 +5,85 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::cmk::REGISTRY_ADDRESS;
-use super::credentials::{Admitted, Credential, Presented, admitted, anonymous, let_through, run_subject};
+use super::credentials::{
+    Admitted, Credential, Presented, admitted, anonymous, identity_of, let_through, present, run_subject,
+};
 use super::firewall::admit;
 use super::rights::QUARANTINE_ROLES;
 use super::{registries, tokens};
 use crate::app::App;
 use crate::app::directory::tokens as entra;
+use crate::app::world::clock;
 use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::TokenError;
 use crate::domain::registry::Registry;
+use crate::domain::registry::resource_log::{Asked, Deed, Identity, Record};
 use crate::domain::registry::rights::{Rights, Scope};
 use crate::domain::registry::tasks::run::Run;
 
+/// A token that was given.
+#[derive(Debug, Clone)]
+pub struct Given {
+    pub token: String,
+    /// Its `jti`.
+    pub id: String,
+    pub registry: Registry,
+    /// Whom it was given to.
+    pub identity: Identity,
+}
+
+impl Given {
+    async fn sign(app: &Arc<App>, registry: Registry, identity: Identity, claims: &Value) -> Result<Self> {
+        let id = claims["jti"].as_str().unwrap_or_default().to_owned();
+        Ok(Self { token: app.signer().await?.sign(claims)?, id, registry, identity })
+    }
+
+    /// Tells the registry's log.
+    pub fn log(&self, app: &App, asked: &Asked) {
+        let took = clock::machine().0 - asked.began.0;
+        let (registry, identity, deed) = (&self.registry, &self.identity, Deed::Login(Some(self.id.clone())));
+        app.audit().logged(&Record {
+            time: app.now(),
+            registry,
+            identity,
+            asked: Some(asked),
+            deed,
+            status: 200,
+            took,
+        });
+    }
+}
+
+/// Tells a registry's log of what was refused to a client. `shown` is what came as its credential. Of a registry that is
+/// not there, there is no log.
+pub async fn log_refused(
+    app: &Arc<App>,
+    registry: &str,
+    shown: Option<&str>,
+    asked: &Asked,
+    (deed, status): (Deed, u16),
+) -> Result<()> {
+    let id = match present(app, registry, shown).await? {
+        Presented::Nothing | Presented::Wrong => String::new(),
+        Presented::Token(claims) => claims.subject,
+        Presented::Password { user, .. } => user,
+    };
+    let mut cx = app.read(Caller::nobody(asked.address)).await?;
+    let found = registries::by_name(&mut cx, registry).await?;
+    let identity = identity_of(&mut cx, &found, id).await?;
+    drop(cx);
+    let took = clock::machine().0 - asked.began.0;
+    let (registry, identity, asked) = (&found, &identity, Some(asked));
+    app.audit().logged(&Record { time: app.now(), registry, identity, asked, deed, status, took });
+    Ok(())
+}
+
 /// Exchanges an Entra ID access token for a refresh token. Who has no right in the registry gets none.
-pub async fn exchange(app: &Arc<App>, registry: &str, token: Option<&str>, address: IpAddr) -> Result<String> {
+pub async fn exchange(app: &Arc<App>, registry: &str, token: Option<&str>, address: IpAddr) -> Result<Given> {
     let mut cx = app.read(Caller::nobody(address)).await?;
     let found = registries::by_name(&mut cx, registry).await?;
     drop(cx);
@@ -32,13 +95,14 @@ pub async fn exchange(app: &Arc<App>, registry: &str, token: Option<&str>, addre
     let caller = entra::authenticate(app, token, &audiences, address).await?;
     let mut cx = app.read(caller.clone()).await?;
     let subject = caller.object_id.clone();
+    let identity = Identity { id: subject.clone(), name: Some(caller.name.clone()) };
     let rights = Credential::roles(caller, &mut cx, &found).await?.at_most();
     if rights == Rights::NONE {
         return Err(TokenError::Missing.into());
     }
     let claims = tokens::refresh(&cx, &found, &subject, &rights.permissions());
     drop(cx);
-    app.signer().await?.sign(&claims)
+    Given::sign(app, found, identity, &claims).await
 }
 
 /// Gives an access token for the scopes asked, narrowed to what is allowed. Nothing shown is an anonymous
@@ -49,7 +113,7 @@ pub async fn issue(
     presented: &Presented,
     scopes: &[Scope],
     address: IpAddr,
-) -> Result<String> {
+) -> Result<Given> {
     let mut cx = app.read(Caller::nobody(address)).await?;
     let found = registries::by_name(&mut cx, registry).await?;
     let_through(&found, presented, address)?;
@@ -59,13 +123,14 @@ pub async fn issue(
         Presented::Nothing if found.settings().anonymous_pull() => &nobody,
         other => other,
     };
-    let Admitted { access, subject } = admitted(&mut cx, &found, presented).await?.ok_or(TokenError::Missing)?;
+    let Admitted { access, subject, identity } =
+        admitted(&mut cx, &found, presented).await?.ok_or(TokenError::Missing)?;
     let given: Vec<Scope> = scopes.iter().map(|asked| access.narrow(asked)).collect();
     let whole = access.rights(None);
     let role = QUARANTINE_ROLES.iter().find(|(_, rights)| whole.and(*rights) == *rights).map(|(role, _)| *role);
     let claims = tokens::access(&cx, &found, &subject, &given, role);
     drop(cx);
-    app.signer().await?.sign(&claims)
+    Given::sign(app, found, identity, &claims).await
 }
 
 /// What a run signs in to its registry with: good for as long as it is under way.
@@ -146,7 +211,7 @@ mod tests {
     async fn given(bed: &Bed, password: &str, scopes: &[&str]) -> Option<Vec<String>> {
         let scopes: Vec<Scope> = scopes.iter().filter_map(|s| Scope::parse(s)).collect();
         let presented = present_password(&bed.app, "reg01", "robot".into(), password.into()).await.unwrap();
-        let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.ok()?;
+        let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.ok()?.token;
         let claims = verify(&bed.app, "reg01", &token).await.unwrap().unwrap();
         let written = claims.access.iter().flat_map(Scope::written);
         Some(written.map(|(_, name, actions)| format!("{name}:{}", actions.join(","))).collect())
@@ -183,7 +248,7 @@ mod tests {
         // An access token that was given goes on while its subject may.
         let presented = present_password(&bed.app, "reg01", "robot".into(), long.clone()).await.unwrap();
         let scopes = [Scope::parse(asked[0]).unwrap()];
-        let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.unwrap();
+        let token = issue(&bed.app, "reg01", &presented, &scopes, HERE).await.unwrap().token;
         let bearer = format!("Bearer {token}");
         let need = Need::pull("any/where");
         let enters = async || content::enter(&bed.app, Caller::system(), "reg01", Some(&bearer), &need).await.is_ok();

@@ -7,6 +7,7 @@ pub mod child;
 pub mod cmk;
 pub mod content;
 pub mod envelope;
+pub mod resource_log;
 pub mod rights;
 pub mod settings;
 pub mod tasks;

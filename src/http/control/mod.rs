@@ -25,6 +25,7 @@ use crate::app::world::lines::lines;
 use crate::app::{App, folder, status};
 use crate::domain::access::Caller;
 use crate::domain::error::{INTERNAL, RequestError};
+use crate::domain::registry::resource_log;
 use crate::domain::world::json;
 use crate::domain::{Error, Result, Timestamp};
 use crate::http::call::{Call, pairs};
@@ -269,10 +270,15 @@ fn shown_clock(clock: &Shown) -> Value {
     })
 }
 
-/// The record stands under its own kind: `audit` or `event`.
+/// The record stands under its own kind: `audit` of vaults, `registry`, or `event`.
 fn shown_entry(entry: &Entry) -> String {
-    let record = json::members(entry.line.as_bytes(), &["eventType"], entry.line.len() + 1024).unwrap_or_default();
-    let kind = if record.contains_key("eventType") { "event" } else { "audit" };
+    let names = ["eventType", "category"];
+    let record = json::members(entry.line.as_bytes(), &names, entry.line.len() + 1024).unwrap_or_default();
+    let kind = match record.get("category").and_then(Value::as_str) {
+        _ if record.contains_key("eventType") => "event",
+        Some(resource_log::LOGIN | resource_log::REPOSITORY) => "registry",
+        _ => "audit",
+    };
     format!("{{\"number\":{},\"caller\":{},\"{kind}\":{}}}", entry.number, json!(entry.caller), entry.line)
 }
 

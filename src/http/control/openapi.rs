@@ -87,6 +87,7 @@ fn entries() -> Value {
         "properties": {
             "number": {"type": "integer"}, "caller": {"type": "string", "nullable": true},
             "audit": {"type": "object", "description": "A record in Azure Monitor's shape"},
+            "registry": {"type": "object", "description": "What a registry logs, in Azure Monitor's shape"},
             "event": {"type": "object", "description": "An event in Event Grid's shape"},
         },
     });

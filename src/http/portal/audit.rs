@@ -21,7 +21,20 @@ pub(super) fn row(entry: &Entry) -> Row {
     let record: Value = serde_json::from_str(&entry.line).unwrap_or_default();
     let of = |pointer: &str| text(&record, pointer).to_owned();
     let caller = || of("/identity/claim/oid");
+    let server = of("/properties/loginServer");
     let cells = match record.get("eventType") {
+        None if !server.is_empty() => {
+            let (repository, tag) = (of("/properties/repository"), of("/properties/tag"));
+            let parts = [(server, ""), (repository, "/"), (tag, ":")].into_iter().filter(|(part, _)| !part.is_empty());
+            [
+                of("/time"),
+                of("/operationName"),
+                entry.caller.clone().unwrap_or_else(|| of("/identity")),
+                parts.map(|(part, sign)| format!("{sign}{part}")).collect(),
+                of("/resultDescription"),
+                String::new(),
+            ]
+        }
         Some(_) => [of("/eventTime"), of("/eventType"), String::new(), of("/data/Id"), String::new(), String::new()],
         None => [
             of("/time"),

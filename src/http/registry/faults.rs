@@ -53,7 +53,7 @@ async fn callers(app: &Arc<App>, registry: &str, authorization: Option<String>) 
 }
 
 /// The operation, and what it is one of: the word that the registry's log has for it, where it has one.
-fn operations(method: &Method, route: &Route) -> [&'static str; 2] {
+pub(super) fn operations(method: &Method, route: &Route) -> [&'static str; 2] {
     let Route::Repository(_, of) = route else {
         return match route {
             Route::Base => ["Ping", "Ping"],

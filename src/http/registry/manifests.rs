@@ -13,6 +13,7 @@ use crate::app::registry::copying::pull_through;
 use crate::app::registry::rights::Need;
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::{MANIFEST_LIMIT, Reference, refused_by_accept};
+use crate::domain::registry::resource_log::Object;
 use crate::domain::registry::rights::Right;
 use crate::domain::{Error, Result};
 use crate::http::call::Call;
@@ -67,7 +68,9 @@ async fn get(app: &Arc<App>, call: &mut Call, repository: &str, reference: &str)
         wire::put(&mut answer, "content-type", &found.media_type);
         answer
     } else {
-        wire::bytes(StatusCode::OK, &found.media_type, found.open(&inside)?)
+        let bytes = found.open(&inside)?;
+        inside.log_read(app, "Pull", pulled_object(repository, reference, &found));
+        wire::bytes(StatusCode::OK, &found.media_type, bytes)
     };
     if pulled {
         // [issue: said by a maintainer]
@@ -76,4 +79,15 @@ async fn get(app: &Arc<App>, call: &mut Call, repository: &str, reference: &str)
     wire::put(&mut answer, "docker-content-digest", &found.digest);
     wire::put(&mut answer, "etag", &format!("\"{}\"", found.digest));
     Ok(answer)
+}
+
+fn pulled_object(repository: &str, reference: &str, found: &manifests::Found) -> Object {
+    Object {
+        repository: repository.to_owned(),
+        tag: (!reference.contains(':')).then(|| reference.to_owned()),
+        digest: Some(found.digest.clone()),
+        media_type: Some(found.media_type.clone()),
+        artifact_type: None,
+        size: Some(found.size),
+    }
 }

@@ -10,6 +10,7 @@ mod faults;
 mod lists;
 mod manifests;
 mod oauth;
+mod recording;
 mod routes;
 mod uploads;
 mod wire;
@@ -31,9 +32,9 @@ use crate::http::call::Call;
 use routes::{Of, Route};
 
 /// Answers a call.
-pub async fn answer(app: Arc<App>, call: Call) -> Response {
-    let correlation = call.header("x-ms-correlation-request-id").map(str::to_owned);
-    let correlation = correlation.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+pub async fn answer(app: Arc<App>, mut call: Call) -> Response {
+    let correlation = recording::correlate(&mut call);
+    let refusable = recording::Refusable::of(&call);
     let mut answer = match route(&app, call).await {
         Ok(answer) => answer,
         Err(error) => {
@@ -42,7 +43,11 @@ pub async fn answer(app: Arc<App>, call: Call) -> Response {
                 Error::Request(RequestError::NotEmulated(what)) => tracing::warn!("not emulated: registries, {what}"),
                 _ => {}
             }
-            dialect::refusal(&error, &correlation)
+            let refusal = dialect::refusal(&error, &correlation);
+            if let Some(refusable) = refusable {
+                refusable.refused(&app, refusal.status().as_u16()).await;
+            }
+            refusal
         }
     };
     wire::dress(&mut answer, &correlation);
@@ -121,7 +126,10 @@ fn caller(call: &Call) -> Caller {
 
 /// Looks at the token, opens the registry's data, and returns both with one transaction that reads.
 async fn enter(app: &Arc<App>, call: &mut Call, need: &Need<'_>) -> Result<(Cx, Inside)> {
-    content::enter(app, caller(call), registry_name(call), call.header("authorization"), need).await
+    let asked = recording::asked(call);
+    let (cx, inside) =
+        content::enter(app, caller(call), registry_name(call), call.header("authorization"), need).await?;
+    Ok((cx, inside.for_client(asked)))
 }
 
 /// The same to change what lies in the registry, where nothing else is to be waited for.

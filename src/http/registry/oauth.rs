@@ -7,7 +7,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use super::{not_allowed, registry_name, wire};
+use super::{not_allowed, recording, registry_name, wire};
 use crate::app::App;
 use crate::app::registry::credentials::{self, Presented};
 use crate::app::registry::sign_in;
@@ -63,6 +63,7 @@ pub async fn exchange(app: &Arc<App>, mut call: Call) -> Result<Response> {
     if call.method != Method::POST {
         return Err(not_allowed(&call));
     }
+    let asked = recording::asked(&call);
     let form = call.form().await?;
     check_service(&call, &form)?;
     let grant = field(&form, "grant_type").unwrap_or_default();
@@ -70,13 +71,15 @@ pub async fn exchange(app: &Arc<App>, mut call: Call) -> Result<Response> {
         return Err(grant_unknown(grant));
     }
     let entra = field(&form, "access_token").filter(|t| !t.is_empty());
-    let token = sign_in::exchange(app, registry_name(&call), entra, call.address).await?;
-    Ok(answered("refresh_token", token))
+    let given = sign_in::exchange(app, registry_name(&call), entra, call.address).await?;
+    given.log(app, &asked);
+    Ok(answered("refresh_token", given.token))
 }
 
 /// `GET` and `POST /oauth2/token`: an access token.
 pub async fn token(app: &Arc<App>, mut call: Call) -> Result<Response> {
     let registry = registry_name(&call).to_owned();
+    let asked = recording::asked(&call);
     let (presented, form) = if call.method == Method::GET {
         let presented = credentials::present(app, &registry, call.header("authorization")).await?;
         (presented, pairs(&call.query))
@@ -87,8 +90,9 @@ pub async fn token(app: &Arc<App>, mut call: Call) -> Result<Response> {
         return Err(not_allowed(&call));
     };
     check_service(&call, &form)?;
-    let token = sign_in::issue(app, &registry, &presented, &scopes(&form)?, call.address).await?;
-    Ok(answered("access_token", token))
+    let given = sign_in::issue(app, &registry, &presented, &scopes(&form)?, call.address).await?;
+    given.log(app, &asked);
+    Ok(answered("access_token", given.token))
 }
 
 async fn posted(app: &Arc<App>, registry: &str, form: &Form) -> Result<Presented> {

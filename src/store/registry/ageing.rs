@@ -86,6 +86,56 @@ pub async fn untagged(tx: &mut Tx, now: Timestamp) -> Result<Vec<(i64, bool)>> {
     rows.iter().map(|row| Ok((row.cell("id")?, row.cell("bin")?))).collect()
 }
 
+/// What goes for good, as it is told.
+#[derive(Debug)]
+pub struct Purged {
+    /// The registry's row id.
+    pub registry: i64,
+    pub repository: String,
+    pub digest: String,
+    /// A tag that goes; `None`: a manifest.
+    pub tag: Option<String>,
+    /// A manifest's.
+    pub media_type: Option<String>,
+}
+
+fn purged(row: &sqlx::sqlite::SqliteRow) -> Result<Purged> {
+    Ok(Purged {
+        registry: row.cell("registry")?,
+        repository: row.cell("name")?,
+        digest: row.cell("digest")?,
+        tag: row.cell("tag")?,
+        media_type: row.cell("media_type")?,
+    })
+}
+
+/// A manifest that is there.
+pub async fn doomed(tx: &mut Tx, manifest: i64) -> Result<Option<Purged>> {
+    let row = sqlx::query(
+        "SELECT r.registry, r.name, m.digest, NULL AS tag, m.media_type FROM manifests m
+           JOIN repositories r ON r.id = m.repository WHERE m.id = ?",
+    )
+    .bind(manifest)
+    .fetch_optional(tx.conn())
+    .await?;
+    row.as_ref().map(purged).transpose()
+}
+
+/// What [`purge`] is about to take.
+pub async fn purging(tx: &mut Tx, now: Timestamp) -> Result<Vec<Purged>> {
+    let sql = format!(
+        "SELECT r.registry, r.name, d.digest, d.name AS tag, NULL AS media_type FROM deleted_tags d
+           JOIN repositories r ON r.id = d.repository JOIN registries g ON g.id = r.registry
+           WHERE d.deleted_at + {IN_BIN} * {DAY} <= ?1
+         UNION ALL SELECT r.registry, r.name, d.digest, NULL, d.media_type FROM deleted_manifests d
+           JOIN repositories r ON r.id = d.repository JOIN registries g ON g.id = r.registry
+           WHERE d.deleted_at + {IN_BIN} * {DAY} <= ?1
+         ORDER BY 1, 2, 3, 4"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now.0).fetch_all(tx.conn()).await?;
+    rows.iter().map(purged).collect()
+}
+
 /// Empties the bin of what has lain there long enough. Returns the deleted repositories that hold nothing more.
 pub async fn purge(tx: &mut Tx, now: Timestamp) -> Result<Vec<i64>> {
     let sql = format!(

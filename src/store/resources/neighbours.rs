@@ -9,6 +9,9 @@ use crate::domain::resources::neighbour::Neighbour;
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
+/// Who follows what is kept here asks whether this was written.
+pub const TABLE: &str = "neighbours";
+
 fn neighbour(row: &SqliteRow, kind: &'static str) -> Result<Neighbour> {
     Ok(Neighbour {
         id: row.cell("id")?,
@@ -22,7 +25,7 @@ fn neighbour(row: &SqliteRow, kind: &'static str) -> Result<Neighbour> {
 /// The resource of a type with an id, in any case.
 pub async fn find(tx: &mut Tx, kind: &'static str, id: &str) -> Result<Option<Neighbour>> {
     let key = id.to_ascii_lowercase();
-    tx.saw("neighbours", &key);
+    tx.saw(TABLE, &key);
     let row = sqlx::query("SELECT * FROM neighbours WHERE id_key = ? AND kind = ?")
         .bind(key)
         .bind(kind)
@@ -45,7 +48,8 @@ pub async fn list(tx: &mut Tx, kind: &'static str, scope: Option<&str>) -> Resul
 /// Keeps a resource in place of the one with its id.
 pub async fn save(tx: &mut Tx, one: &Neighbour) -> Result<()> {
     let key = one.id.to_ascii_lowercase();
-    tx.require_seen("neighbours", &key)?;
+    tx.require_seen(TABLE, &key)?;
+    tx.wrote(TABLE);
     sqlx::query(
         "INSERT INTO neighbours (id_key, id, kind, name, scope, document) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (id_key) DO UPDATE SET document = excluded.document",
@@ -63,12 +67,14 @@ pub async fn save(tx: &mut Tx, one: &Neighbour) -> Result<()> {
 
 /// Removes a resource.
 pub async fn delete(tx: &mut Tx, one: &Neighbour) -> Result<()> {
+    tx.wrote(TABLE);
     sqlx::query("DELETE FROM neighbours WHERE id_key = ?").bind(one.id.to_ascii_lowercase()).execute(tx.conn()).await?;
     Ok(())
 }
 
 /// Removes all at a scope and in it.
 pub async fn delete_below(tx: &mut Tx, scope: &str) -> Result<()> {
+    tx.wrote(TABLE);
     let scope = scope.to_ascii_lowercase();
     sqlx::query("DELETE FROM neighbours WHERE scope = ?1 OR substr(scope, 1, length(?1) + 1) = ?1 || '/'")
         .bind(scope)

@@ -1,6 +1,7 @@
 //! The ground: single values, the data folder, journals, the outbox, and what the disk refuses.
 //! Must not know: any wing.
 
+pub mod diagnostics;
 #[cfg(test)]
 pub mod faults;
 pub mod folder;

@@ -5,8 +5,11 @@
 use std::collections::HashSet;
 
 use crate::app::Cx;
+use crate::domain::registry::Registry;
+use crate::domain::registry::resource_log::{Deed, Identity, Object, Record};
 use crate::domain::{Result, Timestamp};
 use crate::store;
+use crate::store::registry::ageing::Purged;
 
 /// When the next thing is due.
 pub async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
@@ -22,6 +25,7 @@ pub async fn do_due(cx: &mut Cx) -> Result<()> {
         cx.passing(format!("untagged manifests are removed by retention policies: {}", untagged.len()));
     }
     let mut gone = HashSet::new();
+    let mut purged = Vec::new();
     for (manifest, bin) in untagged {
         if gone.contains(&manifest) {
             continue;
@@ -31,10 +35,13 @@ pub async fn do_due(cx: &mut Cx) -> Result<()> {
         let hanging = hanging.into_iter().filter(|one| one.attributes.deletable()).map(|one| one.id);
         for id in std::iter::once(manifest).chain(hanging) {
             if gone.insert(id) {
+                purged.extend(store::registry::ageing::doomed(&mut cx.tx, id).await?);
                 store::registry::content::delete_manifest(&mut cx.tx, id, bin, at).await?;
             }
         }
     }
+    purged.extend(store::registry::ageing::purging(&mut cx.tx, at).await?);
+    log(cx, purged).await?;
     for repository in store::registry::ageing::purge(&mut cx.tx, at).await? {
         store::registry::content::delete_repository(&mut cx.tx, repository).await?;
     }
@@ -46,4 +53,21 @@ pub async fn do_due(cx: &mut Cx) -> Result<()> {
         store::registry::content::hide_blob(&mut cx.tx, repository, blob).await?;
     }
     store::registry::ageing::expire_uploads(&mut cx.tx, at).await
+}
+
+/// Tells the logs of registries what went by itself.
+async fn log(cx: &mut Cx, purged: Vec<Purged>) -> Result<()> {
+    let mut registry = None;
+    for Purged { registry: id, repository, digest, tag, media_type } in purged {
+        if registry.as_ref().is_none_or(|known: &Registry| known.id != id) {
+            registry = store::registry::registries::by_id(&mut cx.tx, id).await?;
+        }
+        let Some(registry) = &registry else { continue };
+        let operation = if tag.is_some() { "PurgeTag" } else { "PurgeManifest" };
+        let object = Object { repository, tag, digest: Some(digest), media_type, ..Object::default() };
+        let deed = Deed::Repository(operation, object);
+        let identity = &Identity::default();
+        cx.log(&Record { time: cx.now, registry, identity, asked: None, deed, status: 200, took: 0 });
+    }
+    Ok(())
 }

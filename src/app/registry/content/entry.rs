@@ -11,17 +11,19 @@ use crate::app::registry::credentials::{self, Admitted, Presented};
 use crate::app::registry::rights::{Access, Need};
 use crate::app::registry::tokens::Claims;
 use crate::app::registry::{cmk, firewall, registries, replications};
+use crate::app::world::clock;
 use crate::app::world::memory::{Memo, Under};
 use crate::app::{App, Cx, access};
-use crate::domain::Result;
 use crate::domain::access::Caller;
 use crate::domain::error::{ContentError, RegistryError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::cache_rule::{self, CacheRule};
 use crate::domain::registry::child::Kind;
 use crate::domain::registry::envelope::Dek;
+use crate::domain::registry::resource_log::{self, Asked, Deed, Identity, Object};
 use crate::domain::registry::rights::{Right, Rights, Scope};
 use crate::domain::world::name::REGISTRIES;
+use crate::domain::{Result, Timestamp};
 use crate::store;
 
 /// By what somebody was let in.
@@ -60,12 +62,17 @@ impl Entry {
                 firewall::admit(registry, *address)?;
                 let rights = Rights::NONE.with(Right::Pull);
                 let scope = Scope { repository: Some(repository.clone()), rights };
-                Ok(Admitted { access: Access::Token(vec![scope]), subject: String::new() })
+                Ok(Admitted {
+                    access: Access::Token(vec![scope]),
+                    subject: String::new(),
+                    identity: Identity::default(),
+                })
             }
             Self::Log(repository) => {
                 let rights = Rights::NONE.with(Right::Pull).with(Right::Push);
                 let scope = Scope { repository: Some(repository.clone()), rights };
-                Ok(Admitted { access: Access::Token(vec![scope]), subject: "log".to_owned() })
+                let (subject, identity) = ("log".to_owned(), Identity::default());
+                Ok(Admitted { access: Access::Token(vec![scope]), subject, identity })
             }
             Self::Import(caller) | Self::Export(caller, _) => {
                 let caller = tokens::again(cx, caller).await?;
@@ -87,7 +94,8 @@ impl Entry {
                 Access::everything()
             }
         };
-        Ok(Admitted { access, subject })
+        let identity = Identity { id: subject.clone(), name: Some(cx.caller.name.clone()) };
+        Ok(Admitted { access, subject, identity })
     }
 }
 
@@ -100,6 +108,10 @@ pub struct Inside {
     access: Arc<Access>,
     /// Who the caller is, as tokens of the registry name it.
     pub(super) subject: Arc<str>,
+    /// Who that is in the registry's log.
+    identity: Arc<Identity>,
+    /// The client's request; `None`: what is done here is not logged.
+    asked_by: Option<Arc<Asked>>,
     pub(super) dek: Dek,
     rules: Arc<Vec<CacheRule>>,
     /// What is put here was pulled through a cache rule.
@@ -125,7 +137,7 @@ impl Inside {
     /// Asks whether `entry` lets into a registry, and opens its data with its key. `generation` is the store's from
     /// before the transaction read anything.
     pub(super) async fn open(cx: &mut Cx, registry: Registry, entry: Entry, generation: u64) -> Result<Self> {
-        let Admitted { access, subject } = entry.ask(cx, &registry).await?;
+        let Admitted { access, subject, identity } = entry.ask(cx, &registry).await?;
         let dek = cmk::open(cx, &registry).await?;
         let rules = store::registry::children::list(&mut cx.tx, registry.id, Kind::CACHE_RULE).await?;
         Ok(Self {
@@ -133,6 +145,8 @@ impl Inside {
             entry,
             access: Arc::new(access),
             subject: subject.into(),
+            identity: Arc::new(identity),
+            asked_by: None,
             dek,
             rules: Arc::new(rules.iter().map(CacheRule::of).collect()),
             filling: false,
@@ -148,7 +162,8 @@ impl Inside {
         let registry = found.filter(|r| r.id == self.registry.id);
         let registry = registry.ok_or_else(|| RegistryError::Unknown(self.registry.name.clone()))?;
         let inside = Self::open(cx, registry, self.entry.clone(), generation).await?;
-        Ok(Self { filling: self.filling, keeps_tags: self.keeps_tags.clone(), ..inside })
+        let (keeps_tags, asked_by) = (self.keeps_tags.clone(), self.asked_by.clone());
+        Ok(Self { filling: self.filling, keeps_tags, asked_by, ..inside })
     }
 
     /// Who goes on: nobody that the directory knows, for each right is asked of what was shown.
@@ -198,6 +213,28 @@ impl Inside {
         Self { keeps_tags: Some(operation.into()), ..self.clone() }
     }
 
+    /// The same for a client's request, so that what it does is logged.
+    #[must_use]
+    pub fn for_client(self, asked: Asked) -> Self {
+        Self { asked_by: Some(Arc::new(asked)), ..self }
+    }
+
+    /// What the registry's log is to tell of something that was done. Filling a repository from its source is no
+    /// client's doing.
+    fn logged(&self, now: Timestamp, deed: Deed, status: u16) -> Option<resource_log::Record<'_>> {
+        let asked = self.asked_by.as_deref().filter(|_| !self.filling)?;
+        let took = clock::machine().0 - asked.began.0;
+        let (registry, identity) = (&*self.registry, &*self.identity);
+        Some(resource_log::Record { time: now, registry, identity, asked: Some(asked), deed, status, took })
+    }
+
+    /// Logs that something was read.
+    pub fn log_read(&self, app: &App, operation: &'static str, object: Object) {
+        if let Some(record) = self.logged(app.now(), Deed::Repository(operation, object), 200) {
+            app.audit().logged(&record);
+        }
+    }
+
     /// Whether a tag that is there already may be pointed at another manifest.
     pub(in crate::app) fn check_tag_may_move(&self, repository: &str, tag: &str) -> Result<()> {
         let Some(operation) = &self.keeps_tags else { return Ok(()) };
@@ -242,6 +279,13 @@ impl Writing {
     /// To look at what the transaction has changed.
     pub fn parts(&mut self) -> (&mut Cx, &Inside) {
         (&mut self.cx, &self.inside)
+    }
+
+    /// Has the registry's log told of what was done here, once it lasts.
+    pub(super) fn log(&mut self, operation: &'static str, object: Object, status: u16) {
+        if let Some(record) = self.inside.logged(self.cx.now, Deed::Repository(operation, object), status) {
+            self.cx.log(&record);
+        }
     }
 
     /// Makes the changes last.

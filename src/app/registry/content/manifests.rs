@@ -12,6 +12,7 @@ use crate::app::registry::webhooks::{self, Event};
 use crate::app::{App, Cx};
 use crate::domain::error::{ContentError, RequestError};
 use crate::domain::registry::content::{self, Digest, MANIFEST_LIMIT, Quarantine, Reference};
+use crate::domain::registry::resource_log::Object;
 use crate::domain::registry::rights::Right;
 use crate::domain::world::json;
 use crate::domain::{Error, Result};
@@ -129,6 +130,7 @@ pub async fn put(
         Reference::Digest(digest) => return Err(ContentError::DigestInvalid(digest.to_string()).into()),
     };
     let about = tell(app, inside, repository, &mut read).await?;
+    let artifact_type = about.get("artifactType").and_then(Value::as_str).map(str::to_owned);
     let about = serde_json::to_vec(&about).map_err(Error::internal)?;
     let mut writing = inside.write(app).await?;
     let Writing { cx, inside } = &mut writing;
@@ -166,29 +168,48 @@ pub async fn put(
     let references: Vec<&str> = read.blobs.iter().chain(&read.manifests).map(Digest::as_str).collect();
     let id =
         store::registry::content::add_manifest(&mut cx.tx, there.id, &manifest, &json!(references).to_string()).await?;
-    if let Reference::Tag(tag) = reference {
-        let existing = store::registry::content::find_tag(&mut cx.tx, there.id, tag).await?;
-        if let Some(existing) = existing {
-            inside.check_tag_may_move(repository, tag)?;
-            if !existing.attributes.write {
-                return Err(ContentError::Locked.into());
-            }
-        }
-        store::registry::content::set_tag(&mut cx.tx, there.id, tag, id, cx.now).await?;
-    } else {
-        store::registry::content::put_untagged(&mut cx.tx, id, cx.now).await?;
+    match reference {
+        Reference::Tag(tag) => point(cx, inside, (repository, there.id), tag, id).await?,
+        Reference::Digest(_) => store::registry::content::put_untagged(&mut cx.tx, id, cx.now).await?,
     }
     store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
     let tag = if let Reference::Tag(tag) = reference { Some(tag.as_str()) } else { None };
-    let event = Event::quarantine(repository, tag, digest.as_str(), bytes.len());
-    webhooks::note(cx, &inside.registry, event);
-    // Of a push into quarantine only scanners are told; the others are when it leaves [docs: the preview's].
-    if quarantine == Quarantine::Passed || !inside.quarantines() {
-        let event = Event::push(repository, tag, digest.as_str(), &read.media_type, bytes.len());
-        webhooks::note(cx, &inside.registry, event);
-    }
+    let object = Object {
+        repository: repository.to_owned(),
+        tag: tag.map(str::to_owned),
+        digest: Some(digest.to_string()),
+        media_type: Some(read.media_type),
+        artifact_type,
+        size: Some(bytes.len() as u64),
+    };
+    pushed(&mut writing, object, bytes.len(), quarantine);
     writing.commit().await?;
     Ok(Put { digest, subject: read.subject })
+}
+
+/// Points a tag of a repository at a manifest.
+async fn point(cx: &mut Cx, inside: &Inside, (name, repository): (&str, i64), tag: &str, manifest: i64) -> Result<()> {
+    if let Some(existing) = store::registry::content::find_tag(&mut cx.tx, repository, tag).await? {
+        inside.check_tag_may_move(name, tag)?;
+        if !existing.attributes.write {
+            return Err(ContentError::Locked.into());
+        }
+    }
+    store::registry::content::set_tag(&mut cx.tx, repository, tag, manifest, cx.now).await
+}
+
+/// Has webhooks and the log told of a manifest that is put.
+fn pushed(writing: &mut Writing, object: Object, size: usize, quarantine: Quarantine) {
+    let Writing { cx, inside } = writing;
+    let (repository, tag) = (object.repository.as_str(), object.tag.as_deref());
+    let (digest, kind) =
+        (object.digest.as_deref().unwrap_or_default(), object.media_type.as_deref().unwrap_or_default());
+    webhooks::note(cx, &inside.registry, Event::quarantine(repository, tag, digest, size));
+    // Of a push into quarantine only scanners are told; the others are when it leaves [docs: the preview's].
+    if quarantine == Quarantine::Passed || !inside.quarantines() {
+        webhooks::note(cx, &inside.registry, Event::push(repository, tag, digest, kind, size));
+    }
+    writing.log("Push", object, 201);
 }
 
 /// What lists are to tell of a manifest; of an image, also the platform that its config names.
@@ -313,9 +334,14 @@ pub async fn delete(writing: &mut Writing, repository: &str, digest: &Digest) ->
         doomed.push((one.id, one.digest, one.media_type));
     }
     for (id, digest, media_type) in doomed {
+        let Writing { cx, inside } = writing;
         store::registry::content::delete_manifest(&mut cx.tx, id, deleted::keeps(inside), cx.now).await?;
         webhooks::note(cx, &inside.registry, Event::delete(repository, &digest, Some(&media_type)));
+        let (digest, media_type) = (Some(digest), Some(media_type));
+        let object = Object { repository: repository.to_owned(), digest, media_type, ..Object::default() };
+        writing.log("Delete", object, 202);
     }
+    let cx = &mut writing.cx;
     store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await
 }
 

@@ -11,6 +11,7 @@ use crate::app::{App, Cx};
 use crate::domain::Result;
 use crate::domain::error::ContentError;
 use crate::domain::registry::content::{Attributes, Digest};
+use crate::domain::registry::resource_log::Object;
 use crate::store;
 pub use crate::store::registry::content::{Order, Repository, Tag};
 
@@ -217,7 +218,10 @@ pub async fn untag(writing: &mut Writing, name: &str, tag_name: &str) -> Result<
         return Err(ContentError::Locked.into());
     }
     store::registry::content::delete_tag(&mut cx.tx, repository.id, tag_name, deleted::keeps(inside), cx.now).await?;
-    store::registry::content::touch_repository(&mut cx.tx, repository.id, cx.now).await
+    store::registry::content::touch_repository(&mut cx.tx, repository.id, cx.now).await?;
+    let (tag, digest) = (Some(tag_name.to_owned()), Some(found.digest));
+    writing.log("Untag", Object { repository: name.to_owned(), tag, digest, ..Object::default() }, 202);
+    Ok(())
 }
 
 /// Deletes a repository. Returns the digests and tags that went with it.
@@ -243,6 +247,7 @@ pub async fn delete(app: &Arc<App>, mut writing: Writing, name: &str) -> Result<
     for digest in &digests {
         webhooks::note(cx, &inside.registry, webhooks::Event::delete(name, digest, None));
     }
+    writing.log("Delete", Object { repository: name.to_owned(), ..Object::default() }, 202);
     writing.commit().await?;
     sweep(app).await?;
     Ok((digests, tags.into_iter().map(|t| t.name).collect()))

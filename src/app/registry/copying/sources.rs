@@ -108,7 +108,7 @@ async fn present(app: &Arc<App>, registry: &Registry, shown: Option<Shown>, call
     if !token || !matches!(presented, Presented::Wrong) {
         return Ok(presented);
     }
-    let refresh = sign_in::exchange(app, &registry.name, Some(&password), caller.address).await?;
+    let refresh = sign_in::exchange(app, &registry.name, Some(&password), caller.address).await?.token;
     credentials::present_refresh(app, &registry.name, &refresh).await
 }
 
