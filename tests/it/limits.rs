@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 /// How answers and lines of the log name what is not emulated, and the words of the table for it.
-const ROWS: [(&str, &str); 14] = [
+const ROWS: [(&str, &str); 15] = [
+    ("The tags of a resource within another", "tags of resources within others"),
     ("Certificates", "certificates"),
     ("Secure key release", "secure key release"),
     ("Key type {kty}", "Managed HSM and its symmetric keys"),

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{World, good, group_path, refused, registry_path};
+use crate::harness::{SUBSCRIPTION, World, good, group_path, refused, registry_path};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn diagnostic_settings_are_checked_and_kept_with_what_they_are_about() {
@@ -189,4 +189,134 @@ async fn workspaces_are_kept_so_that_settings_can_name_them() {
     assert_eq!(refused(keys).await.1, "InvalidResourceType");
     assert_eq!(me.arm(Method::DELETE, &path, Value::Null).await.status(), 200);
     assert_eq!(me.arm(Method::DELETE, &path, Value::Null).await.status(), 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_are_changed_by_themselves_at_any_scope() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    me.make_vault("vault1", false).await;
+    me.make_identity("id1").await;
+    good(
+        me.arm(
+            Method::PUT,
+            &group_path(NETWORK),
+            json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}}),
+        )
+        .await,
+    )
+    .await;
+    let subscription = format!("/subscriptions/{SUBSCRIPTION}");
+    for scope in [
+        subscription,
+        group_path(""),
+        registry_path("reg01"),
+        group_path("/providers/Microsoft.KeyVault/vaults/vault1"),
+        group_path("/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1"),
+        group_path(NETWORK),
+    ] {
+        let tags = format!("{scope}/providers/Microsoft.Resources/tags/default");
+        let sent = |tags: Value| json!({"properties": {"tags": tags}});
+        let patch = async |operation: &str, tags_sent: Value| {
+            let body = json!({"operation": operation, "properties": {"tags": tags_sent}});
+            good(me.arm(Method::PATCH, &tags, body).await).await["properties"]["tags"].clone()
+        };
+        let made = good(me.arm(Method::PUT, &tags, sent(json!({"team": "red"}))).await).await;
+        assert_eq!((&made["id"], &made["name"]), (&json!(tags), &json!("default")));
+        assert_eq!(patch("Merge", json!({"Team": "blue", "cost": "1"})).await, json!({"Team": "blue", "cost": "1"}));
+        assert_eq!(
+            good(me.arm(Method::GET, &scope, Value::Null).await).await["tags"],
+            json!({"Team": "blue", "cost": "1"})
+        );
+        assert_eq!(patch("Delete", json!({"team": "", "cost": "2"})).await, json!({"cost": "1"}));
+        assert_eq!(patch("Replace", json!({"a": "b"})).await, json!({"a": "b"}));
+        let (status, ..) = refused(me.arm(Method::PATCH, &tags, json!({"operation": "Perhaps"})).await).await;
+        assert_eq!(status, 400);
+        assert_eq!(me.arm(Method::DELETE, &tags, Value::Null).await.status(), 200);
+        assert_eq!(good(me.arm(Method::GET, &tags, Value::Null).await).await["properties"]["tags"], json!({}));
+    }
+    let missing = format!("{}/providers/Microsoft.Resources/tags/default", registry_path("reg02"));
+    assert_eq!(refused(me.arm(Method::GET, &missing, Value::Null).await).await.0, 404);
+    let child = format!("{}/webhooks/w/providers/Microsoft.Resources/tags/default", registry_path("reg01"));
+    assert_eq!(refused(me.arm(Method::GET, &child, Value::Null).await).await.0, 501);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_are_moved_between_groups_with_all_that_knows_them() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    me.make_vault("vault1", false).await;
+    me.make_identity("id1").await;
+    let (registry, vault) = (registry_path("reg01"), group_path("/providers/Microsoft.KeyVault/vaults/vault1"));
+    let other = format!("/subscriptions/{SUBSCRIPTION}/resourceGroups/other");
+    good(me.arm(Method::PUT, &other, json!({"location": "eastus"})).await).await;
+    let token = json!({"properties": {"scopeMapId": format!("{registry}/scopeMaps/_repositories_pull")}});
+    good(me.arm(Method::PUT, &format!("{registry}/tokens/robot01"), token).await).await;
+    let lock = "/providers/Microsoft.Authorization/locks/keep";
+    good(me.arm(Method::PUT, &format!("{registry}{lock}"), json!({"properties": {"level": "CanNotDelete"}})).await)
+        .await;
+    let setting = "/providers/Microsoft.Insights/diagnosticSettings/one";
+    let body = json!({"properties": {"workspaceId": "/w", "logs": [{"categoryGroup": "audit", "enabled": true}]}});
+    good(me.arm(Method::PUT, &format!("{vault}{setting}"), body).await).await;
+    let ask = async |word: &str, resources: Value, target: &str| {
+        me.arm(
+            Method::POST,
+            &group_path(&format!("/{word}")),
+            json!({"resources": resources, "targetResourceGroup": target}),
+        )
+        .await
+    };
+    let identity = group_path("/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1");
+    for word in ["validateMoveResources", "moveResources"] {
+        for (resources, target, expected) in [
+            (json!([identity]), other.as_str(), (409, "ResourceMoveNotSupported")),
+            (json!([registry_path("none1")]), other.as_str(), (404, "ResourceNotFound")),
+            (json!([registry]), &format!("{other}x"), (404, "ResourceGroupNotFound")),
+            (json!([registry]), &group_path(""), (400, "InvalidRequestContent")),
+            (json!([]), other.as_str(), (400, "InvalidRequestContent")),
+        ] {
+            let (status, code, _) = refused(ask(word, resources, target).await).await;
+            assert_eq!((status, code.as_str()), expected, "{word}");
+        }
+    }
+    assert_eq!(ask("validateMoveResources", json!([registry, vault]), &other).await.status(), 202);
+    good(me.arm(Method::GET, &registry, Value::Null).await).await;
+    let moved = ask("moveResources", json!([registry, vault]), &other).await;
+    assert_eq!(moved.status(), 202);
+    let poll = moved.headers()["location"].to_str().unwrap().to_owned();
+    assert!(poll.contains("/operationresults/move-"), "{poll}");
+    for (id, child) in [(&registry, "/tokens/robot01"), (&registry, lock), (&vault, setting)] {
+        assert_eq!(refused(me.arm(Method::GET, id, Value::Null).await).await.0, 404, "{id}");
+        let there = id.replace("/resourceGroups/rg/", "/resourceGroups/other/");
+        assert_ne!(&there, id);
+        assert_eq!(good(me.arm(Method::GET, &there, Value::Null).await).await["id"], json!(there));
+        good(me.arm(Method::GET, &format!("{there}{child}"), Value::Null).await).await;
+    }
+    let there = registry.replace("/resourceGroups/rg/", "/resourceGroups/other/");
+    let token = good(me.arm(Method::GET, &format!("{there}/tokens/robot01"), Value::Null).await).await;
+    assert_eq!(token["properties"]["scopeMapId"], json!(format!("{there}/scopeMaps/_repositories_pull")));
+    assert_eq!(refused(me.arm(Method::DELETE, &there, Value::Null).await).await.1, "ScopeLocked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_unregistered_once_nothing_of_it_is_left() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    me.make_registry("reg01").await;
+    let provider = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.ContainerRegistry");
+    let ask = async |word: &str| me.arm(Method::POST, &format!("{provider}/{word}"), Value::Null).await;
+    assert_eq!(refused(ask("unregister").await).await.0, 409);
+    good(me.arm(Method::DELETE, &registry_path("reg01"), Value::Null).await).await;
+    assert_eq!(good(ask("unregister").await).await["registrationState"], "Unregistered");
+    assert_eq!(good(me.arm(Method::GET, &provider, Value::Null).await).await["registrationState"], "Unregistered");
+    let body = json!({"location": "eastus", "sku": {"name": "Basic"}});
+    let (status, code, _) = refused(me.arm(Method::PUT, &registry_path("reg01"), body.clone()).await).await;
+    assert_eq!((status, code.as_str()), (409, "MissingSubscriptionRegistration"));
+    assert_eq!(good(ask("register").await).await["registrationState"], "Registered");
+    good(me.arm(Method::PUT, &registry_path("reg01"), body).await).await;
 }

@@ -166,6 +166,12 @@ pub async fn put(
     Ok((made, true))
 }
 
+/// Puts tags in the place of an identity's.
+pub async fn tag(cx: &mut Cx, group: &str, identity: &str, tags: Value) -> Result<()> {
+    let found = get(cx, group, identity).await?;
+    store::directory::identities::save(&mut cx.tx, &Identity { tags, ..found }).await
+}
+
 /// Deletes a user-assigned identity and its principal. `false`: there was none. Rights it held stay on
 /// the books, as on Azure, and open nothing.
 pub async fn delete(cx: &mut Cx, group: &str, identity: &str) -> Result<bool> {

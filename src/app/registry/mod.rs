@@ -9,6 +9,7 @@ pub mod copying;
 pub mod credentials;
 pub mod firewall;
 mod identity;
+pub mod moving;
 pub mod registries;
 pub mod replications;
 pub mod rights;

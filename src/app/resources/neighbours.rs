@@ -67,6 +67,13 @@ pub async fn listed(cx: &mut Cx, kind: &'static str, group: Option<&str>) -> Res
     Ok(items)
 }
 
+/// Puts tags in the place of those that one of a group has.
+pub async fn tag(cx: &mut Cx, kind: &'static str, group: &str, one: &str, tags: Value) -> Result<()> {
+    let mut one = get(cx, &name::group_id(group), kind, one).await?;
+    one.document.insert("tags".to_owned(), tags);
+    save(cx, &one).await
+}
+
 /// Removes those of a type in a group.
 pub async fn clear(cx: &mut Cx, kind: &'static str, group: &str) -> Result<()> {
     for one in list(cx, Some(&name::group_id(group)), kind).await? {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::app::Cx;
-use crate::app::resources::groups;
+use crate::app::resources::{groups, moves};
 use crate::domain::error::{RequestError, ResourceError, VaultError};
 use crate::domain::resources::private_link;
 use crate::domain::vault::{self, PRIVATE_LINKS, PolicyChange, Vault};
@@ -129,6 +129,21 @@ fn touched(cx: &Cx, vault: Vault) -> Result<Vault> {
         return Err(RequestError::TooLarge { limit: json::BODY_LIMIT }.into());
     }
     Ok(Vault { modified_by: cx.caller.name.clone(), modified_at: cx.now, ..vault })
+}
+
+/// Puts tags in the place of a vault's.
+pub async fn tag(cx: &mut Cx, group: &str, name: &str, tags: Value) -> Result<()> {
+    let found = get(cx, group, name).await?;
+    let tagged = touched(cx, Vault { tags, ..found })?;
+    store::vault::vaults::update(&mut cx.tx, &tagged).await
+}
+
+/// Moves a vault to another group. Its keys and secrets know it by its row and notice nothing.
+pub async fn to_group(cx: &mut Cx, group: &str, name: &str, to: &str) -> Result<()> {
+    let found = get(cx, group, name).await?;
+    store::vault::vaults::set_group(&mut cx.tx, found.id, to).await?;
+    let moved = get(cx, to, name).await?;
+    moves::follow(cx, &found.arm_id(), &moved.arm_id()).await
 }
 
 /// Adds, replaces or removes access policies.

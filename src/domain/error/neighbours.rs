@@ -19,6 +19,15 @@ pub enum NeighbourError {
     /// A subnet holds an endpoint.
     #[error("subnet {subnet} holds {by}")]
     SubnetInUse { subnet: String, by: String },
+    /// These types cannot be moved to another group.
+    #[error("{0} cannot be moved")]
+    Unmovable(String),
+    /// The subscription is not registered for a provider.
+    #[error("the subscription is not registered for {0}")]
+    Unregistered(String),
+    /// A provider that still has resources keeps its registration.
+    #[error("there are resources of {0}")]
+    ProviderInUse(String),
     /// What a resource refers to is not there.
     #[error("{by} refers to {what}")]
     ReferenceNotFound { what: String, by: String },

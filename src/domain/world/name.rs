@@ -1,6 +1,8 @@
 //! The grammar of names and ids: vaults, keys, registries, ARM resource ids.
 //! Must not know: whether what a name names exists.
 
+use serde_json::Value;
+
 use super::well_known::SUBSCRIPTION_ID;
 
 /// Vaults: 3 to 24 letters, digits and hyphens; a letter first, no hyphen last, none doubled [docs].
@@ -148,6 +150,24 @@ impl ResourceId {
     #[must_use]
     pub fn is(&self, kind: &str) -> bool {
         self.kind.eq_ignore_ascii_case(kind)
+    }
+}
+
+/// An id, if it is `from` or lies in it, with `to` in its place.
+#[must_use]
+pub fn renamed_id(id: &str, from: &str, to: &str) -> Option<String> {
+    let rest = id.get(from.len()..).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+    id[..from.len()].eq_ignore_ascii_case(from).then(|| format!("{to}{rest}"))
+}
+
+/// A document in which each text that is such an id is renamed.
+#[must_use]
+pub fn renamed(document: &Value, from: &str, to: &str) -> Value {
+    match document {
+        Value::String(text) => Value::String(renamed_id(text, from, to).unwrap_or_else(|| text.clone())),
+        Value::Array(items) => items.iter().map(|item| renamed(item, from, to)).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), renamed(value, from, to))).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => document.clone(),
     }
 }
 

@@ -246,7 +246,9 @@ async fn route(arm: &mut Arm) -> Result<Answer> {
             let group = arm.segments[3].clone();
             provider(arm, namespace, Some(group), 6, rest).await
         }
-        ["subscriptions", _, "providers", _, "register"] => resources::subscriptions::answer(arm, &path).await,
+        ["subscriptions", _, "providers", _, "register" | "unregister"] => {
+            resources::subscriptions::answer(arm, &path).await
+        }
         ["subscriptions", _, "providers", namespace, rest @ ..] if !rest.is_empty() => {
             provider(arm, namespace, None, 4, rest).await
         }

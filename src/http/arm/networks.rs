@@ -25,6 +25,8 @@ pub(super) static TYPES: &[Type] = &[
         in_groups: Some(InGroups {
             listed: |cx, group| Box::pin(neighbours::listed(cx, ENDPOINTS, group)),
             cleared: handler!(private_endpoints::delete_all),
+            tagged: |cx, group, name, tags| Box::pin(neighbours::tag(cx, ENDPOINTS, group, name, tags)),
+            moved: None,
         }),
         operations: &[
             Operation::list(handler!(list_endpoints)).paging(query::PAGED),
@@ -50,6 +52,8 @@ pub(super) static TYPES: &[Type] = &[
         in_groups: Some(InGroups {
             listed: |cx, group| Box::pin(neighbours::listed(cx, NETWORKS, group)),
             cleared: |cx, group| Box::pin(neighbours::clear(cx, NETWORKS, group)),
+            tagged: |cx, group, name, tags| Box::pin(neighbours::tag(cx, NETWORKS, group, name, tags)),
+            moved: None,
         }),
         operations: &[
             Operation::list(handler!(list)).paging(query::PAGED),

@@ -13,8 +13,9 @@ use super::{Arm, query};
 use crate::app::cascade::Clear;
 use crate::app::change::Attempt;
 use crate::app::resources::locks::{self, Change};
+use crate::app::resources::providers;
 use crate::app::{Cx, access as gate};
-use crate::domain::error::ResourceError;
+use crate::domain::error::{NeighbourError, ResourceError};
 use crate::domain::resources::lock::LOCKS;
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
@@ -33,7 +34,14 @@ pub(super) struct InGroups {
     pub(super) listed: for<'a> fn(&'a mut Cx, Option<&'a str>) -> Attempt<'a, Vec<Value>>,
     /// Deletes all of them with their group.
     pub(super) cleared: Clear,
+    /// Puts tags in the place of those that one of them has: group, name, tags.
+    pub(super) tagged: for<'a> fn(&'a mut Cx, &'a str, &'a str, Value) -> Attempt<'a, ()>,
+    /// Moves one of them to another group, if they can be.
+    pub(super) moved: Option<Move>,
 }
+
+/// Moves a resource: from which group, its name, to which group.
+pub(super) type Move = for<'a> fn(&'a mut Cx, &'a str, &'a str, &'a str) -> Attempt<'a, ()>;
 
 /// The versions that an answer says are supported, by the one that was asked for.
 pub(super) type Supported = fn(&str) -> Option<String>;
@@ -413,6 +421,9 @@ async fn carry_out(
         arm.require_region(&request.body, found.name)?;
     }
     let change = changes(found, operation);
+    if operation.method == "PUT" && !providers::is_registered(&mut arm.read().await?, found.namespace()).await? {
+        return Err(NeighbourError::Unregistered(found.namespace().to_owned()).into());
+    }
     if let Some(change) = change {
         locks::require(&mut arm.read().await?, change, own).await?;
     }

@@ -399,3 +399,16 @@ pub async fn delete_federated_credentials(tx: &mut Tx, app_id: &str) -> Result<(
     sqlx::query("DELETE FROM federated_credentials WHERE app_id = ?").bind(app_id).execute(tx.conn()).await?;
     Ok(())
 }
+
+/// Has the principals of a resource, and of what lies in it, name it by another id.
+pub async fn rename(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
+    sqlx::query(
+        "UPDATE principals SET resource_id = ?2 || substr(resource_id, length(?1) + 1)
+         WHERE lower(resource_id) = lower(?1) OR lower(substr(resource_id, 1, length(?1) + 1)) = lower(?1) || '/'",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::registry::child::{Child, Kind};
+use crate::domain::world::name;
 use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
@@ -131,6 +132,26 @@ pub async fn put(tx: &mut Tx, c: &Child) -> Result<i64> {
     .fetch_one(tx.conn())
     .await?;
     Ok(id)
+}
+
+/// Has a registry's children name it, or what lies in it, by another id.
+pub async fn rename(tx: &mut Tx, registry: i64, from: &str, to: &str) -> Result<()> {
+    let rows = sqlx::query("SELECT id, properties FROM registry_children WHERE registry = ?")
+        .bind(registry)
+        .fetch_all(tx.conn())
+        .await?;
+    for row in &rows {
+        let (id, properties): (i64, Value) = (row.cell("id")?, row.document("properties")?);
+        let renamed = name::renamed(&properties, from, to);
+        if renamed != properties {
+            sqlx::query("UPDATE registry_children SET properties = ? WHERE id = ?")
+                .bind(renamed.to_string())
+                .bind(id)
+                .execute(tx.conn())
+                .await?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a child.

@@ -146,6 +146,17 @@ pub async fn set_identity_expiry(tx: &mut Tx, id: i64, at: Option<Timestamp>) ->
     Ok(())
 }
 
+/// Puts a registry into another group.
+pub async fn set_group(tx: &mut Tx, id: i64, group: &str) -> Result<()> {
+    tx.require_seen("registries", id)?;
+    sqlx::query("UPDATE registries SET resource_group = ? WHERE id = ?")
+        .bind(group)
+        .bind(id)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Removes a registry and all rows of its content.
 pub async fn delete(tx: &mut Tx, id: i64) -> Result<()> {
     sqlx::query("DELETE FROM registries WHERE id = ?").bind(id).execute(tx.conn()).await?;

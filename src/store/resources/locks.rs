@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::domain::Result;
 use crate::domain::resources::lock::{Level, Lock};
+use crate::domain::world::name;
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
@@ -49,5 +50,16 @@ pub async fn delete(tx: &mut Tx, lock: &Lock) -> Result<()> {
         .bind(&lock.name)
         .execute(tx.conn())
         .await?;
+    Ok(())
+}
+
+/// Has locks of a resource, and of what lies in it, follow it to another id.
+pub async fn rename(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
+    for lock in all(tx).await? {
+        if let Some(scope) = name::renamed_id(&lock.scope, from, to) {
+            delete(tx, &lock).await?;
+            save(tx, &Lock { scope, ..lock }).await?;
+        }
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::domain::Result;
 use crate::domain::resources::neighbour::Neighbour;
+use crate::domain::world::name;
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
@@ -80,5 +81,28 @@ pub async fn delete_below(tx: &mut Tx, scope: &str) -> Result<()> {
         .bind(scope)
         .execute(tx.conn())
         .await?;
+    Ok(())
+}
+
+/// Has what is about a resource follow it to another id, and documents name it by that.
+pub async fn rename(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
+    let rows = sqlx::query("SELECT id_key, id, scope, document FROM neighbours").fetch_all(tx.conn()).await?;
+    for row in &rows {
+        let (key, id, scope): (String, String, String) = (row.cell("id_key")?, row.cell("id")?, row.cell("scope")?);
+        let document = row.document("document")?;
+        let renamed = |id: &str| name::renamed_id(id, from, to).unwrap_or_else(|| id.to_owned());
+        let (new_id, new_scope, new_document) = (renamed(&id), renamed(&scope), name::renamed(&document, from, to));
+        if new_id == id && new_document == document {
+            continue;
+        }
+        sqlx::query("UPDATE neighbours SET id_key = ?, id = ?, scope = ?, document = ? WHERE id_key = ?")
+            .bind(new_id.to_ascii_lowercase())
+            .bind(new_id)
+            .bind(new_scope.to_ascii_lowercase())
+            .bind(new_document.to_string())
+            .bind(key)
+            .execute(tx.conn())
+            .await?;
+    }
     Ok(())
 }

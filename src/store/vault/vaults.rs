@@ -90,6 +90,13 @@ pub async fn update(tx: &mut Tx, v: &Vault) -> Result<()> {
     Ok(())
 }
 
+/// Puts a vault into another group.
+pub async fn set_group(tx: &mut Tx, id: i64, group: &str) -> Result<()> {
+    tx.require_seen("vaults", id)?;
+    sqlx::query("UPDATE vaults SET resource_group = ? WHERE id = ?").bind(group).bind(id).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// Removes a vault and all its keys for good.
 pub async fn purge(tx: &mut Tx, id: i64) -> Result<()> {
     sqlx::query("DELETE FROM vaults WHERE id = ?").bind(id).execute(tx.conn()).await?;

@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 
-use super::{Said, said};
+use super::{Said, gateway, said};
 use crate::domain::error::NeighbourError;
 
 pub(super) fn say(error: &NeighbourError) -> Said {
@@ -31,6 +31,24 @@ pub(super) fn say(error: &NeighbourError) -> Said {
             format!(
                 "Subnet {subnet} is in use by {by} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet. See aka.ms/deletesubnet."
             ),
+        ),
+        NeighbourError::Unmovable(kinds) => gateway(
+            StatusCode::CONFLICT,
+            "ResourceMoveNotSupported",
+            format!("Resource move is not supported for resource types '{kinds}'."),
+        ),
+        NeighbourError::Unregistered(namespace) => gateway(
+            StatusCode::CONFLICT,
+            "MissingSubscriptionRegistration",
+            format!(
+                "The subscription is not registered to use namespace '{namespace}'. See https://aka.ms/rps-not-found for how to register subscriptions."
+            ),
+        ),
+        // [inferred] The pages only say that it is refused.
+        NeighbourError::ProviderInUse(namespace) => gateway(
+            StatusCode::CONFLICT,
+            "CannotUnregisterProvider",
+            format!("The subscription still has resources of namespace '{namespace}', so it cannot be unregistered."),
         ),
         NeighbourError::ReferenceNotFound { what, by } => bad(
             "InvalidResourceReference",

@@ -16,6 +16,9 @@ pub(super) static TYPES: &[Type] = &[
         in_groups: Some(InGroups {
             listed: handler!(identities::listed),
             cleared: handler!(crate::app::directory::identities::delete_all),
+            tagged: |cx, group, name, tags| Box::pin(crate::app::directory::identities::tag(cx, group, name, tags)),
+            // They stay where they are [docs: managed identities' questions].
+            moved: None,
         }),
         operations: &[
             Operation::list(handler!(identities::list)),

@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::query;
 use super::table::{Asks, InGroups, On, Operation, Place, Request, Run, Type, handler, silent};
 use crate::app::Cx;
-use crate::app::registry::registries;
+use crate::app::registry::{moving, registries};
 use crate::domain::Result;
 use crate::domain::registry::Registry;
 use children::row;
@@ -34,7 +34,12 @@ use versions::VERSIONS;
 pub(super) static TYPES: &[Type] = &[
     Type {
         name: "Microsoft.ContainerRegistry/registries",
-        in_groups: Some(InGroups { listed: handler!(registry::listed), cleared: handler!(registries::remove_all) }),
+        in_groups: Some(InGroups {
+            listed: handler!(registry::listed),
+            cleared: handler!(registries::remove_all),
+            tagged: |cx, group, name, tags| Box::pin(moving::tag(cx, group, name, tags)),
+            moved: Some(|cx, group, name, to| Box::pin(moving::to_group(cx, group, name, to))),
+        }),
         logs: &["ContainerRegistryRepositoryEvents", "ContainerRegistryLoginEvents"],
         supported: versions::as_asked,
         operations: &[

@@ -4,6 +4,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use super::moves;
 use super::subscriptions::{self, TAGS, has_tag};
 use crate::app::resources::groups::{self, Group};
 use crate::app::resources::operations;
@@ -38,6 +39,9 @@ const WRITE: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroup
 const DELETE: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroups/delete");
 const RESOURCES: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroups/resources/read");
 
+const MOVE: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroups/moveResources/action");
+const VALIDATE: Asks = Asks::Whole("Microsoft.Resources/subscriptions/resourceGroups/validateMoveResources/action");
+
 pub(super) const TYPE: Type = Type {
     name: region::GROUPS,
     operations: &[
@@ -48,6 +52,9 @@ pub(super) const TYPE: Type = Type {
         Operation::new("PATCH", On::One, WRITE, Run::Change(handler!(write))).with_body(),
         Operation::new("DELETE", On::One, DELETE, Run::Change(handler!(delete))).sweeping(),
         Operation::new("GET", On::Word("resources"), RESOURCES, Run::Read(handler!(resources))).paging(query::FILTERED),
+        Operation::new("POST", On::Word("moveResources"), MOVE, Run::Change(handler!(moves::carry_out))).with_body(),
+        Operation::new("POST", On::Word("validateMoveResources"), VALIDATE, Run::Change(handler!(moves::validate)))
+            .with_body(),
         Operation::new("POST", On::Word("exportTemplate"), Asks::Nothing, Run::Read(handler!(export))),
     ],
     ..Type::new(Place::Subscription, &["2025-11-01"])

@@ -7,8 +7,10 @@ pub(super) mod deployments;
 mod diagnostics;
 mod groups;
 mod locks;
+mod moves;
 pub(super) mod subscriptions;
 mod tag_names;
+mod tags;
 pub(super) mod what_if;
 mod workspaces;
 
@@ -24,4 +26,5 @@ pub(super) static TYPES: &[Type] = &[
     diagnostics::SETTINGS,
     diagnostics::CATEGORIES,
     workspaces::TYPE,
+    tags::TYPE,
 ];

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::app::resources::{providers as registrations, tags};
 use crate::app::{Cx, access};
 use crate::domain::Result;
 use crate::domain::access::{Plane, allowed};
-use crate::domain::error::ResourceError;
+use crate::domain::error::{NeighbourError, ResourceError};
 use crate::domain::resources::region;
 use crate::domain::world::name;
 use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
@@ -39,11 +40,8 @@ pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result
     let taken = if path.last() == Some(&"resources") { query::FILTERED } else { &[] };
     query::check(&arm.call.query, taken)?;
     match path {
-        // Registering a provider is what Terraform and az do before first use; here all are registered.
-        ["subscriptions", _, "providers", namespace, "register"] if !reads => {
-            arm.require("Microsoft.Resources/subscriptions/providers/register/action", &name::subscription_id())
-                .await?;
-            provider(namespace).map(Answer::ok)
+        ["subscriptions", _, "providers", namespace, word @ ("register" | "unregister")] if !reads => {
+            register(arm, namespace, word).await
         }
         _ if !reads => Err(arm.wrong_method()),
         ["subscriptions"] => {
@@ -59,7 +57,12 @@ pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result
         })])),
         ["subscriptions", _] => {
             arm.require("Microsoft.Resources/subscriptions/read", &name::subscription_id()).await?;
-            Ok(Answer::ok(subscription()))
+            let tags = tags::of_subscription(&mut arm.read().await?).await?;
+            let mut shown = subscription();
+            if tags.as_object().is_some_and(|tags| !tags.is_empty()) {
+                shown["tags"] = tags;
+            }
+            Ok(Answer::ok(shown))
         }
         ["subscriptions", _, "locations"] => {
             Ok(Answer::list(region::ALL.iter().map(|(n, d)| location(n, d)).collect()))
@@ -77,10 +80,17 @@ pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result
             query::paged(all, &arm.call.authority, &arm.call.path, &arm.call.query)
         }
         ["subscriptions", _, "providers"] | ["providers"] => {
-            Ok(Answer::list(providers().keys().filter_map(|n| provider(n).ok()).collect()))
+            let mut cx = arm.read().await?;
+            let mut all = Vec::new();
+            for namespace in providers().keys() {
+                all.push(provider(&mut cx, namespace).await?);
+            }
+            Ok(Answer::list(all))
         }
         ["providers", namespace, "operations"] => operations(namespace),
-        ["subscriptions", _, "providers", namespace] | ["providers", namespace] => provider(namespace).map(Answer::ok),
+        ["subscriptions", _, "providers", namespace] | ["providers", namespace] => {
+            provider(&mut arm.read().await?, namespace).await.map(Answer::ok)
+        }
         _ => Err(arm.unknown_route()),
     }
 }
@@ -106,11 +116,32 @@ pub(in crate::http::arm) fn is_provider(namespace: &str) -> bool {
     providers().keys().any(|n| n.eq_ignore_ascii_case(namespace))
 }
 
-fn provider(namespace: &str) -> Result<Value> {
+/// Registering a provider is what Terraform and az do before first use; here all are registered from the start.
+async fn register(arm: &mut Arm, namespace: &str, word: &str) -> Result<Answer> {
+    let action = format!("Microsoft.Resources/subscriptions/providers/{word}/action");
+    arm.require(&action, &name::subscription_id()).await?;
+    let mut cx = arm.write().await?;
+    provider(&mut cx, namespace).await?;
+    let registers = word == "register";
+    if !registers {
+        let of = format!("{}/", namespace.to_ascii_lowercase());
+        let used = |item: &Value| item["type"].as_str().is_some_and(|kind| kind.to_ascii_lowercase().starts_with(&of));
+        if all(&mut cx, None).await?.iter().any(used) {
+            return Err(NeighbourError::ProviderInUse(namespace.to_owned()).into());
+        }
+    }
+    registrations::set(&mut cx, namespace, registers).await?;
+    let shown = provider(&mut cx, namespace).await?;
+    cx.commit().await?;
+    Ok(Answer::ok(shown))
+}
+
+async fn provider(cx: &mut Cx, namespace: &str) -> Result<Value> {
     let (name, types) = providers()
         .into_iter()
         .find(|(n, _)| n.eq_ignore_ascii_case(namespace))
         .ok_or_else(|| ResourceError::ProviderNotFound(namespace.to_owned()))?;
+    let registered = registrations::is_registered(cx, name).await?;
     let locations: Vec<&str> = region::ALL.iter().map(|(_, d)| *d).collect();
     let types: Vec<Value> = types
         .into_iter()
@@ -122,7 +153,7 @@ fn provider(namespace: &str) -> Result<Value> {
         .collect();
     Ok(json!({
         "id": format!("{}/providers/{name}", name::subscription_id()), "namespace": name, "resourceTypes": types,
-        "registrationState": "Registered", "registrationPolicy": "RegistrationRequired",
+        "registrationState": if registered { "Registered" } else { "Unregistered" }, "registrationPolicy": "RegistrationRequired",
     }))
 }
 

@@ -21,6 +21,8 @@ pub(super) const TYPE: Type = Type {
     in_groups: Some(InGroups {
         listed: |cx, group| Box::pin(neighbours::listed(cx, WORKSPACES, group)),
         cleared: |cx, group| Box::pin(neighbours::clear(cx, WORKSPACES, group)),
+        tagged: |cx, group, name, tags| Box::pin(neighbours::tag(cx, WORKSPACES, group, name, tags)),
+        moved: None,
     }),
     operations: &[
         Operation::list(handler!(list)).paging(query::PAGED),

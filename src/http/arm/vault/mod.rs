@@ -22,6 +22,8 @@ pub(super) static TYPES: &[Type] = &[
         in_groups: Some(InGroups {
             listed: handler!(vaults::listed),
             cleared: handler!(crate::app::vault::vaults::delete_all),
+            tagged: |cx, group, name, tags| Box::pin(crate::app::vault::vaults::tag(cx, group, name, tags)),
+            moved: Some(|cx, group, name, to| Box::pin(crate::app::vault::vaults::to_group(cx, group, name, to))),
         }),
         logs: &["AuditEvent", "AzurePolicyEvaluationDetails"],
         operations: &[
