@@ -551,3 +551,80 @@ fn a_seed_that_fails_says_what_to_do() {
     assert!(code == 1 && said.contains("the registry is locked: ") && !said.contains("OCI layout"), "{said}");
     assert_eq!(run(&["--image", "nonsense"]).0, 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_deployment_is_deployed_again_where_one_fails() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let path = |name: &str| group_path(&format!("/providers/Microsoft.Resources/deployments/{name}"));
+    let identity = |tag: &str, kind: &str| json!([{"type": kind, "apiVersion": "2023-01-31", "name": "id1", "location": "eastus", "tags": {"state": tag}}]);
+    let body = |resources: Value, on_error: Value| {
+        json!({"properties": {"mode": "Incremental", "onErrorDeployment": on_error, "parameters": {"Tag": {"value": "first"}}, "template": {
+            "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+            "contentVersion": "1.0.0.0", "parameters": {"Tag": {"type": "string"}}, "resources": resources,
+        }}})
+    };
+    let good_ones = identity("[parameters('Tag')]", "Microsoft.ManagedIdentity/userAssignedIdentities");
+    let bad = json!([
+        identity("second", "Microsoft.ManagedIdentity/userAssignedIdentities")[0],
+        {"type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "name": "x", "location": "eastus",
+         "sku": {"name": "Basic"}, "dependsOn": ["id1"]},
+    ]);
+    let last = json!({"type": "LastSuccessful"});
+    // Nothing to go back to, and what makes no sense.
+    let refusals = [
+        (last.clone(), 404),
+        (json!({"type": "SpecificDeployment", "deploymentName": "none"}), 404),
+        (json!({"type": "SpecificDeployment"}), 400),
+        (json!({"type": "Perhaps"}), 400),
+    ];
+    for (on_error, expected) in refusals {
+        let answer = me.arm(Method::PUT, &path("two"), body(bad.clone(), on_error.clone())).await;
+        assert_eq!(refused(answer).await.0, expected, "{on_error}");
+        assert_eq!(refused(me.arm(Method::GET, &path("two"), Value::Null).await).await.0, 404);
+    }
+    good(me.arm(Method::PUT, &path("one"), body(good_ones, Value::Null)).await).await;
+    for on_error in [last, json!({"type": "SpecificDeployment", "deploymentName": "one"})] {
+        let kind = on_error["type"].clone();
+        let accepted = good(me.arm(Method::PUT, &path("two"), body(bad.clone(), on_error)).await).await;
+        assert_eq!(accepted["properties"]["onErrorDeployment"], json!({"type": kind, "deploymentName": "one"}));
+        let shown = good(me.arm(Method::GET, &path("two"), Value::Null).await).await["properties"].clone();
+        assert_eq!(shown["provisioningState"], "Failed");
+        let done = json!({"type": kind, "deploymentName": "one", "provisioningState": "Succeeded"});
+        assert_eq!(shown["onErrorDeployment"], done);
+        let tags = good(me.arm(Method::GET, &identity_path("id1"), Value::Null).await).await["tags"].clone();
+        assert_eq!(tags, json!({"state": "first"}));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_waits_for_its_siblings_by_their_own_names() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let map = |name: &str, more: Value| {
+        let mut map = json!({"type": "scopeMaps", "apiVersion": "2023-07-01", "name": name, "properties": {"actions": ["repositories/a/content/read"]}});
+        map.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        map
+    };
+    let template = |waits: &str| {
+        json!({"properties": {"mode": "Incremental", "template": {
+            "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+            "contentVersion": "1.0.0.0",
+            "resources": [{
+                "type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "name": "reg01", "location": "eastus",
+                "sku": {"name": "Premium"}, "resources": [
+                    map("mapone1", json!({"dependsOn": ["reg01"]})),
+                    map("maptwo2", json!({"dependsOn": ["reg01", waits]})),
+                ],
+            }],
+        }}})
+    };
+    let path = group_path("/providers/Microsoft.Resources/deployments/d");
+    good(me.arm(Method::PUT, &path, template("mapone1")).await).await;
+    let shown = good(me.arm(Method::GET, &path, Value::Null).await).await;
+    assert_eq!(shown["properties"]["provisioningState"], "Succeeded", "{shown}");
+    let (status, code, _) = refused(me.arm(Method::PUT, &path, template("mapnone")).await).await;
+    assert_eq!((status, code.as_str()), (400, "InvalidTemplate"));
+}

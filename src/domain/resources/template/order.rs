@@ -24,7 +24,12 @@ pub(super) fn connect(
         let mut waits: BTreeSet<usize> = before.get(at).into_iter().flat_map(|b| b.batch.iter().copied()).collect();
         for wanted in before.get(at).into_iter().flat_map(|b| &b.words) {
             let lower = wanted.trim_end_matches('/').to_ascii_lowercase();
-            let meant = meanings.iter().find_map(|m| m.get(&lower)).ok_or_else(|| {
+            // A child's own siblings go by their last name [client].
+            let sibling =
+                resources[at].name.rsplit_once('/').map(|(parent, _)| format!("{parent}/{lower}").to_ascii_lowercase());
+            let words = [Some(lower), sibling];
+            let meant = words.iter().flatten().find_map(|word| meanings.iter().find_map(|m| m.get(word)));
+            let meant = meant.ok_or_else(|| {
                 validation(format!("The resource '{wanted}' is not defined in the template. Please see https://aka.ms/arm-syntax for usage details."))
             })?;
             budget.step(meant.len())?;

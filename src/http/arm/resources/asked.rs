@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::deploy::Deployer;
+use super::on_error::OnError;
 use crate::app::Cx;
 use crate::app::resources::groups;
 use crate::app::world::work;
@@ -37,6 +38,7 @@ pub(super) struct Asked {
     pub(super) location: Option<String>,
     pub(super) tags: Value,
     pub(super) complete: bool,
+    pub(super) on_error: Option<OnError>,
     /// The template as it is kept and shown.
     pub(super) text: Arc<str>,
 }
@@ -130,6 +132,7 @@ pub(super) fn asked_for(
         let message = format!("'{mode}' is neither 'Incremental' nor 'Complete'");
         return Err(RequestError::InvalidValue { property: "properties.mode".to_owned(), message }.into());
     }
+    let on_error = OnError::read(&properties)?;
     for link in ["templateLink", "parametersLink"] {
         if get(&properties, link).is_some_and(|l| !l.is_null()) {
             return Err(RequestError::NotEmulated(format!("A deployment by {link}")).into());
@@ -146,7 +149,7 @@ pub(super) fn asked_for(
     let group = scope.to_ascii_lowercase().rfind("/resourcegroups/").map(|at| scope[at + 16..].to_owned());
     let parameters = take(&mut properties, "parameters").unwrap_or_default();
     let text = template.to_string().into();
-    let asked = Asked { scope, group, name, location: None, tags: Value::Null, complete, text };
+    let asked = Asked { scope, group, name, location: None, tags: Value::Null, complete, on_error, text };
     Ok((asked, Read { template, parameters, places, held }))
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::asked::{Asked, Read, TEMPLATE_LIMIT, asked, deployer, plan, template_hash, too_large};
 use super::deploy::{self, Deployer, Done, Outcome};
+use super::on_error::{self, Earlier};
 use super::what_if;
 use crate::app::Cx;
 use crate::app::resources::deployments::{self, Deployment, Part, UnderWay};
@@ -281,6 +282,7 @@ async fn validate(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
         Err(wrong) => return Ok(invalid(&wrong)),
     };
     require_groups(&mut cx, &program).await?;
+    let earlier = earlier(&mut cx, &asked).await?;
     drop(cx);
     let details = deploy::unsupported(&deployer(arm), &program).await?;
     if !details.is_empty() {
@@ -288,9 +290,24 @@ async fn validate(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
     }
     let mut properties = planned(&asked, &program, &correlation, now);
     properties["provisioningState"] = json!("Succeeded");
+    show(earlier.as_ref(), &mut properties);
     let wanted = program.resources.iter().filter(|r| r.wanted && !r.existing);
     properties["validatedResources"] = wanted.map(|r| json!({ "id": r.id })).collect();
     Ok(Answer::ok(shown(&asked, properties)))
+}
+
+/// What is deployed again where this fails.
+async fn earlier(cx: &mut Cx, asked: &Asked) -> Result<Option<Earlier>> {
+    match &asked.on_error {
+        Some(wanted) => on_error::earlier(cx, &asked.scope, wanted).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn show(earlier: Option<&Earlier>, properties: &mut Value) {
+    if let Some(earlier) = earlier {
+        properties["onErrorDeployment"] = earlier.shown.clone();
+    }
 }
 
 async fn create(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
@@ -300,20 +317,22 @@ async fn create(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
         Ok(program) => program,
         Err(wrong) => return Ok(invalid(&wrong)),
     };
+    let earlier = earlier(&mut cx, &asked).await?;
     drop(cx);
     let deployer = deployer(arm);
     let details = deploy::unsupported(&deployer, &program).await?;
     if !details.is_empty() {
         return Ok(not_deployable(&asked, details, &correlation));
     }
-    let accepted = shown(&asked, planned(&asked, &program, &correlation, now));
+    let mut accepted = shown(&asked, planned(&asked, &program, &correlation, now));
+    show(earlier.as_ref(), &mut accepted["properties"]);
     // What is shown now, and what is shown in the end.
     let size = json::size(&accepted).unwrap_or(TEMPLATE_LIMIT).saturating_mul(2);
     let _held = arm.templates.budget.hold(size).map_err(|Spent| too_large())?;
     let id = asked.id();
     let under_way = deployments::begin(&arm.app, &asked.scope, &asked.name)?;
     // On its own: a client that goes away does not leave half a deployment.
-    let run = tokio::spawn(run(deployer, asked, program, accepted.clone(), under_way));
+    let run = tokio::spawn(run(deployer, asked, program, (accepted.clone(), earlier), under_way));
     let operation = run.await.map_err(Error::internal)??;
     let poll =
         format!("https://{}{id}/operationStatuses/{operation}?api-version={}", arm.call.authority, arm.api_version);
@@ -325,7 +344,7 @@ async fn run(
     deployer: Deployer,
     asked: Asked,
     program: Arc<Program>,
-    accepted: Value,
+    (accepted, earlier): (Value, Option<Earlier>),
     _under_way: UnderWay,
 ) -> Result<String> {
     let began = deployer.app.now();
@@ -333,6 +352,10 @@ async fn run(
     if asked.complete && outcome.outputs.is_ok() {
         remove_the_rest(&deployer, &asked, &mut outcome).await?;
     }
+    let rolled_back = match &earlier {
+        Some(earlier) if outcome.outputs.is_err() => Some(on_error::roll_back(&deployer, earlier).await),
+        _ => None,
+    };
     let mut cx = deployer.app.write(deployer.caller.clone()).await?;
     let ended = cx.now;
     let mut shown = accepted;
@@ -354,6 +377,9 @@ async fn run(
             error["target"] = json!(asked.id());
             properties["provisioningState"] = json!("Failed");
             properties["error"] = error.clone();
+            if let Some(rolled_back) = rolled_back {
+                properties["onErrorDeployment"] = rolled_back;
+            }
             json!({"status": "Failed", "error": error})
         }
     };

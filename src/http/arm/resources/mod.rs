@@ -8,6 +8,7 @@ mod diagnostics;
 mod groups;
 mod locks;
 mod moves;
+mod on_error;
 pub(super) mod subscriptions;
 mod tag_names;
 mod tags;
