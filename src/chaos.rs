@@ -1,6 +1,7 @@
 //! Chaos: writes whose client hangs up at every instant, and a store that fails at every statement and every commit.
 //! After each, an answered write is there, what is kept in memory agrees with the store, every audit record and event
-//! of a write exists exactly once, and the next write is taken. Each try begins with a copy of one world.
+//! of a write exists exactly once, and the next write is taken. Each try begins with a copy of one world. Counts too
+//! what requests cost the database.
 //! Must not know: how any of this is done.
 
 #![allow(clippy::unwrap_used)]
@@ -429,5 +430,34 @@ async fn fail_everywhere(faults: fn((i64, i64)) -> Vec<Fault>) {
             app.store_faults().arm(None);
             base.hold(dir.path(), app, &write, Some(status), &format!("{}, {fault:?}", write.name)).await;
         }
+    }
+}
+
+/// Printed by `cargo test --lib chaos::a_request_costs -- --nocapture`.
+#[tokio::test]
+async fn a_request_costs_few_transactions_and_a_change_one_commit() {
+    let base = Base::new().await;
+    let (_dir, app) = base.copy().await;
+    let blob = format!("https://reg01.azurecr.io/v2/r/blobs/{EMPTY}");
+    let registry = json!({"location": "eastus", "sku": {"name": "Premium"}, "properties": {}});
+    let key = json!({"kty": "RSA", "key_size": 2048});
+    // With how many transactions that read, that write, and commits at most. The RSA of a key is made between two.
+    let requests = [
+        ("a registry PUT", "PUT", arm("ContainerRegistry", "registries/other01"), registry, (3, 1, 1)),
+        ("a key create", "POST", vault("keys/other/create"), key, (2, 2, 1)),
+        ("a blob pull", "GET", blob.clone(), Value::Null, (2, 0, 0)),
+        ("the next blob pull", "GET", blob, Value::Null, (1, 0, 0)),
+    ];
+    for (what, method, url, body, most) in requests {
+        let faults = app.store_faults();
+        faults.arm(None);
+        let (reads, writes) = (faults.reads(), faults.writes());
+        let status = base.ask(&app, method, &url, &body).await.0;
+        assert!((200..300).contains(&status), "{what}: {status}");
+        rest().await;
+        let (statements, commits) = faults.counted();
+        let (reads, writes) = (faults.reads() - reads, faults.writes() - writes);
+        eprintln!("{what}: {reads} transactions read, {writes} wrote, {commits} commits, {statements} statements");
+        assert!(reads <= most.0 && writes <= most.1 && commits <= most.2, "{what}: {reads}, {writes}, {commits}");
     }
 }

@@ -75,6 +75,8 @@ impl Store {
 
     /// A transaction that sees one state and changes nothing.
     pub async fn read(&self) -> Result<Tx> {
+        #[cfg(test)]
+        self.faults.read();
         self.tx(Open::begin(&self.readers, "BEGIN DEFERRED").await?, None).await
     }
 

@@ -13,6 +13,7 @@ use crate::domain::Result;
 pub struct Faults {
     statements: AtomicI64,
     commits: AtomicI64,
+    reads: AtomicI64,
     writes: AtomicI64,
     fails: Mutex<Option<Fault>>,
     broken: AtomicBool,
@@ -42,6 +43,16 @@ impl Faults {
     pub(in crate::store) fn statement(&self) {
         let number = self.statements.fetch_add(1, Ordering::SeqCst);
         self.broken.store(self.is(Fault::Statement(number)), Ordering::SeqCst);
+    }
+
+    /// To be called when a transaction that reads is about to begin.
+    pub(in crate::store) fn read(&self) {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many transactions that read began since the start.
+    pub fn reads(&self) -> i64 {
+        self.reads.load(Ordering::SeqCst)
     }
 
     /// To be called when a write is about to begin.
