@@ -96,6 +96,41 @@ async fn the_admin_users_passwords_are_listed_and_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_a_wrong_type_is_refused_by_its_name() {
+    let world = World::new();
+    let me = start(&world).await;
+    let sets = json!([{"name": "Credential1", "usernameSecretIdentifier": 1}]);
+    for (child, properties, named) in [
+        ("scopeMaps/wrong-map", json!({"actions": "repositories/a/content/read"}), "actions"),
+        ("scopeMaps/wrong-map", json!({"actions": [], "description": 1}), "description"),
+        ("tokens/wrong-token", json!({"scopeMapId": ["_repositories_pull"]}), "scopeMapId"),
+        (
+            "tokens/wrong-token",
+            json!({"scopeMapId": below("scopeMaps/_repositories_pull"), "credentials": []}),
+            "credentials",
+        ),
+        ("webhooks/wronghook", json!({"serviceUri": "http://localhost/", "actions": [1]}), "actions"),
+        ("webhooks/wronghook", json!({"serviceUri": true, "actions": ["push"]}), "serviceUri"),
+        ("replications/westus", json!({"regionEndpointEnabled": "true"}), "regionEndpointEnabled"),
+        ("cacheRules/wrong-rule", json!({"credentialSetResourceId": 1}), "credentialSetResourceId"),
+        (
+            "credentialSets/wrong-set",
+            json!({"loginServer": "docker.io", "authCredentials": sets}),
+            "usernameSecretIdentifier",
+        ),
+        ("agentPools/pool", json!({"count": "2"}), "count"),
+    ] {
+        let body = json!({"location": "westus", "properties": properties});
+        let (status, _, message) = refused(me.arm_at(AT, Method::PUT, &below(child), body).await).await;
+        assert!(status == 400 && message.contains(named), "{child}: {status} {message}");
+        assert_eq!(refused(me.arm_at(AT, Method::GET, &below(child), Value::Null).await).await.0, 404, "{child}");
+    }
+    let import = json!({"source": {"registryUri": "docker.io", "sourceImage": 1}});
+    let (status, _, message) = refused(me.arm_at(AT, Method::POST, &below("importImage"), import).await).await;
+    assert!(status == 400 && message.contains("sourceImage"), "{status} {message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn scope_maps_and_tokens() {
     let world = World::new();
     let me = start(&world).await;

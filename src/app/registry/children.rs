@@ -2,6 +2,7 @@
 //! Must not know: HTTP, what a token is worth in a request (see rights), how webhooks send.
 
 use rand::distr::{Alphanumeric, SampleString as _};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::app::Cx;
@@ -11,9 +12,18 @@ use crate::domain::registry::child as rules;
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::resources::private_link;
 use crate::domain::world::crypto;
+use crate::domain::world::typed::Object;
 use crate::domain::{Result, Timestamp};
 use crate::store;
 use crate::store::registry::children::Password;
+
+/// What a PUT or a PATCH says of a child, with the properties that its kind knows.
+#[derive(Debug, Default)]
+pub struct Asked<P> {
+    pub location: Option<String>,
+    pub tags: Option<Map<String, Value>>,
+    pub properties: P,
+}
 
 /// A child by name.
 pub async fn get(cx: &mut Cx, registry: &Registry, kind: Kind, name: &str) -> Result<Child> {
@@ -111,12 +121,20 @@ pub async fn put_private_link(cx: &mut Cx, registry: &Registry, name: &str, aske
 
 // Scope maps.
 
-/// Saves a scope map: `properties` of a PUT or a PATCH. `true`: it is new.
+/// What can be asked of a scope map.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ScopeMap {
+    description: Option<String>,
+    actions: Option<Vec<String>>,
+}
+
+/// Saves a scope map. `true`: it is new.
 pub async fn put_scope_map(
     cx: &mut Cx,
     registry: &Registry,
     name: &str,
-    asked: &Map<String, Value>,
+    asked: Asked<ScopeMap>,
 ) -> Result<(Child, bool)> {
     if rules::SYSTEM_SCOPE_MAPS.iter().any(|(system, ..)| system.eq_ignore_ascii_case(name)) {
         return Err(RegistryError::Invalid(format!(
@@ -125,12 +143,17 @@ pub async fn put_scope_map(
         .into());
     }
     let (mut map, new) = begin(cx, registry, Kind::SCOPE_MAP, name).await?;
-    for field in ["description", "actions"] {
-        if let Some(value) = asked.get(field).filter(|v| !v.is_null()) {
-            map.properties.insert(field.to_owned(), value.clone());
-        }
+    let ScopeMap { description, actions } = asked.properties;
+    if new && actions.is_none() {
+        return Err(missing("actions"));
     }
-    rules::check_actions(map.properties.get("actions").unwrap_or(&Value::Null))?;
+    if let Some(description) = description {
+        map.properties.insert("description".to_owned(), json!(description));
+    }
+    if let Some(actions) = actions {
+        rules::check_actions(&actions)?;
+        map.properties.insert("actions".to_owned(), json!(actions));
+    }
     map.properties.insert("type".to_owned(), json!("UserDefined"));
     Ok((save(cx, map).await?, new))
 }
@@ -194,36 +217,54 @@ pub async fn passwords(cx: &mut Cx, token: &Child) -> Result<Vec<Password>> {
     store::registry::children::passwords(&mut cx.tx, token.id).await
 }
 
-/// Saves a token: `properties` of a PUT or a PATCH. A list of passwords keeps those that it names and takes
+/// What can be asked of a token.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Token {
+    scope_map_id: Option<String>,
+    status: Option<String>,
+    credentials: Option<Object<Credentials>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Credentials {
+    certificates: Option<Vec<Value>>,
+    passwords: Option<Vec<Object<Named>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: Option<String>,
+}
+
+/// Saves a token. A list of passwords keeps those that it names and takes
 /// the others away [cli: token credential delete]. `true`: it is new.
-pub async fn put_token(
-    cx: &mut Cx,
-    registry: &Registry,
-    name: &str,
-    asked: &Map<String, Value>,
-) -> Result<(Child, bool)> {
+pub async fn put_token(cx: &mut Cx, registry: &Registry, name: &str, asked: Asked<Token>) -> Result<(Child, bool)> {
     let (mut token, new) = begin(cx, registry, Kind::TOKEN, name).await?;
-    if let Some(id) = asked.get("scopeMapId").and_then(Value::as_str) {
-        let map = rules::child_name(registry, Kind::SCOPE_MAP, id).ok_or_else(|| wrong_id("scopeMapId", id))?;
+    let Token { scope_map_id, status, credentials } = asked.properties;
+    let Credentials { certificates, passwords } = credentials.unwrap_or_default().0;
+    if let Some(id) = scope_map_id {
+        let map = rules::child_name(registry, Kind::SCOPE_MAP, &id).ok_or_else(|| wrong_id("scopeMapId", &id))?;
         let map = get(cx, registry, Kind::SCOPE_MAP, map).await?;
         token.properties.insert("scopeMapId".to_owned(), json!(map.arm_id(registry)));
     }
     if token.scope_map().is_empty() {
         return Err(missing("scopeMapId"));
     }
-    if let Some(status) = asked.get("status").filter(|s| !s.is_null()) {
+    if let Some(status) = &status {
         token.properties.insert("status".to_owned(), json!(status_word(status)?));
     } else if new {
         token.properties.insert("status".to_owned(), json!("enabled"));
     }
-    let credentials = asked.get("credentials").filter(|c| !c.is_null());
-    if let Some(certificates) = credentials.and_then(|c| c["certificates"].as_array()).filter(|c| !c.is_empty()) {
+    if let Some(certificates) = certificates.filter(|c| !c.is_empty()) {
         token.properties.insert("certificates".to_owned(), json!(certificates));
     }
     let token = save(cx, token).await?;
-    if let Some(kept) = credentials.and_then(|c| c["passwords"].as_array()) {
+    if let Some(kept) = passwords {
         for name in PASSWORDS {
-            if !kept.iter().any(|p| p["name"].as_str().is_some_and(|n| n.eq_ignore_ascii_case(name))) {
+            if !kept.iter().any(|p| p.0.name.as_ref().is_some_and(|n| n.eq_ignore_ascii_case(name))) {
                 store::registry::children::delete_password(&mut cx.tx, token.id, name).await?;
             }
         }
@@ -264,8 +305,7 @@ pub async fn generate_credentials(
 }
 
 /// `enabled` or `disabled`, in any case.
-pub(in crate::app) fn status_word(status: &Value) -> Result<&'static str> {
-    let asked = status.as_str().unwrap_or_default();
+pub(in crate::app) fn status_word(asked: &str) -> Result<&'static str> {
     ["enabled", "disabled"].into_iter().find(|w| w.eq_ignore_ascii_case(asked)).ok_or_else(|| {
         let message = format!("'{asked}' is not one of 'enabled', 'disabled'");
         RequestError::InvalidValue { property: "status".to_owned(), message }.into()

@@ -1,13 +1,14 @@
 //! Replications: a registry's other regions, and its own, which is a replication from the first other one on.
 //! Must not know: HTTP, what lies in a registry.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::children::{self, begin, save};
+use super::children::{self, Asked, begin, save};
 use super::registries;
 use crate::app::Cx;
 use crate::domain::Result;
-use crate::domain::error::{RegistryError, RequestError, ResourceError};
+use crate::domain::error::{RegistryError, ResourceError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::world::name;
@@ -54,13 +55,26 @@ pub async fn require_endpoint(cx: &mut Cx, host: &str) -> Result<()> {
     Err(RegistryError::Unknown(host.trim_end_matches(".azurecr.io").to_owned()).into())
 }
 
-/// Saves a replication from the document of a PUT or a PATCH. `true`: it is new.
-pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Value) -> Result<(Child, bool)> {
+/// What can be asked of a replication.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Replication {
+    region_endpoint_enabled: Option<bool>,
+    zone_redundancy: Option<String>,
+}
+
+/// Saves a replication. `true`: it is new.
+pub async fn put(
+    cx: &mut Cx,
+    registry: &Registry,
+    replication: &str,
+    asked: Asked<Replication>,
+) -> Result<(Child, bool)> {
     let (mut child, new) = begin(cx, registry, Kind::REPLICATION, replication).await?;
     if new && registry.settings().soft_delete() {
         return Err(RegistryError::no_soft_delete_with(&registry.name, Kind::REPLICATION.segment()).into());
     }
-    let location = body["location"].as_str().map(name::location);
+    let location = asked.location.as_deref().map(name::location);
     if new {
         let location = location.ok_or(ResourceError::LocationMissing)?;
         let taken = children::list(cx, registry, Kind::REPLICATION).await?;
@@ -78,21 +92,14 @@ pub async fn put(cx: &mut Cx, registry: &Registry, replication: &str, body: &Val
         let existing = child.location.unwrap_or_default();
         return Err(ResourceError::LocationFixed { name: child.name, existing, wanted }.into());
     }
-    if let Some(tags) = body.get("tags").filter(|t| t.is_object()) {
-        child.tags = tags.clone();
+    if let Some(tags) = asked.tags {
+        child.tags = Value::Object(tags);
     }
-    let asked = &body["properties"];
-    match &asked["regionEndpointEnabled"] {
-        Value::Null => {}
-        enabled @ Value::Bool(_) => {
-            child.properties.insert("regionEndpointEnabled".to_owned(), enabled.clone());
-        }
-        other => {
-            let message = format!("{other} is not true or false");
-            return Err(RequestError::InvalidValue { property: "regionEndpointEnabled".to_owned(), message }.into());
-        }
+    let Replication { region_endpoint_enabled, zone_redundancy } = asked.properties;
+    if let Some(enabled) = region_endpoint_enabled {
+        child.properties.insert("regionEndpointEnabled".to_owned(), json!(enabled));
     }
-    if let Some(zones) = asked["zoneRedundancy"].as_str() {
+    if let Some(zones) = zone_redundancy {
         child.properties.insert("zoneRedundancy".to_owned(), json!(zones));
     }
     // The first replica makes the home region a replication too, which stays when the others go [recorded].

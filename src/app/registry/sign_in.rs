@@ -168,8 +168,8 @@ mod tests {
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn object(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+    fn properties<P: serde::de::DeserializeOwned + Default>(asked: Value) -> children::Asked<P> {
+        children::Asked { properties: serde_json::from_value(asked).unwrap(), ..Default::default() }
     }
 
     /// A world with the registry `reg01` and a repository token `robot`, whose first password lasts a day.
@@ -193,8 +193,8 @@ mod tests {
         let mut cx = bed.app.write(Caller::system()).await.unwrap();
         let registry = registries::by_name(&mut cx, "reg01").await.unwrap();
         let map = format!("{}/scopeMaps/robots", registry.arm_id());
-        children::put_scope_map(&mut cx, &registry, "robots", &object(json!({"actions": actions}))).await.unwrap();
-        children::put_token(&mut cx, &registry, "robot", &object(json!({"scopeMapId": map}))).await.unwrap();
+        children::put_scope_map(&mut cx, &registry, "robots", properties(json!({"actions": actions}))).await.unwrap();
+        children::put_token(&mut cx, &registry, "robot", properties(json!({"scopeMapId": map}))).await.unwrap();
         let id = format!("{}/tokens/robot", registry.arm_id());
         let ends = cx.now.plus(DAY);
         let mut one = async |name: &str, ends: Option<_>| {
@@ -261,8 +261,8 @@ mod tests {
         assert!(enters().await);
 
         let mut cx = bed.app.write(Caller::system()).await.unwrap();
-        let disabled = object(json!({"status": "disabled"}));
-        children::put_token(&mut cx, &registry, "robot", &disabled).await.unwrap();
+        let disabled = properties(json!({"status": "disabled"}));
+        children::put_token(&mut cx, &registry, "robot", disabled).await.unwrap();
         cx.commit().await.unwrap();
         assert_eq!(given(&bed, &long, &asked).await, None);
         assert!(!enters().await, "what is remembered does not outlive the change");

@@ -6,11 +6,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, Semaphore};
 use url::Url;
 
-use super::children::{begin, missing, save, status_word};
+use super::children::{Asked, begin, missing, save, status_word};
 use super::replications;
 use crate::app::world::outgoing::{Errand, Message, Outgoing};
 use crate::app::{App, Cx};
@@ -325,12 +326,23 @@ fn open_config(app: &App, webhook: &Child) -> Result<Value> {
     serde_json::from_slice(&opened).map_err(Error::internal)
 }
 
-/// Saves a webhook from the document of a PUT or a PATCH. `true`: it is new.
-pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) -> Result<(Child, bool)> {
+/// What can be asked of a webhook.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Webhook {
+    status: Option<String>,
+    scope: Option<String>,
+    actions: Option<Vec<String>>,
+    service_uri: Option<String>,
+    custom_headers: Option<Map<String, Value>>,
+}
+
+/// Saves a webhook. `true`: it is new.
+pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, asked: Asked<Webhook>) -> Result<(Child, bool)> {
     let (mut hook, new) = begin(cx, registry, Kind::WEBHOOK, webhook).await?;
-    let asked = body["properties"].as_object().cloned().unwrap_or_default();
+    let Asked { location, tags, properties: asked } = asked;
     let wrong = |property: &str, message: String| RequestError::InvalidValue { property: property.to_owned(), message };
-    let location = body["location"].as_str().map_or_else(|| registry.location.clone(), name::location);
+    let location = location.map_or_else(|| registry.location.clone(), |location| name::location(&location));
     if new {
         // The services of a region know the registries that are there [issue].
         if !replications::regions(cx, registry).await?.contains(&location) {
@@ -343,29 +355,29 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
             ("actions".to_owned(), json!([])),
         ]);
     }
-    if let Some(tags) = body.get("tags").filter(|t| t.is_object()) {
-        hook.tags = tags.clone();
+    if let Some(tags) = tags {
+        hook.tags = Value::Object(tags);
     }
-    if let Some(status) = asked.get("status").filter(|s| !s.is_null()) {
-        hook.properties.insert("status".to_owned(), json!(status_word(status)?));
+    if let Some(status) = asked.status {
+        hook.properties.insert("status".to_owned(), json!(status_word(&status)?));
     }
-    if let Some(scope) = asked.get("scope").and_then(Value::as_str) {
+    if let Some(scope) = asked.scope {
         hook.properties.insert("scope".to_owned(), json!(scope));
     }
-    if let Some(actions) = asked.get("actions").and_then(Value::as_array) {
-        let known = |a: &Value| ACTIONS.iter().any(|known| a.as_str().is_some_and(|a| a.eq_ignore_ascii_case(known)));
-        if let Some(unknown) = actions.iter().find(|a| !known(a)) {
-            return Err(wrong("actions", format!("{unknown} is not one of {}", ACTIONS.join(", "))).into());
+    if let Some(actions) = asked.actions {
+        let known = |action: &&String| ACTIONS.iter().any(|known| action.eq_ignore_ascii_case(known));
+        if let Some(unknown) = actions.iter().find(|action| !known(action)) {
+            return Err(wrong("actions", format!("\"{unknown}\" is not one of {}", ACTIONS.join(", "))).into());
         }
-        let actions: Vec<String> = actions.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
+        let actions: Vec<String> = actions.iter().map(|action| action.to_ascii_lowercase()).collect();
         hook.properties.insert("actions".to_owned(), json!(actions));
     }
     if hook.actions().next().is_none() {
         return Err(missing("actions"));
     }
     let mut config = open_config(&cx.app, &hook)?;
-    if let Some(uri) = asked.get("serviceUri").and_then(Value::as_str) {
-        let parsed = Url::parse(uri).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
+    if let Some(uri) = asked.service_uri {
+        let parsed = Url::parse(&uri).ok().filter(|url| url.has_host() && matches!(url.scheme(), "http" | "https"));
         if uri.len() > ADDRESS || parsed.is_none() {
             let uri: String = uri.chars().take(ADDRESS).collect();
             return Err(wrong("serviceUri", format!("'{uri}' is not an address of http or https")).into());
@@ -373,11 +385,11 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, body: &Value) 
         config["serviceUri"] = json!(uri);
         config[ASKER] = json!(cx.caller.address);
     }
-    if let Some(headers) = asked.get("customHeaders").filter(|h| h.is_object()) {
+    if let Some(headers) = asked.custom_headers.map(Value::Object) {
         if headers.to_string().len() > HEADERS {
             return Err(wrong("customHeaders", format!("they are longer than {HEADERS} bytes")).into());
         }
-        config["customHeaders"] = headers.clone();
+        config["customHeaders"] = headers;
         config[ASKER] = json!(cx.caller.address);
     }
     if config["serviceUri"].as_str().is_none() {

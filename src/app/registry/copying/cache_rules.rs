@@ -1,12 +1,13 @@
 //! Cache rules, and the credential sets that they sign in to other registries with.
 //! Must not know: HTTP, what lies in a registry.
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::app::Cx;
 use crate::app::directory::identities;
-use crate::app::registry::children::{self, begin, missing, save};
+use crate::app::registry::children::{self, Asked, begin, missing, save};
 use crate::app::registry::cmk;
 use crate::app::vault::secrets;
 use crate::domain::access::Caller;
@@ -16,25 +17,37 @@ use crate::domain::registry::cache_rule::{CacheRule, cached_from, check_cache_ru
 use crate::domain::registry::child::{Child, Kind, child_name};
 use crate::domain::registry::cmk::object_id;
 use crate::domain::vault::kind::ObjectKind;
+use crate::domain::world::typed::Object;
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Error, Result};
 use crate::store;
 use crate::store::directory::Who;
 
-/// Saves a cache rule: `properties` of a PUT or a PATCH. A `credentialSetResourceId` of null takes it away
-/// [recorded]. `true`: it is new.
-pub async fn put_rule(
-    cx: &mut Cx,
-    registry: &Registry,
-    rule: &str,
-    asked: &Map<String, Value>,
-) -> Result<(Child, bool)> {
+/// What can be asked of a cache rule.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Rule {
+    /// Null takes it away [recorded].
+    #[serde(deserialize_with = "named_or_null")]
+    credential_set_resource_id: Option<Option<String>>,
+    source_repository: Option<String>,
+    target_repository: Option<String>,
+}
+
+/// A member that is there, be it null.
+fn named_or_null<'de, D: Deserializer<'de>>(member: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(member).map(Some)
+}
+
+/// Saves a cache rule. `true`: it is new.
+pub async fn put_rule(cx: &mut Cx, registry: &Registry, rule: &str, asked: Asked<Rule>) -> Result<(Child, bool)> {
+    let asked = asked.properties;
     let (mut child, new) = begin(cx, registry, Kind::CACHE_RULE, rule).await?;
     let mut signs_in = None;
-    match asked.get("credentialSetResourceId") {
-        Some(Value::String(id)) if !id.is_empty() => {
+    match asked.credential_set_resource_id {
+        Some(Some(id)) if !id.is_empty() => {
             let wrong = || wrong_set(format!("'{id}' is not the id of a credential set of this registry"));
-            let name = child_name(registry, Kind::CREDENTIAL_SET, id).ok_or_else(wrong)?;
+            let name = child_name(registry, Kind::CREDENTIAL_SET, &id).ok_or_else(wrong)?;
             let set = children::get(cx, registry, Kind::CREDENTIAL_SET, name).await?;
             child.properties.insert("credentialSetResourceId".to_owned(), json!(set.arm_id(registry)));
             signs_in = Some(set);
@@ -45,8 +58,10 @@ pub async fn put_rule(
         None => {}
     }
     if new {
-        for field in ["sourceRepository", "targetRepository"] {
-            let value = asked.get(field).and_then(Value::as_str).filter(|v| !v.is_empty());
+        for (field, value) in
+            [("sourceRepository", asked.source_repository), ("targetRepository", asked.target_repository)]
+        {
+            let value = value.filter(|v| !v.is_empty());
             child.properties.insert(field.to_owned(), json!(value.ok_or_else(|| missing(field))?));
         }
         let target = child.target_repository().to_owned();
@@ -109,29 +124,48 @@ async fn filled(cx: &mut Cx, registry: &Registry, rule: &CacheRule) -> Result<Op
     Ok(there.into_iter().find(|repository| cached_from(rule, repository).is_some()))
 }
 
-/// Saves a credential set from the document of a PUT or a PATCH. It always has a system-assigned identity,
+/// What can be asked of a credential set.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Set {
+    login_server: Option<String>,
+    auth_credentials: Option<Vec<Object<AuthCredential>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct AuthCredential {
+    name: Option<String>,
+    username_secret_identifier: Option<String>,
+    password_secret_identifier: Option<String>,
+}
+
+/// A secret's identifier that must be there.
+fn identifier(field: &str, id: Option<String>) -> Result<String> {
+    let id = id.ok_or_else(|| missing(field))?;
+    if secret_id(&id).is_none() {
+        let message = format!("'{id}' is not the identifier of a secret");
+        return Err(RequestError::InvalidValue { property: field.to_owned(), message }.into());
+    }
+    Ok(id)
+}
+
+/// Saves a credential set. It always has a system-assigned identity,
 /// as which its secrets are read. `true`: it is new.
-pub async fn put_set(cx: &mut Cx, registry: &Registry, set: &str, body: &Value) -> Result<(Child, bool)> {
+pub async fn put_set(cx: &mut Cx, registry: &Registry, set: &str, asked: Asked<Set>) -> Result<(Child, bool)> {
     let (mut child, new) = begin(cx, registry, Kind::CREDENTIAL_SET, set).await?;
-    let asked = body["properties"].as_object().cloned().unwrap_or_default();
+    let Set { login_server, auth_credentials } = asked.properties;
     if new {
-        let server = asked.get("loginServer").and_then(Value::as_str).filter(|s| !s.is_empty());
+        let server = login_server.filter(|s| !s.is_empty());
         child.properties.insert("loginServer".to_owned(), json!(server.ok_or_else(|| missing("loginServer"))?));
     }
-    if let Some(credentials) = asked.get("authCredentials").and_then(Value::as_array) {
+    if let Some(credentials) = auth_credentials {
         let mut kept = Vec::new();
-        for credential in credentials {
-            for field in ["usernameSecretIdentifier", "passwordSecretIdentifier"] {
-                let id = credential[field].as_str().ok_or_else(|| missing(field))?;
-                if secret_id(id).is_none() {
-                    let message = format!("'{id}' is not the identifier of a secret");
-                    return Err(RequestError::InvalidValue { property: field.to_owned(), message }.into());
-                }
-            }
+        for Object(AuthCredential { name, username_secret_identifier, password_secret_identifier }) in credentials {
             kept.push(json!({
-                "name": credential["name"].as_str().unwrap_or("Credential1"),
-                "usernameSecretIdentifier": credential["usernameSecretIdentifier"],
-                "passwordSecretIdentifier": credential["passwordSecretIdentifier"],
+                "name": name.as_deref().unwrap_or("Credential1"),
+                "usernameSecretIdentifier": identifier("usernameSecretIdentifier", username_secret_identifier)?,
+                "passwordSecretIdentifier": identifier("passwordSecretIdentifier", password_secret_identifier)?,
             }));
         }
         child.properties.insert("authCredentials".to_owned(), json!(kept));

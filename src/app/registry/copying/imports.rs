@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::sources::{self, Shown, Source};
@@ -16,6 +17,7 @@ use crate::domain::registry::Registry;
 use crate::domain::registry::cache_rule::is_registry_host;
 use crate::domain::registry::content::{Digest, Reference, is_repository, is_tag};
 use crate::domain::world::name::{REGISTRIES, ResourceId};
+use crate::domain::world::typed::{self, Object};
 use crate::domain::{Error, Result};
 
 /// What an import asks for.
@@ -34,7 +36,33 @@ enum Place {
     Server { host: String, shown: Option<Shown> },
 }
 
-fn missing(property: &str, message: &str) -> Error {
+/// The body of `importImage`.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Body {
+    source: Option<Object<Named>>,
+    target_tags: Option<Vec<String>>,
+    untagged_target_repositories: Option<Vec<String>>,
+    mode: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Named {
+    source_image: Option<String>,
+    resource_id: Option<String>,
+    registry_uri: Option<String>,
+    credentials: Option<Object<Credentials>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Credentials {
+    username: Option<String>,
+    password: Option<String>,
+}
+
+fn wrong_value(property: &str, message: &str) -> Error {
     RequestError::InvalidValue { property: property.to_owned(), message: message.to_owned() }.into()
 }
 
@@ -56,40 +84,40 @@ impl Wanted {
             RegistryError::ImportValue { value: value.to_owned(), property, registry: registry.name.clone() }.into()
         };
         let image = |text: &str, property: &'static str| image(text).ok_or_else(|| wrong(text, property));
-        let source = &body["source"];
-        let text = |value: &Value| value.as_str().filter(|t| !t.is_empty()).map(str::to_owned);
-        let named = text(&source["sourceImage"]).ok_or_else(|| missing("source.sourceImage", "it is required"))?;
-        let from = match (text(&source["resourceId"]), text(&source["registryUri"])) {
+        let body: Body = typed::read(body).map_err(|member| wrong_value(&member, "its value is of a wrong type"))?;
+        let source = body.source.unwrap_or_default().0;
+        let text = |value: Option<String>| value.filter(|text| !text.is_empty());
+        let named = text(source.source_image).ok_or_else(|| wrong_value("source.sourceImage", "it is required"))?;
+        let from = match (text(source.resource_id), text(source.registry_uri)) {
             (Some(id), _) => Place::Resource(id),
             (None, Some(uri)) => {
                 let host = uri.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
                 if !is_registry_host(host) {
                     return Err(wrong(&uri, "Source.RegistryUri"));
                 }
-                let credentials = &source["credentials"];
-                let user = text(&credentials["username"]);
-                let shown = text(&credentials["password"]).map(|p| Shown { user, password: p.into() });
+                let Credentials { username, password } = source.credentials.unwrap_or_default().0;
+                let user = text(username);
+                let shown = text(password).map(|p| Shown { user, password: p.into() });
                 Place::Server { host: host.to_ascii_lowercase(), shown }
             }
             (None, None) => {
-                return Err(missing("source", "it names no registry: resourceId or registryUri is required"));
+                return Err(wrong_value("source", "it names no registry: resourceId or registryUri is required"));
             }
         };
         let (repository, reference) = image(&named, "Source.SourceImage")?;
-        let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
         let mut targets = Vec::new();
-        for target in list("targetTags") {
-            let (repository, reference) = image(target.as_str().unwrap_or_default(), "TargetTags")?;
+        for target in body.target_tags.unwrap_or_default() {
+            let (repository, reference) = image(&target, "TargetTags")?;
             targets.push((repository, Some(reference)));
         }
-        for target in list("untaggedTargetRepositories") {
-            let (repository, _) = image(target.as_str().unwrap_or_default(), "UntaggedTargetRepositories")?;
+        for target in body.untagged_target_repositories.unwrap_or_default() {
+            let (repository, _) = image(&target, "UntaggedTargetRepositories")?;
             targets.push((repository, None));
         }
         if targets.is_empty() {
             targets.push((repository.clone(), matches!(reference, Reference::Tag(_)).then(|| reference.clone())));
         }
-        let force = body["mode"].as_str().is_some_and(|m| m.eq_ignore_ascii_case("Force"));
+        let force = body.mode.is_some_and(|m| m.eq_ignore_ascii_case("Force"));
         Ok(Self { from, repository, reference, targets, force })
     }
 }
@@ -148,7 +176,7 @@ async fn enter_source(app: &Arc<App>, caller: &Caller, wanted: &Wanted) -> Resul
         Place::Resource(id) => {
             let parsed = ResourceId::parse(id).filter(|p| p.is(REGISTRIES));
             let parsed =
-                parsed.ok_or_else(|| missing("source.resourceId", &format!("'{id}' is not a registry's id")))?;
+                parsed.ok_or_else(|| wrong_value("source.resourceId", &format!("'{id}' is not a registry's id")))?;
             let mut cx = app.read(caller.clone()).await?;
             let registry = registries::get(&mut cx, &parsed.group, &parsed.name).await?;
             let inside = entry::enter_to_export(&mut cx, registry, &wanted.repository).await?;

@@ -2,13 +2,14 @@
 //! A task's whole document is sealed; beside it stands what triggers are looked up by.
 //! Must not know: HTTP, how a run is carried out.
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::documents::{USERS, opened, seal, user_identities};
 use super::{runs, triggers};
 use crate::app::Cx;
 use crate::app::directory::identities;
-use crate::app::registry::children::{begin, missing, save};
+use crate::app::registry::children::{Asked, begin, missing, save};
 use crate::app::registry::identity;
 use crate::domain::error::{RegistryError, RequestError};
 use crate::domain::registry::Registry;
@@ -229,34 +230,45 @@ pub async fn task_run(cx: &mut Cx, registry: &Registry, child: &Child) -> Result
     Ok((document, run))
 }
 
+/// What can be asked of an agent pool.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Pool {
+    count: Option<u64>,
+    tier: Option<String>,
+    os: Option<String>,
+    virtual_network_subnet_resource_id: Option<String>,
+}
+
 /// Adds an agent pool, or changes its count. A pool is here a limit on how many of its runs go on at a time. `true`: it is
 /// new.
-pub async fn put_pool(cx: &mut Cx, registry: &Registry, name: &str, body: &Value) -> Result<(Child, bool)> {
+pub async fn put_pool(cx: &mut Cx, registry: &Registry, name: &str, asked: Asked<Pool>) -> Result<(Child, bool)> {
     if !registry.premium() {
         return Err(RegistryError::lacking(&registry.sku, "agent pools").into());
     }
     let (mut pool, new) = begin(cx, registry, Kind::AGENT_POOL, name).await?;
-    let asked = &body["properties"];
+    let Asked { location, tags, properties: asked } = asked;
     if new {
-        pool.location = Some(body["location"].as_str().map_or_else(|| registry.location.clone(), name::location));
-        let tier = asked["tier"].as_str().unwrap_or("S1").to_ascii_uppercase();
+        pool.location = Some(location.map_or_else(|| registry.location.clone(), |at| name::location(&at)));
+        let tier = asked.tier.as_deref().unwrap_or("S1").to_ascii_uppercase();
         if !["S1", "S2", "S3", "I6"].contains(&tier.as_str()) {
             return Err(invalid("tier", format!("'{tier}' is none")));
         }
         pool.properties.insert("count".to_owned(), json!(1));
         pool.properties.insert("tier".to_owned(), json!(tier));
-        pool.properties.insert("os".to_owned(), json!(asked["os"].as_str().unwrap_or("Linux")));
-        if let Some(subnet) = asked["virtualNetworkSubnetResourceId"].as_str() {
+        pool.properties.insert("os".to_owned(), json!(asked.os.as_deref().unwrap_or("Linux")));
+        if let Some(subnet) = asked.virtual_network_subnet_resource_id {
             pool.properties.insert("virtualNetworkSubnetResourceId".to_owned(), json!(subnet));
         }
     }
-    if let Some(count) = asked.get("count").filter(|c| !c.is_null()) {
-        let count =
-            count.as_u64().filter(|c| *c <= 100).ok_or_else(|| invalid("count", "it is not a number from 0 to 100"))?;
+    if let Some(count) = asked.count {
+        if count > 100 {
+            return Err(invalid("count", "it is not a number from 0 to 100"));
+        }
         pool.properties.insert("count".to_owned(), json!(count));
     }
-    if body["tags"].is_object() {
-        pool.tags = body["tags"].clone();
+    if let Some(tags) = tags {
+        pool.tags = Value::Object(tags);
     }
     let pool = save(cx, pool).await?;
     let app = cx.app.clone();

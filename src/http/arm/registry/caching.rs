@@ -23,7 +23,7 @@ impl ChildType for CacheRules {
         if !request.body["identity"].is_null() {
             return Err(RequestError::NotEmulated("A cache rule with an identity of its own".to_owned()).into());
         }
-        cache_rules::put_rule(cx, registry, request.name(), &asked(request)).await
+        cache_rules::put_rule(cx, registry, request.name(), asked(request)?).await
     }
 
     async fn properties(_: &mut Cx, _: &Registry, child: &Child, state: &str) -> Result<Map<String, Value>> {
@@ -48,7 +48,7 @@ impl ChildType for CredentialSets {
     const SUPPORTED: Supported = versions::caching;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
-        cache_rules::put_set(cx, registry, request.name(), &request.body).await
+        cache_rules::put_set(cx, registry, request.name(), asked(request)?).await
     }
 
     async fn properties(cx: &mut Cx, _: &Registry, child: &Child, state: &str) -> Result<Map<String, Value>> {

@@ -5,14 +5,18 @@
 use std::future::Future;
 
 use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::long::{begun, deleting, status};
 use super::{found, versions};
 use crate::app::Cx;
-use crate::app::registry::children;
+use crate::app::registry::children::{self, Asked};
+use crate::domain::error::RequestError;
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
+use crate::domain::world::typed::{self, Object};
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Result, Timestamp};
 use crate::http::arm::table::{Operation, Place, Request, Supported, Type, handler};
@@ -177,7 +181,18 @@ pub(super) fn in_capitals(registry: &Registry) -> Option<String> {
     Some(registry.location.to_ascii_uppercase())
 }
 
-/// The `properties` of a body; none where it has none.
-pub(super) fn asked(request: &Request) -> Map<String, Value> {
-    request.body["properties"].as_object().cloned().unwrap_or_default()
+/// The body of a PUT or a PATCH. What a kind does not know is passed over, and what is of a wrong type is refused by its
+/// name. [inferred: the text]
+pub(super) fn asked<P: DeserializeOwned + Default>(request: &Request) -> Result<Asked<P>> {
+    #[derive(Deserialize)]
+    struct Body<P> {
+        location: Option<String>,
+        tags: Option<Map<String, Value>>,
+        properties: Option<Object<P>>,
+    }
+    let body: Body<P> = typed::read(&request.body).map_err(|property| RequestError::InvalidValue {
+        property,
+        message: "its value is of a wrong type".to_owned(),
+    })?;
+    Ok(Asked { location: body.location, tags: body.tags, properties: body.properties.unwrap_or_default().0 })
 }

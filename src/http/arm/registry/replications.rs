@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::children::{ChildType, Shown};
+use super::children::{ChildType, Shown, asked};
 use crate::app::Cx;
 use crate::app::registry::replications;
 use crate::domain::Result;
@@ -17,7 +17,7 @@ impl ChildType for Replications {
     const KIND: Kind = Kind::REPLICATION;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
-        replications::put(cx, registry, request.name(), &request.body).await
+        replications::put(cx, registry, request.name(), asked(request)?).await
     }
 
     async fn properties(_: &mut Cx, _: &Registry, child: &Child, state: &str) -> Result<Map<String, Value>> {

@@ -20,7 +20,7 @@ impl ChildType for ScopeMaps {
     const LONG: bool = false;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
-        children::put_scope_map(cx, registry, request.name(), &asked(request)).await
+        children::put_scope_map(cx, registry, request.name(), asked(request)?).await
     }
 
     async fn properties(_: &mut Cx, _: &Registry, child: &Child, state: &str) -> Result<Map<String, Value>> {

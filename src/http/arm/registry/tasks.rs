@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::children::{ChildType, get, in_capitals, named, shown};
+use super::children::{ChildType, asked, get, in_capitals, named, shown};
 use super::runs;
 use crate::app::Cx;
 use crate::app::directory::identities;
@@ -99,7 +99,7 @@ impl ChildType for AgentPools {
     const OPERATIONS: &'static [Operation] = &[Operation::post("listQueueStatus", Run::Read(handler!(queue)))];
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
-        resources::put_pool(cx, registry, request.name(), &request.body).await
+        resources::put_pool(cx, registry, request.name(), asked(request)?).await
     }
 
     fn result_of_deletion(registry: &Registry, _: &Child) -> Option<String> {

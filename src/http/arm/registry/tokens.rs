@@ -19,7 +19,7 @@ impl ChildType for Tokens {
     const SUPPORTED: Supported = versions::tokens;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
-        children::put_token(cx, registry, request.name(), &asked(request)).await
+        children::put_token(cx, registry, request.name(), asked(request)?).await
     }
 
     async fn properties(cx: &mut Cx, _: &Registry, child: &Child, state: &str) -> Result<Map<String, Value>> {

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::children::{ChildType, Shown, named};
+use super::children::{ChildType, Shown, asked, named};
 use super::versions;
 use crate::app::Cx;
 use crate::app::registry::webhooks;
@@ -26,7 +26,7 @@ impl ChildType for Webhooks {
     const LONG: bool = false;
 
     async fn write(cx: &mut Cx, registry: &Registry, request: &Request) -> Result<(Child, bool)> {
-        webhooks::put(cx, registry, request.name(), &request.body).await
+        webhooks::put(cx, registry, request.name(), asked(request)?).await
     }
 
     async fn properties(_: &mut Cx, _: &Registry, child: &Child, state: &str) -> Result<Map<String, Value>> {
