@@ -150,6 +150,7 @@ async fn open(dir: &Path) -> Arc<App> {
         data_dir: dir.to_owned(),
         ephemeral: true,
         revocation_delay: 0,
+        replication_delay: 0,
         clock: (!dir.join("acrite.db").exists()).then_some(start),
         audit_log: None,
         diagnostics: None,

@@ -51,6 +51,8 @@ pub struct Options {
     /// Simulated microseconds for which a data key, once unwrapped, may be used without asking the vault
     /// again. 0: every request asks.
     pub revocation_delay: i64,
+    /// Simulated microseconds that a push takes to the registry's other regions.
+    pub replication_delay: i64,
     /// What the clock is to show from the start; `None` leaves it as it was.
     pub clock: Option<world::clock::Start>,
     /// A file to which audit records are appended besides the data folder's own.
@@ -73,6 +75,7 @@ pub struct App {
     permitted: vault::keys::Permitted,
     known: directory::tokens::Known,
     revocation_delay: i64,
+    replication_delay: i64,
     blobs: store::registry::blobs::Blobs,
     uploads: registry::content::uploads::Sessions,
     audit: audit::Log,
@@ -117,6 +120,7 @@ impl App {
             permitted: vault::keys::Permitted::new(vault::keys::PERMITTED_LIMIT),
             known: directory::tokens::Known::default(),
             revocation_delay: options.revocation_delay,
+            replication_delay: options.replication_delay,
             blobs,
             uploads: registry::content::uploads::sessions(),
             audit,
@@ -356,6 +360,11 @@ impl Cx {
     /// remembers it until then.
     fn holds_until(&mut self, at: Timestamp) {
         self.until = self.until.min(at);
+    }
+
+    /// When what is pushed now is in all regions of its registry.
+    fn replicated_at(&self) -> Timestamp {
+        self.now.plus(self.app.replication_delay)
     }
 
     /// Goes on as another caller; returns the one before.

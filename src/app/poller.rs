@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::app::directory::deleted;
 use crate::app::registry::cmk::looks::{Looks, Move, Moved, Seen};
-use crate::app::registry::{content, tasks};
+use crate::app::registry::{arrivals, content, tasks};
 use crate::app::vault::rotation::{self, Preparation, Prepared};
 use crate::app::vault::vaults;
 use crate::app::world::{clock, work};
@@ -139,8 +139,8 @@ struct Plan {
     at: Timestamp,
     /// What looks find by then.
     seen: Seen,
-    /// Which jobs are due then: of vaults, keys and secrets, content, the directory, tasks.
-    jobs: [bool; 5],
+    /// Which jobs are due then: of vaults, keys and secrets, content, the directory, tasks, replication.
+    jobs: [bool; 6],
     /// What has to be done before.
     slow: Vec<Slow>,
     /// Whether there is anything to write.
@@ -159,6 +159,7 @@ impl Plan {
             content::ageing::due(cx).await?,
             deleted::due(cx).await?,
             tasks::ageing::due(cx).await?,
+            arrivals::due(cx).await?,
         ];
         let job = jobs.iter().flatten().min().copied();
         let look = store::registry::registries::next_look(&mut cx.tx).await?;
@@ -260,6 +261,9 @@ async fn settle(app: &Arc<App>, ready: &mut Ready, plan: Plan, target: Option<Ti
     }
     if plan.jobs[4] {
         tasks::ageing::do_due(&mut cx).await?;
+    }
+    if plan.jobs[5] {
+        arrivals::do_due(&mut cx).await?;
     }
     cx.commit().await?;
     // Nothing of this lets a look find anything but the new versions: what is known of looks goes on being known.

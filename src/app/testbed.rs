@@ -44,6 +44,7 @@ impl Bed {
             data_dir: dir.path().to_owned(),
             ephemeral: true,
             revocation_delay: 0,
+            replication_delay: 0,
             clock: Some(start),
             audit_log: None,
             diagnostics: None,

@@ -13,7 +13,8 @@ use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 
 use crate::cli::failure::{Failure, program, sh_word};
-use crate::cli::instance::{Instance, Options};
+use crate::cli::instance::Instance;
+use crate::cli::options::Options;
 use crate::cli::signals::{self, Running, Signals};
 use crate::cli::variables::{REMOVED, variables};
 use crate::cli::{files, trust};

@@ -50,6 +50,9 @@ pub(super) struct Wish {
     /// Only calls about this repository
     #[arg(long, value_name = "NAME")]
     repository: Option<String>,
+    /// Only calls that this region of a registry serves; a rule for all of them takes it down, and others serve instead
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
     /// Only calls of this principal: its name, application id or object id
     #[arg(long, value_name = "WHO")]
     caller: Option<String>,
@@ -93,6 +96,7 @@ impl Wish {
             ("registry", &self.registry),
             ("key", &self.key),
             ("repository", &self.repository),
+            ("region", &self.region),
             ("caller", &self.caller),
         ];
         let mut put = |name: &str, value: Option<Value>| document.extend(value.map(|value| (name.to_owned(), value)));

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -21,8 +19,9 @@ use crate::app::temporary::{self, Temporary};
 use crate::app::world::clock::Start;
 use crate::builder::{self, Machine};
 use crate::cli::failure::{Failure, again, beside, program, sh_path};
-use crate::cli::moment::{self, ClockStart};
-use crate::cli::seed::{self, Seed};
+use crate::cli::moment::ClockStart;
+use crate::cli::options::{Options, listen_address};
+use crate::cli::seed;
 use crate::cli::signals::Signals;
 use crate::cli::{az, files, trust};
 use crate::domain::{Error, Timestamp};
@@ -41,61 +40,6 @@ pub(super) const DEFAULT_FOLDER: &str = ".acrite";
 const LOOKS_AT_LOCK: (u32, Duration) = (40, Duration::from_millis(50));
 /// How long the end of an instance waits for its database to be closed.
 const CLOSING: Duration = Duration::from_secs(5);
-
-/// How the log is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    #[default]
-    Text,
-    Json,
-}
-
-/// How an instance is to run.
-#[derive(Args, Clone, Debug)]
-pub struct Options {
-    /// Address and port [default: $ACRITE_LISTEN, else 127.0.0.1:4443; for exec a free port]
-    #[arg(long, value_name = "ADDR", value_parser = listen_address)]
-    pub listen: Option<SocketAddr>,
-    /// Folder that keeps everything [default: $ACRITE_DATA_DIR, else .acrite; for exec a temporary one]
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: Option<PathBuf>,
-    /// Keep everything in a temporary folder, removed at the end
-    #[arg(long, conflicts_with = "data_dir")]
-    pub ephemeral: bool,
-    /// Let other users of the machine, and of containers with the same volume, read the certificates in the data folder
-    #[arg(long, env = "ACRITE_SHARE_CA", value_parser = FalseyValueParser::new())]
-    pub share_ca: bool,
-    /// Refuse hosts that are not emulated instead of connecting to them
-    #[arg(long)]
-    pub offline: bool,
-    /// Append audit records to FILE, besides audit.jsonl in the data folder
-    #[arg(long, value_name = "FILE")]
-    pub audit_log: Option<PathBuf>,
-    /// Folder for what diagnostic settings have written [default: diagnostics in the data folder]
-    #[arg(long, value_name = "DIR")]
-    pub diagnostics: Option<PathBuf>,
-    /// What carries out runs of tasks: buildah, podman or docker [default: the first of them on PATH]. With it named, also
-    /// runs that clients of other machines ask for
-    #[arg(long, value_name = "PROGRAM")]
-    pub builder: Option<PathBuf>,
-    /// Log each request: status, error code, method, host, path, milliseconds
-    #[arg(long)]
-    pub log_requests: bool,
-    /// How the log is written
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, env = "ACRITE_LOG_FORMAT", hide_env = true)]
-    pub log_format: LogFormat,
-    /// How long a registry may go on using a key that was revoked, as Azure does
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = moment::duration)]
-    pub revocation_delay: Duration,
-    /// Start of the emulator's clock: an RFC 3339 time, `frozen`, a rate such as `60x`, or a time and one of those
-    #[arg(long, value_name = "SPEC", default_value = "", hide_default_value = true, value_parser = moment::clock_start)]
-    pub clock: ClockStart,
-    /// Begin with the world of a snapshot: the name of one in the data folder that commands use here, or an exported file
-    #[arg(long, value_name = "NAME|FILE")]
-    pub snapshot: Option<PathBuf>,
-    #[command(flatten)]
-    pub seed: Seed,
-}
 
 /// Opens the state in the folder and says who answers for which host.
 async fn services(
@@ -124,7 +68,8 @@ async fn services(
     let app = App::open(app::Options {
         data_dir: folder.to_owned(),
         ephemeral: options.ephemeral,
-        revocation_delay: i64::try_from(options.revocation_delay.as_micros()).unwrap_or(i64::MAX),
+        revocation_delay: micros(options.revocation_delay),
+        replication_delay: micros(options.replication_delay),
         clock,
         audit_log: options.audit_log.clone(),
         diagnostics: options.diagnostics.clone(),
@@ -140,6 +85,10 @@ async fn services(
         Asker::At(_) => http::service_for_others(host, &answering),
     });
     Ok((services, app))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// What clients of other machines show: what `ACRITE_TOKEN` says, else one that the data folder always gives. None
@@ -461,36 +410,9 @@ fn url(bound: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, bound.port()))
 }
 
-/// `127.0.0.1:4443`, `localhost:4443`, `:4443` or `4443`; the last three mean the loopback interface.
-fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let port = text.strip_prefix("localhost:").or_else(|| text.strip_prefix(':')).unwrap_or(text);
-    let address = match port.parse::<u16>() {
-        Ok(port) => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-        Err(_) => text.parse().ok(),
-    };
-    address.ok_or_else(|| format!("`{text}` is not an address such as 127.0.0.1:4443"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_as_people_write_them() {
-        for (text, address) in [
-            ("127.0.0.1:4443", "127.0.0.1:4443"),
-            ("0.0.0.0:0", "0.0.0.0:0"),
-            ("[::1]:80", "[::1]:80"),
-            (":0", "127.0.0.1:0"),
-            ("5000", "127.0.0.1:5000"),
-            ("localhost:5000", "127.0.0.1:5000"),
-        ] {
-            assert_eq!(listen_address(text).unwrap().to_string(), address, "{text}");
-        }
-        for bad in ["", "host:1", "127.0.0.1", "70000"] {
-            assert!(listen_address(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn everywhere_is_reached_by_loopback() {

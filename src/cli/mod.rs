@@ -17,6 +17,7 @@ mod image;
 mod instance;
 mod logs;
 mod moment;
+mod options;
 mod output;
 mod pages;
 mod portal;
@@ -39,7 +40,7 @@ use clap::{Args, CommandFactory, FromArgMatches as _, Parser, Subcommand};
 use crate::app::world::lines::lines;
 use crate::http::REQUESTS;
 use failure::{Failure, program};
-use instance::{LogFormat, Options};
+use options::{LogFormat, Options};
 
 /// A local Azure Container Registry with customer-managed keys, Key Vault, ARM and Entra ID.
 #[derive(Parser)]

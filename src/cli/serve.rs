@@ -4,7 +4,8 @@
 use std::process::ExitCode;
 
 use crate::cli::failure::{Failure, sh_path};
-use crate::cli::instance::{DEFAULT_FOLDER, Instance, Options};
+use crate::cli::instance::{DEFAULT_FOLDER, Instance};
+use crate::cli::options::Options;
 use crate::cli::output::output;
 use crate::cli::signals::Signals;
 

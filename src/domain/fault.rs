@@ -101,6 +101,9 @@ pub struct Rule {
     pub key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
+    /// The region of a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Display name, application id, object id, or the user of a registry's login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<String>,
@@ -166,6 +169,7 @@ impl Rule {
             ("key", &self.key, &[Service::Arm, Service::KeyVault]),
             ("registry", &self.registry, &[Service::Arm, Service::KeyVault, Service::Registry, Service::Source]),
             ("repository", &self.repository, &[Service::Registry, Service::Source]),
+            ("region", &self.region, &[Service::Registry]),
             (
                 "caller",
                 &self.caller,
@@ -189,7 +193,20 @@ impl Rule {
             && is(&self.registry, touch.registry)
             && is(&self.key, touch.key)
             && is(&self.repository, touch.repository)
+            && is(&self.region, touch.region)
             && self.caller.as_ref().is_none_or(|w| touch.callers.iter().any(|c| w.eq_ignore_ascii_case(c)))
+    }
+
+    /// Whether it takes a whole region of a registry down.
+    fn is_outage(&self, registry: &str, region: &str) -> bool {
+        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_some_and(|w| w.eq_ignore_ascii_case(found));
+        let narrowed = [&self.operation, &self.repository, &self.caller].iter().any(|name| name.is_some());
+        self.service == Service::Registry
+            && is(&self.region, region)
+            && (self.registry.is_none() || is(&self.registry, registry))
+            && !narrowed
+            && self.times.is_none()
+            && (self.status.is_some() || self.drop)
     }
 
     fn strike(&self) -> Strike {
@@ -210,7 +227,7 @@ impl std::fmt::Display for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.service.name())?;
         self.operation.iter().try_for_each(|operation| write!(f, " {operation}"))?;
-        let named = [&self.vault, &self.registry, &self.key, &self.repository, &self.caller];
+        let named = [&self.vault, &self.registry, &self.key, &self.repository, &self.region, &self.caller];
         named.into_iter().flatten().try_for_each(|name| write!(f, " {name}"))
     }
 }
@@ -225,6 +242,7 @@ pub struct Touch<'a> {
     pub registry: &'a str,
     pub key: &'a str,
     pub repository: &'a str,
+    pub region: &'a str,
     /// All names of who calls.
     pub callers: &'a [&'a str],
 }
@@ -232,7 +250,7 @@ pub struct Touch<'a> {
 impl<'a> Touch<'a> {
     #[must_use]
     pub fn of(service: Service, operations: &'a [&'a str]) -> Self {
-        Self { service, operations, vault: "", registry: "", key: "", repository: "", callers: &[] }
+        Self { service, operations, vault: "", registry: "", key: "", repository: "", region: "", callers: &[] }
     }
 }
 
@@ -306,6 +324,18 @@ impl Faults {
     #[must_use]
     pub fn ask_for_callers(&self, service: Service) -> bool {
         self.any(service) && self.rules().1.iter().any(|c| c.rule.service == service && c.rule.caller.is_some())
+    }
+
+    /// Whether a rule asks which region of a registry is called.
+    #[must_use]
+    pub fn ask_for_regions(&self) -> bool {
+        self.any(Service::Registry) && self.rules().1.iter().any(|c| c.rule.region.is_some())
+    }
+
+    /// Whether a registry's region answers nobody, so that calls are routed to another one.
+    #[must_use]
+    pub fn is_down(&self, registry: &str, region: &str) -> bool {
+        self.any(Service::Registry) && self.rules().1.iter().any(|c| c.rule.is_outage(registry, region))
     }
 
     /// Adds a rule. An error says what is wrong with it.
@@ -414,6 +444,7 @@ mod tests {
             json!({"service": "disk", "status": 500}),
             json!({"service": "disk", "full": true, "vault": "kv"}),
             json!({"service": "graph", "status": 500, "repository": "app"}),
+            json!({"service": "arm", "status": 500, "region": "westus"}),
         ] {
             assert!(rule(wrong.clone()).check().is_err(), "{wrong}");
         }

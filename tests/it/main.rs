@@ -59,6 +59,7 @@ mod registry_reports;
 mod registry_rights;
 mod registry_versions;
 mod registry_walk;
+mod replication;
 mod roles;
 mod signals;
 mod snapshots;

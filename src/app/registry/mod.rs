@@ -2,6 +2,7 @@
 //! Must not know: HTTP.
 
 pub mod admin;
+pub mod arrivals;
 pub mod children;
 pub mod cmk;
 pub mod content;

@@ -1,13 +1,16 @@
 //! Replications: a registry's other regions, and its own, which is a replication from the first other one on.
 //! Must not know: HTTP, what lies in a registry.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::children::{self, Asked, begin, save};
 use super::registries;
-use crate::app::Cx;
+use crate::app::{App, Cx};
 use crate::domain::Result;
+use crate::domain::access::Caller;
 use crate::domain::error::{RegistryError, ResourceError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
@@ -40,8 +43,40 @@ pub async fn regions(cx: &mut Cx, registry: &Registry) -> Result<Vec<String>> {
 pub async fn nearest(cx: &mut Cx, registry: &Registry) -> Result<String> {
     let mut regions = children::list(cx, registry, Kind::REPLICATION).await?;
     regions.sort_by_key(|region| !is_home(registry, &region.name));
-    let served = regions.into_iter().find(|r| r.is_served());
+    let faults = cx.app.faults().clone();
+    let is_down = |region: &Child| region.location.as_deref().is_some_and(|at| faults.is_down(&registry.name, at));
+    let served = regions.into_iter().find(|r| r.is_served() && !is_down(r));
     Ok(served.and_then(|region| region.location).unwrap_or_else(|| registry.location.clone()))
+}
+
+/// The region that serves a call of a login server or a data endpoint; of a registry that is not there, none.
+pub async fn region_of(app: &Arc<App>, registry: &str, host: &str) -> Result<String> {
+    let mut cx = app.read(Caller::system()).await?;
+    let Ok(registry) = registries::by_name(&mut cx, registry).await else { return Ok(String::new()) };
+    let named = regions(&mut cx, &registry).await?.into_iter().find(|region| {
+        let hosts = [registry.regional_endpoint(region), registry.data_endpoint(region)];
+        hosts.iter().flatten().any(|own| own == host)
+    });
+    match named {
+        Some(region) => Ok(region),
+        None => nearest(&mut cx, &registry).await,
+    }
+}
+
+/// The region that serves a call of a login server, where regions may differ: pushes take their time to arrive in others.
+pub async fn serving(cx: &mut Cx, registry: &Registry, host: &str) -> Result<Option<Arc<str>>> {
+    if cx.app.replication_delay == 0 {
+        return Ok(None);
+    }
+    let regions = regions(cx, registry).await?;
+    if regions.len() == 1 {
+        return Ok(None);
+    }
+    let called = regions.into_iter().find(|region| registry.regional_endpoint(region).as_deref() == Some(host));
+    Ok(Some(match called {
+        Some(region) => region.into(),
+        None => nearest(cx, registry).await?.into(),
+    }))
 }
 
 /// Requires that a login server of one region, `{name}.{region}.geo.azurecr.io`, is there.

@@ -20,7 +20,7 @@ use crate::domain::error::{RegistryError, RequestError};
 use crate::domain::registry::Registry;
 use crate::domain::registry::child::{Child, Kind};
 use crate::domain::world::{crypto, name};
-use crate::domain::{Error, Result};
+use crate::domain::{Error, Result, Timestamp};
 use crate::store;
 
 /// What a webhook may be told about [spec]. `chart_push` and `chart_delete` never happen: they tell of the store that
@@ -55,6 +55,8 @@ pub struct Event {
     tag: Option<String>,
     target: Value,
     method: &'static str,
+    /// The region where it happened. `None`: it counts in all of them at once.
+    region: Option<Arc<str>>,
 }
 
 impl Event {
@@ -67,7 +69,14 @@ impl Event {
         if let Some(tag) = tag {
             target["tag"] = json!(tag);
         }
-        Self { action: "push", repository: repository.to_owned(), tag: tag.map(str::to_owned), target, method: "PUT" }
+        Self {
+            action: "push",
+            repository: repository.to_owned(),
+            tag: tag.map(str::to_owned),
+            target,
+            method: "PUT",
+            region: None,
+        }
     }
 
     /// The same while it waits in quarantine, for scanners; every push is one of these too, whatever the policy
@@ -79,7 +88,7 @@ impl Event {
             target["tag"] = json!(tag);
         }
         let (repository, tag) = (repository.to_owned(), tag.map(str::to_owned));
-        Self { action: "quarantine", repository, tag, target, method: "PUT" }
+        Self { action: "quarantine", repository, tag, target, method: "PUT", region: None }
     }
 
     /// A manifest was deleted, by itself or with its repository. Untagging is no event [docs].
@@ -91,7 +100,13 @@ impl Event {
         }
         target["digest"] = json!(digest);
         target["repository"] = json!(repository);
-        Self { action: "delete", repository: repository.to_owned(), tag: None, target, method: "DELETE" }
+        Self { action: "delete", repository: repository.to_owned(), tag: None, target, method: "DELETE", region: None }
+    }
+
+    /// The same as it happened in one region, which others learn of later.
+    #[must_use]
+    pub fn in_region(self, region: Option<Arc<str>>) -> Self {
+        Self { region, ..self }
     }
 
     /// The repository, tag and digest of an image that was pushed under a tag.
@@ -149,16 +164,32 @@ pub(in crate::app) async fn write_out(cx: &mut Cx) -> Result<()> {
                     "id": cx.guid(), "host": registry.login_server(), "method": event.method, "useragent": "",
                 },
             });
-            post(cx, &webhook, &content).await?;
+            let elsewhere = event.region.as_deref().is_some_and(|at| webhook.location.as_deref() != Some(at));
+            let due = elsewhere.then(|| cx.replicated_at());
+            post(cx, &webhook, &content, due).await?;
         }
     }
     Ok(())
 }
 
-/// Puts an event for one webhook into the outbox; it is sent once the context is committed.
-async fn post(cx: &mut Cx, webhook: &Child, content: &Value) -> Result<()> {
+/// When the next event may be sent whose region does not have yet what it is about.
+pub(in crate::app) async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
+    store::world::outbox::next_event(&mut cx.tx).await
+}
+
+/// Has the events sent whose time has come.
+pub(in crate::app) async fn do_due(cx: &mut Cx) -> Result<()> {
+    if store::world::outbox::release_events(&mut cx.tx, cx.now).await? {
+        let app = cx.app.clone();
+        cx.tx.then(move || app.webhooks.0.notify_one());
+    }
+    Ok(())
+}
+
+/// Puts an event for one webhook into the outbox; it is sent once the context is committed, or when it is due.
+async fn post(cx: &mut Cx, webhook: &Child, content: &Value, due: Option<Timestamp>) -> Result<()> {
     let sealed = crypto::seal(&cx.app.master, EVENT, content.to_string().as_bytes(), &mut cx.rng())?;
-    store::world::outbox::add_event(&mut cx.tx, webhook.id, &sealed).await?;
+    store::world::outbox::add_event(&mut cx.tx, webhook.id, &sealed, due).await?;
     let app = cx.app.clone();
     cx.tx.then(move || app.webhooks.0.notify_one());
     Ok(())
@@ -404,7 +435,7 @@ pub async fn put(cx: &mut Cx, registry: &Registry, webhook: &str, asked: Asked<W
 pub async fn ping(cx: &mut Cx, webhook: &Child) -> Result<String> {
     let id = cx.guid();
     let content = json!({"id": id, "timestamp": cx.now.zulu7(), "action": "ping"});
-    post(cx, webhook, &content).await?;
+    post(cx, webhook, &content, None).await?;
     Ok(id)
 }
 

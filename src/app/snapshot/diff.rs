@@ -42,8 +42,15 @@ pub(super) async fn of_snapshot(app: &Arc<App>, name: &str) -> Result<World> {
 
 async fn look_into(folder: std::path::PathBuf, at: Timestamp) -> crate::domain::Result<World> {
     let clock = Some(world::clock::Start { at: Some(at), rate: 1.0, frozen: true });
-    let options =
-        Options { data_dir: folder, ephemeral: true, revocation_delay: 0, clock, audit_log: None, diagnostics: None };
+    let options = Options {
+        data_dir: folder,
+        ephemeral: true,
+        revocation_delay: 0,
+        replication_delay: 0,
+        clock,
+        audit_log: None,
+        diagnostics: None,
+    };
     let app = App::open(options).await?;
     let mut cx = app.read_now(Caller::system()).await?;
     let found = read(&mut cx).await;

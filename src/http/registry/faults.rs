@@ -8,6 +8,7 @@ use axum::http::Method;
 use super::routes::{self, Of, Route};
 use super::{is_data_endpoint, registry_name};
 use crate::app::registry::credentials::{self, Presented};
+use crate::app::registry::replications;
 use crate::app::{App, faults};
 use crate::domain::Result;
 use crate::domain::fault::{Service, Touch};
@@ -37,7 +38,12 @@ pub(super) async fn meet(app: &Arc<App>, call: &mut Call) -> Result<()> {
     };
     let operations = operations(&call.method, &route);
     let of = Touch::of(Service::Registry, &operations);
-    faults::meet(app, &call.fate, &Touch { registry: &registry, repository, callers: &callers, ..of }).await
+    let region = match app.faults().ask_for_regions() {
+        true => replications::region_of(app, &registry, &call.host).await?,
+        false => String::new(),
+    };
+    let (registry, region, callers) = (&registry, &region, &callers);
+    faults::meet(app, &call.fate, &Touch { registry, repository, region, callers, ..of }).await
 }
 
 /// All names by which a rule may mean whoever shows this.

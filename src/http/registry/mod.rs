@@ -127,9 +127,10 @@ fn caller(call: &Call) -> Caller {
 /// Looks at the token, opens the registry's data, and returns both with one transaction that reads.
 async fn enter(app: &Arc<App>, call: &mut Call, need: &Need<'_>) -> Result<(Cx, Inside)> {
     let asked = recording::asked(call);
-    let (cx, inside) =
+    let (mut cx, inside) =
         content::enter(app, caller(call), registry_name(call), call.header("authorization"), need).await?;
-    Ok((cx, inside.for_client(asked)))
+    let region = replications::serving(&mut cx, &inside.registry, &call.host).await?;
+    Ok((cx, inside.for_client(asked).served_in(region)))
 }
 
 /// The same to change what lies in the registry, where nothing else is to be waited for.

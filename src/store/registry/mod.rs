@@ -8,3 +8,4 @@ pub mod children;
 pub mod content;
 pub mod registries;
 pub mod tasks;
+pub mod unreplicated;

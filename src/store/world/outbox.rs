@@ -1,7 +1,7 @@
 //! What committed writes still have to tell: audit records, and events of webhooks.
 //! Must not know: who is notified, and how.
 
-use crate::domain::Result;
+use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
@@ -51,23 +51,46 @@ pub async fn forget_records(tx: &mut Tx, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Adds an event. Returns its id.
-pub async fn add_event(tx: &mut Tx, webhook: i64, sealed: &[u8]) -> Result<i64> {
-    let done = sqlx::query("INSERT INTO untold_events (webhook, sealed) VALUES (?, ?)")
+/// Adds an event, which may be sent at once or only at an instant. Returns its id.
+pub async fn add_event(tx: &mut Tx, webhook: i64, sealed: &[u8], due_at: Option<Timestamp>) -> Result<i64> {
+    let done = sqlx::query("INSERT INTO untold_events (webhook, sealed, due_at) VALUES (?, ?, ?)")
         .bind(webhook)
         .bind(sealed)
+        .bind(due_at.map(|at| at.0))
         .execute(tx.conn())
         .await?;
     Ok(done.last_insert_rowid())
 }
 
-/// The oldest events after `after` that were not sent, `most` at the most.
+/// When the next event may be sent that may not be yet.
+pub async fn next_event(tx: &mut Tx) -> Result<Option<Timestamp>> {
+    let sql = "SELECT min(due_at) FROM untold_events WHERE due_at IS NOT NULL";
+    let at: Option<i64> = sqlx::query_scalar(sql).fetch_one(tx.conn()).await?;
+    Ok(at.map(Timestamp))
+}
+
+/// Lets events be sent whose time has come; they are the newest then. `false`: there are none.
+pub async fn release_events(tx: &mut Tx, now: Timestamp) -> Result<bool> {
+    let released = sqlx::query(
+        "INSERT INTO untold_events (webhook, sealed)
+         SELECT webhook, sealed FROM untold_events WHERE due_at <= ? ORDER BY due_at, id",
+    )
+    .bind(now.0)
+    .execute(tx.conn())
+    .await?;
+    sqlx::query("DELETE FROM untold_events WHERE due_at <= ?").bind(now.0).execute(tx.conn()).await?;
+    Ok(released.rows_affected() > 0)
+}
+
+/// The oldest events after `after` that may be sent and were not, `most` at the most.
 pub async fn events(tx: &mut Tx, after: i64, most: i64) -> Result<Vec<Event>> {
-    let rows = sqlx::query("SELECT id, webhook, sealed FROM untold_events WHERE id > ? ORDER BY id LIMIT ?")
-        .bind(after)
-        .bind(most)
-        .fetch_all(tx.conn())
-        .await?;
+    let rows = sqlx::query(
+        "SELECT id, webhook, sealed FROM untold_events WHERE id > ? AND due_at IS NULL ORDER BY id LIMIT ?",
+    )
+    .bind(after)
+    .bind(most)
+    .fetch_all(tx.conn())
+    .await?;
     let event = |row: &sqlx::sqlite::SqliteRow| -> Result<Event> {
         Ok(Event { id: row.cell("id")?, webhook: row.cell("webhook")?, sealed: row.cell("sealed")? })
     };

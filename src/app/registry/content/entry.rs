@@ -110,6 +110,8 @@ pub struct Inside {
     pub(super) subject: Arc<str>,
     /// Who that is in the registry's log.
     identity: Arc<Identity>,
+    /// The region that serves it, where regions may differ.
+    region: Option<Arc<str>>,
     /// The client's request; `None`: what is done here is not logged.
     asked_by: Option<Arc<Asked>>,
     pub(super) dek: Dek,
@@ -146,6 +148,7 @@ impl Inside {
             access: Arc::new(access),
             subject: subject.into(),
             identity: Arc::new(identity),
+            region: None,
             asked_by: None,
             dek,
             rules: Arc::new(rules.iter().map(CacheRule::of).collect()),
@@ -162,8 +165,8 @@ impl Inside {
         let registry = found.filter(|r| r.id == self.registry.id);
         let registry = registry.ok_or_else(|| RegistryError::Unknown(self.registry.name.clone()))?;
         let inside = Self::open(cx, registry, self.entry.clone(), generation).await?;
-        let (keeps_tags, asked_by) = (self.keeps_tags.clone(), self.asked_by.clone());
-        Ok(Self { filling: self.filling, keeps_tags, asked_by, ..inside })
+        let Self { filling, keeps_tags, asked_by, region, .. } = self.clone();
+        Ok(Self { filling, keeps_tags, asked_by, region, ..inside })
     }
 
     /// Who goes on: nobody that the directory knows, for each right is asked of what was shown.
@@ -211,6 +214,32 @@ impl Inside {
     /// The same for an import that was not forced.
     pub(in crate::app) fn keeping_tags(&self, operation: &str) -> Self {
         Self { keeps_tags: Some(operation.into()), ..self.clone() }
+    }
+
+    /// The same as one region serves it, which may not have all yet that others have.
+    #[must_use]
+    pub fn served_in(self, region: Option<Arc<str>>) -> Self {
+        Self { region, ..self }
+    }
+
+    /// What the region that serves this has of a reference that it does not have in its newest state: another digest, or
+    /// nothing. `None`: it has what all have.
+    pub(super) async fn not_yet(
+        &self,
+        cx: &mut Cx,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Option<Option<String>>> {
+        let Some(region) = &self.region else { return Ok(None) };
+        store::registry::unreplicated::elsewhere(&mut cx.tx, self.registry.id, repository, reference, region).await
+    }
+
+    /// The region where something happens, if others learn of it later.
+    pub(super) async fn region(&self, cx: &mut Cx) -> Result<Option<Arc<str>>> {
+        match &self.region {
+            Some(region) => Ok(Some(region.clone())),
+            None => replications::serving(cx, &self.registry, &self.registry.login_server()).await,
+        }
     }
 
     /// The same for a client's request, so that what it does is logged.

@@ -17,6 +17,7 @@ use crate::domain::registry::rights::Right;
 use crate::domain::world::json;
 use crate::domain::{Error, Result};
 use crate::store;
+use crate::store::registry::unreplicated::Push;
 
 /// A manifest as it is pulled.
 #[derive(Debug)]
@@ -59,9 +60,19 @@ pub(in crate::app) fn unknown(reference: &Reference) -> ContentError {
 /// A manifest by tag or digest.
 pub async fn find(cx: &mut Cx, inside: &Inside, repository: &str, reference: &Reference) -> Result<Found> {
     let registry = inside.registry.id;
-    let found = match reference {
-        Reference::Tag(tag) => store::registry::content::manifest_by_tag(&mut cx.tx, registry, repository, tag).await?,
-        Reference::Digest(digest) => {
+    let name = match reference {
+        Reference::Tag(tag) => tag.as_str(),
+        Reference::Digest(digest) => digest.as_str(),
+    };
+    let found = match (reference, inside.not_yet(cx, repository, name).await?) {
+        (_, Some(None)) => None,
+        (_, Some(Some(digest))) => {
+            store::registry::content::manifest_by_digest(&mut cx.tx, registry, repository, &digest).await?
+        }
+        (Reference::Tag(tag), None) => {
+            store::registry::content::manifest_by_tag(&mut cx.tx, registry, repository, tag).await?
+        }
+        (Reference::Digest(digest), None) => {
             store::registry::content::manifest_by_digest(&mut cx.tx, registry, repository, digest.as_str()).await?
         }
     };
@@ -168,12 +179,14 @@ pub async fn put(
     let references: Vec<&str> = read.blobs.iter().chain(&read.manifests).map(Digest::as_str).collect();
     let id =
         store::registry::content::add_manifest(&mut cx.tx, there.id, &manifest, &json!(references).to_string()).await?;
+    let mut previous = None;
     match reference {
-        Reference::Tag(tag) => point(cx, inside, (repository, there.id), tag, id).await?,
+        Reference::Tag(tag) => previous = point(cx, inside, (repository, there.id), tag, id).await?,
         Reference::Digest(_) => store::registry::content::put_untagged(&mut cx.tx, id, cx.now).await?,
     }
     store::registry::content::touch_repository(&mut cx.tx, there.id, cx.now).await?;
     let tag = if let Reference::Tag(tag) = reference { Some(tag.as_str()) } else { None };
+    let region = replicate(cx, inside, there.id, (tag, previous), (&digest, before.is_none())).await?;
     let object = Object {
         repository: repository.to_owned(),
         tag: tag.map(str::to_owned),
@@ -182,32 +195,63 @@ pub async fn put(
         artifact_type,
         size: Some(bytes.len() as u64),
     };
-    pushed(&mut writing, object, bytes.len(), quarantine);
+    pushed(&mut writing, object, (bytes.len(), quarantine), region.as_ref());
     writing.commit().await?;
     Ok(Put { digest, subject: read.subject })
 }
 
-/// Points a tag of a repository at a manifest.
-async fn point(cx: &mut Cx, inside: &Inside, (name, repository): (&str, i64), tag: &str, manifest: i64) -> Result<()> {
-    if let Some(existing) = store::registry::content::find_tag(&mut cx.tx, repository, tag).await? {
+/// Points a tag of a repository at a manifest. Returns the digest that it had.
+async fn point(
+    cx: &mut Cx,
+    inside: &Inside,
+    (name, repository): (&str, i64),
+    tag: &str,
+    manifest: i64,
+) -> Result<Option<String>> {
+    let existing = store::registry::content::find_tag(&mut cx.tx, repository, tag).await?;
+    if let Some(existing) = &existing {
         inside.check_tag_may_move(name, tag)?;
         if !existing.attributes.write {
             return Err(ContentError::Locked.into());
         }
     }
-    store::registry::content::set_tag(&mut cx.tx, repository, tag, manifest, cx.now).await
+    store::registry::content::set_tag(&mut cx.tx, repository, tag, manifest, cx.now).await?;
+    Ok(existing.map(|tag| tag.digest))
+}
+
+/// Keeps a push from other regions until it arrives there. Returns the region where it was made, if there are others. What
+/// a cache rule fetches is fetched in each.
+async fn replicate(
+    cx: &mut Cx,
+    inside: &Inside,
+    repository: i64,
+    (tag, previous): (Option<&str>, Option<String>),
+    (digest, is_new): (&Digest, bool),
+) -> Result<Option<Arc<str>>> {
+    let Some(region) = inside.region(cx).await?.filter(|_| !inside.filling) else { return Ok(None) };
+    let arrives_at = cx.replicated_at();
+    let push = |reference, previous| Push { reference, region: &region, previous, arrives_at };
+    if is_new {
+        store::registry::unreplicated::add(&mut cx.tx, repository, &push(digest.as_str(), None)).await?;
+    }
+    if let Some(tag) = tag.filter(|_| previous.as_deref() != Some(digest.as_str())) {
+        store::registry::unreplicated::add(&mut cx.tx, repository, &push(tag, previous.as_deref())).await?;
+    }
+    Ok(Some(region))
 }
 
 /// Has webhooks and the log told of a manifest that is put.
-fn pushed(writing: &mut Writing, object: Object, size: usize, quarantine: Quarantine) {
+fn pushed(writing: &mut Writing, object: Object, (size, quarantine): (usize, Quarantine), region: Option<&Arc<str>>) {
     let Writing { cx, inside } = writing;
     let (repository, tag) = (object.repository.as_str(), object.tag.as_deref());
     let (digest, kind) =
         (object.digest.as_deref().unwrap_or_default(), object.media_type.as_deref().unwrap_or_default());
-    webhooks::note(cx, &inside.registry, Event::quarantine(repository, tag, digest, size));
+    let event = Event::quarantine(repository, tag, digest, size);
+    webhooks::note(cx, &inside.registry, event.in_region(region.cloned()));
     // Of a push into quarantine only scanners are told; the others are when it leaves [docs: the preview's].
     if quarantine == Quarantine::Passed || !inside.quarantines() {
-        webhooks::note(cx, &inside.registry, Event::push(repository, tag, digest, kind, size));
+        let event = Event::push(repository, tag, digest, kind, size);
+        webhooks::note(cx, &inside.registry, event.in_region(region.cloned()));
     }
     writing.log("Push", object, 201);
 }
