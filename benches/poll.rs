@@ -37,8 +37,14 @@ fn main() {
 
 async fn run(count: usize) {
     let dir = tempfile::tempdir().unwrap();
-    let options =
-        Options { data_dir: dir.path().to_owned(), ephemeral: true, revocation_delay: 0, clock: None, audit_log: None };
+    let options = Options {
+        data_dir: dir.path().to_owned(),
+        ephemeral: true,
+        revocation_delay: 0,
+        clock: None,
+        audit_log: None,
+        diagnostics: None,
+    };
     let app = App::open(options).await.unwrap();
     let me = Admission::of(&Caller::system());
     timeline::change(&app, Change::Freeze).await.unwrap();
