@@ -1,4 +1,4 @@
-// How many wrapKey, unwrapKey and sign a second Microsoft's Go client gets from a vault, over kept-alive TLS.
+// How many empty requests, wrapKey, unwrapKey and sign a second Microsoft's Go client gets from a vault, over kept-alive TLS.
 // Prints "operation count-per-second".
 package main
 
@@ -6,7 +6,9 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"log"
+	"net/http"
 	"os"
 	"strconv"
 	"sync"
@@ -36,10 +38,24 @@ func main() {
 	must(rand.Read(secret))
 	oaep := to.Ptr(azkeys.EncryptionAlgorithmRSAOAEP256)
 	wrapped := must(client.WrapKey(ctx, "bench", version, azkeys.KeyOperationParameters{Algorithm: oaep, Value: secret}, nil)).Result
+	// What a request costs without any work: one without a token, refused as soon as it is read.
+	plain := &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: workers}}
 	operations := []struct {
 		name string
 		run  func() error
 	}{
+		{"empty", func() error {
+			answer, err := plain.Get(url + "/keys/bench?api-version=7.6")
+			if err != nil {
+				return err
+			}
+			defer answer.Body.Close()
+			if answer.StatusCode != http.StatusUnauthorized {
+				return fmt.Errorf("answered %d", answer.StatusCode)
+			}
+			_, err = io.Copy(io.Discard, answer.Body)
+			return err
+		}},
 		{"wrapKey", func() error {
 			_, err := client.WrapKey(ctx, "bench", version, azkeys.KeyOperationParameters{Algorithm: oaep, Value: secret}, nil)
 			return err

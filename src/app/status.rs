@@ -5,6 +5,7 @@ use crate::app::Cx;
 use crate::app::registry::{cmk, registries};
 use crate::app::vault::{object, vaults};
 use crate::domain::registry::Registry;
+use crate::domain::resources::listing::Part;
 use crate::domain::vault::key::Keys;
 use crate::domain::{Error, Result, Timestamp};
 use crate::store;
@@ -55,7 +56,7 @@ pub struct VersionStatus {
 /// All registries.
 pub async fn registries(cx: &mut Cx) -> Result<Vec<RegistryStatus>> {
     let mut all = Vec::new();
-    for registry in registries::list(cx, None).await? {
+    for registry in registries::list(cx, &Part::whole(None)).await? {
         all.push(of_registry(cx, registry).await?);
     }
     Ok(all)
@@ -83,7 +84,7 @@ pub async fn group_of_vault(cx: &mut Cx, vault: &str) -> Result<Option<String>> 
 /// All living vaults and keys, and of the soft-deleted ones those that a registry depends on.
 pub async fn vaults(cx: &mut Cx, registries: &[RegistryStatus]) -> Result<Vec<VaultStatus>> {
     let mut all = Vec::new();
-    let mut vaults = vaults::list(cx, None).await?;
+    let mut vaults = vaults::list(cx, &Part::whole(None)).await?;
     vaults.extend(vaults::list_deleted(cx).await?);
     vaults.sort_by(|a, b| a.name.cmp(&b.name));
     for vault in vaults {

@@ -89,6 +89,23 @@ impl Filter {
         }
     }
 
+    /// The text that a property must have, if it says so.
+    #[must_use]
+    pub fn equal(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::All(parts) => parts.iter().find_map(|part| part.equal(name)),
+            Self::Equal(property, Value::String(value)) if property == name => Some(value),
+            Self::Equal(..)
+            | Self::One(_)
+            | Self::Not(_)
+            | Self::In(..)
+            | Self::StartsWith(..)
+            | Self::SubstringOf(..)
+            | Self::Any(..)
+            | Self::Call(..) => None,
+        }
+    }
+
     /// Whether it says anything of a property.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {

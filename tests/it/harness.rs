@@ -51,6 +51,7 @@ impl Drop for World {
         }
         let Some(left) = leftovers::of(&self.dir) else { return };
         assert!(left.orphans.is_empty() && left.missing.is_empty(), "files and rows differ: {left:?}");
+        assert!(left.miscounted.is_empty(), "counts are wrong: {left:?}");
         let may_leave = self.leaves_uploads.load(Ordering::Relaxed);
         assert!(may_leave || left.uploads.is_empty(), "upload sessions are left: {:?}", left.uploads);
     }

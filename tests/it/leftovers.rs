@@ -1,5 +1,5 @@
 //! What a world must not leave behind: internal errors in its log, upload sessions, files without a row, rows without
-//! a file. Reads a copy of the data folder's database, so that whoever opens the folder next finds it untouched.
+//! a file, counts that are wrong. Reads a copy of the data folder's database, so that whoever opens the folder next finds it untouched.
 //! Must not know what is tested.
 
 use std::collections::BTreeSet;
@@ -19,6 +19,8 @@ pub struct Leftovers {
     pub uploads: BTreeSet<String>,
     /// Files that are to be removed and are still there.
     pub doomed: BTreeSet<String>,
+    /// Registries and repositories that hold more or less than is counted for them.
+    pub miscounted: BTreeSet<String>,
     /// Blobs with their files.
     pub blobs: usize,
 }
@@ -35,7 +37,7 @@ pub fn of(folder: &Path) -> Option<Leftovers> {
     }
     // Worlds end in the middle of other runtimes, which must not be blocked by this one.
     let database = copy.path().join(names[0]);
-    let [blobs, uploads, doomed] = std::thread::spawn(move || {
+    let [blobs, uploads, doomed, miscounted] = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(rows(&database))
     })
@@ -52,16 +54,28 @@ pub fn of(folder: &Path) -> Option<Leftovers> {
         missing: blobs.difference(&files).cloned().collect(),
         doomed: doomed.intersection(&files).cloned().collect(),
         uploads,
+        miscounted,
         blobs: blobs.intersection(&files).count(),
     })
 }
 
-/// The files of blobs, the ids of upload sessions, and the paths of files that are to be removed.
-async fn rows(database: &Path) -> [BTreeSet<String>; 3] {
+const MISCOUNTED: &str = "
+    SELECT 'repository ' || name FROM repositories r
+    WHERE manifest_count <> (SELECT count(*) FROM manifests WHERE repository = r.id)
+       OR tag_count <> (SELECT count(*) FROM tags WHERE repository = r.id)
+       OR bytes <> (SELECT coalesce(sum(size), 0) FROM manifests WHERE repository = r.id)
+    UNION ALL
+    SELECT 'registry ' || name FROM registries r
+    WHERE (SELECT bytes FROM usages WHERE registry = r.id) IS NOT
+          (SELECT coalesce(sum(size), 0) FROM blobs WHERE registry = r.id) +
+          (SELECT coalesce(sum(m.size), 0) FROM manifests m JOIN repositories p ON p.id = m.repository WHERE p.registry = r.id)";
+
+/// The files of blobs, the ids of upload sessions, the paths of files that are to be removed, and what is miscounted.
+async fn rows(database: &Path) -> [BTreeSet<String>; 4] {
     let options = SqliteConnectOptions::new().filename(database);
     let mut database = SqliteConnection::connect_with(&options).await.unwrap();
     let mut all = Vec::new();
-    for sql in ["SELECT file FROM blobs", "SELECT uuid FROM uploads", "SELECT path FROM doomed_files"] {
+    for sql in ["SELECT file FROM blobs", "SELECT uuid FROM uploads", "SELECT path FROM doomed_files", MISCOUNTED] {
         let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut database).await.unwrap();
         all.push(found.into_iter().collect());
     }

@@ -42,6 +42,7 @@ mod keyvault_audit;
 mod keyvault_table;
 mod leftovers;
 mod limits;
+mod lists;
 mod meanwhile;
 mod names_again;
 mod neighbours;

@@ -12,6 +12,7 @@ use crate::domain::access::Caller;
 use crate::domain::directory::applications::{Application, Password};
 use crate::domain::directory::identity::{Identity, Principal, PrincipalKind};
 use crate::domain::error::ResourceError;
+use crate::domain::resources::listing::Part;
 use crate::domain::world::well_known::{
     DEVELOPER_CLIENT_ID, DEVELOPER_NAME, DEVELOPER_OBJECT_ID, DEVELOPER_SECRET, DEVELOPER_USER_ID, DEVELOPER_USER_NAME,
     ROLE_OWNER,
@@ -130,9 +131,9 @@ pub async fn get(cx: &mut Cx, group: &str, identity: &str) -> Result<Identity> {
     Ok(find(cx, group, identity).await?.ok_or_else(missing)?)
 }
 
-/// The identities of a group, or all.
-pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Identity>> {
-    store::directory::identities::list(&mut cx.tx, group).await
+/// A part of the list of identities.
+pub async fn list(cx: &mut Cx, part: &Part<'_>) -> Result<Vec<Identity>> {
+    store::directory::identities::list(&mut cx.tx, part).await
 }
 
 /// Creates a user-assigned identity, or changes its tags. `true`: it is new.
@@ -184,7 +185,7 @@ pub async fn delete(cx: &mut Cx, group: &str, identity: &str) -> Result<bool> {
 
 /// Deletes all identities of a group.
 pub async fn delete_all(cx: &mut Cx, group: &str) -> Result<()> {
-    for identity in list(cx, Some(group)).await? {
+    for identity in list(cx, &Part::whole(Some(group))).await? {
         delete(cx, group, &identity.name).await?;
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::domain::directory::certificate;
 use crate::domain::directory::identity::{Principal, PrincipalKind};
 use crate::domain::directory::token::{self, LIFETIME, MANAGED_LIFETIME, Proof, Purpose};
 use crate::domain::error::{AssertionError, ClientError, SignInError, TokenError};
+use crate::domain::resources::listing::Part;
 use crate::domain::world::crypto;
 use crate::domain::world::name::{IDENTITIES, ResourceId};
 use crate::domain::world::well_known::{TENANT_DOMAIN, TENANT_ID};
@@ -242,7 +243,8 @@ pub async fn managed_identity(app: &Arc<App>, select: &Select, resource: &str) -
             store::directory::identities::find(&mut tx, &id.group, &id.name).await?
         }
         Select::Only => {
-            let mut all = store::directory::identities::list(&mut tx, None).await?;
+            let two = Part { most: 2, ..Part::whole(None) };
+            let mut all = store::directory::identities::list(&mut tx, &two).await?;
             if all.len() > 1 {
                 return Err(SignInError::IdentityAmbiguous.into());
             }

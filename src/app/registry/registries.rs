@@ -13,6 +13,7 @@ use crate::domain::registry::envelope::Dek;
 use crate::domain::registry::settings::Settings;
 use crate::domain::registry::versions::Version;
 use crate::domain::registry::{self, Registry, Write};
+use crate::domain::resources::listing::Part;
 use crate::domain::world::name;
 use crate::domain::world::name::REGISTRIES;
 use crate::domain::{Error, Result};
@@ -33,9 +34,9 @@ pub async fn get(cx: &mut Cx, group: &str, name: &str) -> Result<Registry> {
     })
 }
 
-/// The registries of a group, or all.
-pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Registry>> {
-    store::registry::registries::list(&mut cx.tx, group).await
+/// A part of the list of registries.
+pub async fn list(cx: &mut Cx, part: &Part<'_>) -> Result<Vec<Registry>> {
+    store::registry::registries::list(&mut cx.tx, part).await
 }
 
 /// What a PUT or PATCH of a registry asks for.
@@ -295,7 +296,7 @@ pub async fn remove(cx: &mut Cx, registry: &Registry) -> Result<()> {
 
 /// Removes all registries of a group, for good.
 pub async fn remove_all(cx: &mut Cx, group: &str) -> Result<()> {
-    for registry in list(cx, Some(group)).await? {
+    for registry in list(cx, &Part::whole(Some(group))).await? {
         remove(cx, &registry).await?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::groups;
 use crate::app::Cx;
 use crate::domain::error::{RequestError, ResourceError};
+use crate::domain::resources::listing::Part;
 use crate::domain::resources::neighbour::Neighbour;
 use crate::domain::world::{json, name};
 use crate::domain::{Error, Result};
@@ -53,11 +54,10 @@ pub async fn delete_below(cx: &mut Cx, id: &str) -> Result<()> {
     store::resources::neighbours::delete_below(&mut cx.tx, id).await
 }
 
-/// Those of a type, of a group or all, as the list of all resources shows them.
-pub async fn listed(cx: &mut Cx, kind: &'static str, group: Option<&str>) -> Result<Vec<Value>> {
-    let scope = group.map(name::group_id);
+/// A part of those of a type, as the list of all resources shows them.
+pub async fn listed(cx: &mut Cx, kind: &'static str, part: &Part<'_>) -> Result<Vec<Value>> {
     let mut items = Vec::new();
-    for one in list(cx, scope.as_deref(), kind).await? {
+    for one in store::resources::neighbours::part(&mut cx.tx, kind, part).await? {
         let mut shown = one.shown();
         if let Some(fields) = shown.as_object_mut() {
             fields.retain(|field, _| ["id", "name", "type", "location", "tags"].contains(&field.as_str()));

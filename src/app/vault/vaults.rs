@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::app::Cx;
 use crate::app::resources::{groups, moves};
 use crate::domain::error::{RequestError, ResourceError, VaultError};
+use crate::domain::resources::listing::Part;
 use crate::domain::resources::private_link;
 use crate::domain::vault::{self, PRIVATE_LINKS, PolicyChange, Vault};
 use crate::domain::world::{json, name};
@@ -28,9 +29,9 @@ pub async fn get(cx: &mut Cx, group: &str, name: &str) -> Result<Vault> {
     })
 }
 
-/// The living vaults of a group, or all.
-pub async fn list(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Vault>> {
-    store::vault::vaults::list(&mut cx.tx, group, false).await
+/// A part of the list of living vaults.
+pub async fn list(cx: &mut Cx, part: &Part<'_>) -> Result<Vec<Vault>> {
+    store::vault::vaults::list(&mut cx.tx, part).await
 }
 
 /// What a PUT or PATCH of a vault asks for.
@@ -215,7 +216,7 @@ pub async fn delete(cx: &mut Cx, group: &str, name: &str) -> Result<bool> {
 
 /// Deletes all vaults of a group, softly.
 pub async fn delete_all(cx: &mut Cx, group: &str) -> Result<()> {
-    for vault in list(cx, Some(group)).await? {
+    for vault in list(cx, &Part::whole(Some(group))).await? {
         delete(cx, group, &vault.name).await?;
     }
     Ok(())
@@ -223,7 +224,7 @@ pub async fn delete_all(cx: &mut Cx, group: &str) -> Result<()> {
 
 /// The soft-deleted vaults.
 pub async fn list_deleted(cx: &mut Cx) -> Result<Vec<Vault>> {
-    store::vault::vaults::list(&mut cx.tx, None, true).await
+    store::vault::vaults::deleted(&mut cx.tx).await
 }
 
 /// A soft-deleted vault.

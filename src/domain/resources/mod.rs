@@ -1,7 +1,8 @@
-//! What all resources have in common: regions, private links, templates.
+//! What all resources have in common: regions, lists, private links, templates.
 //! Must not know: vaults, registries.
 
 pub mod diagnostics;
+pub mod listing;
 pub mod lock;
 pub mod neighbour;
 pub mod network;

@@ -23,7 +23,7 @@ pub(super) static TYPES: &[Type] = &[
     Type {
         name: ENDPOINTS,
         in_groups: Some(InGroups {
-            listed: |cx, group| Box::pin(neighbours::listed(cx, ENDPOINTS, group)),
+            listed: |cx, part| Box::pin(neighbours::listed(cx, ENDPOINTS, part)),
             cleared: handler!(private_endpoints::delete_all),
             tagged: |cx, group, name, tags| Box::pin(neighbours::tag(cx, ENDPOINTS, group, name, tags)),
             moved: None,
@@ -50,7 +50,7 @@ pub(super) static TYPES: &[Type] = &[
         name: NETWORKS,
         logs: &["VMProtectionAlerts"],
         in_groups: Some(InGroups {
-            listed: |cx, group| Box::pin(neighbours::listed(cx, NETWORKS, group)),
+            listed: |cx, part| Box::pin(neighbours::listed(cx, NETWORKS, part)),
             cleared: |cx, group| Box::pin(neighbours::clear(cx, NETWORKS, group)),
             tagged: |cx, group, name, tags| Box::pin(neighbours::tag(cx, NETWORKS, group, name, tags)),
             moved: None,

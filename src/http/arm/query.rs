@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::wire::Answer;
 use crate::domain::error::RequestError;
 use crate::domain::world::crypto;
+use crate::domain::world::name::ResourceId;
 use crate::domain::{Error, Result};
 use crate::http::call::pairs;
 use crate::http::odata::{Filter, Language};
@@ -19,7 +20,13 @@ const PASSED_OVER: [(&str, &str); 1] = [
 
 /// What an operation that pages its list takes.
 pub(super) const PAGED: &[&str] = &["$top", "$skiptoken"];
-/// The same with a filter.
+/// What an operation takes that pages its list by itself.
+pub(super) const GOING_ON: &[&str] = &["$skiptoken"];
+/// How many resources a provider lists on a page, if it is not asked for another number [inferred].
+pub(super) const PAGE: usize = 100;
+/// The most that a list of all resources has on a page [docs: resources/list].
+pub(super) const RESOURCES_PAGE: usize = 1000;
+/// What an operation that pages its list takes with a filter.
 pub(super) const FILTERED: &[&str] = &["$filter", "$top", "$skiptoken"];
 /// A filter alone.
 pub(super) const FILTER: &[&str] = &["$filter"];
@@ -85,6 +92,39 @@ pub(super) fn next_link(host: &str, path: &str, query: &str, token: &str) -> Str
 
 fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Where a list was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) host: &'a str,
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+}
+
+impl Asked<'_> {
+    /// How many resources a page is to have, and the id of that after which it begins.
+    pub(super) fn page(self, most: usize) -> Result<(usize, Option<ResourceId>)> {
+        let most = top(self.query)?.unwrap_or(most).min(RESOURCES_PAGE);
+        let Some(token) = option(self.query, "$skiptoken") else { return Ok((most, None)) };
+        let id = crypto::from_base64url(&token).and_then(|bytes| String::from_utf8(bytes).ok());
+        let id = id.as_deref().and_then(ResourceId::parse).ok_or_else(|| invalid("$skiptoken", &token))?;
+        Ok((most, Some(id)))
+    }
+
+    /// A page, and where it goes on, if it does.
+    pub(super) fn answer(self, items: Vec<Value>, more: bool) -> Answer {
+        let next = items
+            .last()
+            .and_then(|item| item["id"].as_str())
+            .filter(|_| more)
+            .map(|last| next_link(self.host, self.path, self.query, &crypto::base64url(last.as_bytes())));
+        let mut body = json!({ "value": items });
+        if let Some(next) = next {
+            body["nextLink"] = json!(next);
+        }
+        Answer::ok(body)
+    }
 }
 
 /// The page of a list that was asked for. It goes on after the last item of the one before, or from its place on, if that

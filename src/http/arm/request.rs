@@ -4,8 +4,10 @@
 use axum::http::Method;
 use serde_json::Value;
 
-use super::query;
+use super::query::{self, Asked};
+use super::wire::Answer;
 use crate::domain::error::RequestError;
+use crate::domain::resources::listing::Part;
 use crate::domain::{Error, Result};
 use crate::http::odata::{Filter, Language};
 
@@ -55,6 +57,24 @@ impl Request {
     /// The group of a list; `None`: the whole subscription's.
     pub(super) fn listed_group(&self) -> Option<&str> {
         self.group.as_deref()
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked { host: &self.authority, path: &self.path, query: &self.query }
+    }
+
+    /// The part of the list that is asked for, and one more, which tells whether it goes on.
+    pub(super) fn part(&self, most: usize) -> Result<Part<'_>> {
+        let (most, after) = self.asked().page(most)?;
+        let after = after.map(|id| (id.name, id.group)).unwrap_or_default();
+        Ok(Part { group: self.listed_group(), after, most: most + 1 })
+    }
+
+    /// The answer to it.
+    pub(super) fn page(&self, part: &Part<'_>, mut items: Vec<Value>) -> Answer {
+        let more = items.len() == part.most;
+        items.truncate(part.most - 1);
+        self.asked().answer(items, more)
     }
 
     /// A parameter of the query that has a value.

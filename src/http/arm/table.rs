@@ -16,6 +16,7 @@ use crate::app::resources::locks::{self, Change};
 use crate::app::resources::providers;
 use crate::app::{Cx, access as gate};
 use crate::domain::error::{NeighbourError, ResourceError};
+use crate::domain::resources::listing::Part;
 use crate::domain::resources::lock::LOCKS;
 use crate::domain::world::name;
 use crate::domain::{Error, Result};
@@ -30,8 +31,8 @@ pub(super) type Handler = for<'a> fn(&'a mut Cx, &'a Request) -> Handling<'a>;
 pub(super) type Apart = for<'a> fn(&'a mut Arm, &'a Request) -> Handling<'a>;
 /// How resources of a type at the top are found and cleared away.
 pub(super) struct InGroups {
-    /// All of them, of a group or of the subscription, as the list of all resources shows them.
-    pub(super) listed: for<'a> fn(&'a mut Cx, Option<&'a str>) -> Attempt<'a, Vec<Value>>,
+    /// A part of them, as the list of all resources shows them.
+    pub(super) listed: for<'a> fn(&'a mut Cx, &'a Part<'a>) -> Attempt<'a, Vec<Value>>,
     /// Deletes all of them with their group.
     pub(super) cleared: Clear,
     /// Puts tags in the place of those that one of them has: group, name, tags.

@@ -52,7 +52,11 @@ pub(super) async fn show(v: &mut Visit, target: &Target) -> Answer<Markup> {
         .map(|o| {
             let o = &o["properties"];
             let (id, kind) = (text(o, "/targetResource/id"), text(o, "/targetResource/resourceType"));
-            let name = text(o, "/targetResource/resourceName");
+            // What is done to no resource is named by itself.
+            let name = match text(o, "/targetResource/resourceName") {
+                "" => text(o, "/provisioningOperation"),
+                name => name,
+            };
             vec![
                 html! { @if super::home::has_pages(kind) { a href=(to(id, "overview")) { (name) } } @else { (name) } },
                 html! { (kind) },

@@ -27,7 +27,7 @@ pub(super) struct Keys {
 pub(super) async fn keys(v: &mut Visit) -> Answer<Keys> {
     // Whoever may not list vaults may still enter a key's URI.
     let path = format!("{}/providers/Microsoft.KeyVault/vaults", subscription());
-    let list = v.arm("GET", &path, Value::Null).await.unwrap_or_default();
+    let list = v.whole(&path).await.unwrap_or_default();
     let found: Vec<(String, String)> =
         items(&list).map(|i| (text(i, "/id").to_owned(), text(i, "/name").to_owned())).collect();
     let mut keys = Vec::new();
@@ -92,7 +92,7 @@ pub(super) fn about(refusal: Refusal, how: &str) -> Refusal {
 /// Managed identities by their client id.
 pub(super) async fn identities(v: &mut Visit) -> Answer<Vec<(String, String, String)>> {
     let path = "providers/Microsoft.ManagedIdentity/userAssignedIdentities";
-    let list = v.arm("GET", &format!("{}/{path}", subscription()), Value::Null).await?;
+    let list = v.whole(&format!("{}/{path}", subscription())).await?;
     let member = |i: &Value, pointer: &str| text(i, pointer).to_owned();
     Ok(items(&list).map(|i| (member(i, "/properties/clientId"), member(i, "/name"), member(i, "/id"))).collect())
 }

@@ -14,11 +14,8 @@ use super::visit::{Answer, Visit, items, text, word};
 pub(super) async fn overview(v: &mut Visit, target: &Target) -> Answer<Markup> {
     v.az(format!("az resource list --resource-group {} --output table", word(&target.group)));
     let group = v.arm("GET", &target.id, Value::Null).await?;
-    let resources = v.arm("GET", &format!("{}/resources", target.id), Value::Null).await?;
-    let all: Vec<&Value> = items(&resources).collect();
-    let (page, pages) = form::paged(v, &all);
-    let rows: Vec<Vec<Markup>> = page
-        .iter()
+    let resources = v.page(&format!("{}/resources?$top={}", target.id, form::PAGE)).await?;
+    let rows: Vec<Vec<Markup>> = items(&resources)
         .map(|r| vec![link(r), html! { (kind(v, text(r, "/type"))) }, html! { (text(r, "/location")) }])
         .collect();
     Ok(html! {
@@ -28,7 +25,7 @@ pub(super) async fn overview(v: &mut Visit, target: &Target) -> Answer<Markup> {
         ]))
         h2 { (v.t(l::RESOURCES)) }
         (form::table(v, l::RESOURCES, &[l::NAME, l::TYPE, l::LOCATION], &rows))
-        (pages)
+        (form::onwards(v, resources["nextLink"].as_str()))
         (form::delete(v, &target.group))
     })
 }

@@ -39,40 +39,63 @@ fn group_of(id: &str) -> &str {
 
 pub(super) async fn show(v: &mut Visit, _: &Target) -> Answer<Markup> {
     v.az("az resource list --output table");
-    let groups = v.arm("GET", &format!("{}/resourcegroups", subscription()), Value::Null).await?;
-    let resources = v.arm("GET", &format!("{}/resources", subscription()), Value::Null).await?;
     let (q, of_kind, of_group) = (v.asked("q").to_lowercase(), v.asked("type").to_owned(), v.asked("group").to_owned());
-    let mut all: Vec<Value> = items(&groups).cloned().collect();
-    for group in &mut all {
-        group["type"] = json!(KINDS[0].0);
-    }
-    all.extend(items(&resources).cloned());
-    let names: Vec<String> = items(&groups).map(|g| text(g, "/name").to_owned()).collect();
-    let found: Vec<&Value> = all
-        .iter()
-        .filter(|r| {
-            let (name, kind, id) = (text(r, "/name"), text(r, "/type"), text(r, "/id"));
-            let said = format!("{name} {kind} {}", group_of(id)).to_lowercase();
-            (q.is_empty() || said.contains(&q))
-                && (of_kind.is_empty() || kind.eq_ignore_ascii_case(&of_kind))
-                && (of_group.is_empty() || group_of(id).eq_ignore_ascii_case(&of_group))
+    let groups = v.arm("GET", &format!("{}/resourcegroups", subscription()), Value::Null).await?;
+    let only_groups = of_kind.eq_ignore_ascii_case(KINDS[0].0);
+    // Groups stand before resources; resources are looked for by their service.
+    let no_groups = !v.asked("after").is_empty() || (!of_kind.is_empty() && !only_groups);
+    let found: Vec<&Value> = items(&groups)
+        .filter(|group| {
+            let name = text(group, "/name");
+            !no_groups
+                && (q.is_empty() || name.to_lowercase().contains(&q))
+                && (of_group.is_empty() || name.eq_ignore_ascii_case(&of_group))
         })
         .collect();
-    let (page, pages) = form::paged(v, &found);
-    let rows: Vec<Vec<Markup>> = page
-        .iter()
-        .map(|r| {
+    let (groups_shown, group_pages) = form::paged(v, &found);
+    let resources = match only_groups || groups_shown.len() == form::PAGE {
+        true => json!({}),
+        false => v.page(&format!("{}/resources?{}", subscription(), looking(&q, &of_kind, &of_group))).await?,
+    };
+    let of_groups = groups_shown.iter().map(|group| (*group, KINDS[0].0));
+    let of_resources = items(&resources).map(|resource| (resource, text(resource, "/type")));
+    let rows: Vec<Vec<Markup>> = of_groups
+        .chain(of_resources)
+        .map(|(r, of_kind)| {
             let group = group_of(text(r, "/id"));
             let of = html! { a href=(to(&super::visit::group_id(group), "overview")) { (group) } };
-            vec![link(r), html! { (kind(v, text(r, "/type"))) }, of, html! { (text(r, "/location")) }]
+            vec![link(r), html! { (kind(v, of_kind)) }, of, html! { (text(r, "/location")) }]
         })
         .collect();
+    let names: Vec<String> = items(&groups).map(|g| text(g, "/name").to_owned()).collect();
     Ok(html! {
         (filters(v, &names))
         (form::table(v, l::ALL_RESOURCES, &[l::NAME, l::TYPE, l::RESOURCE_GROUP, l::LOCATION], &rows))
-        (pages)
-        @if all.is_empty() { p { (v.t(l::EMPTY_WORLD)) " " a href="/portal/create" { (v.t(l::CREATE_RESOURCE)) } } }
+        (group_pages)
+        (form::onwards(v, resources["nextLink"].as_str()))
+        @if names.is_empty() { p { (v.t(l::EMPTY_WORLD)) " " a href="/portal/create" { (v.t(l::CREATE_RESOURCE)) } } }
     })
+}
+
+/// The query of a search for resources: by a part of their name or of their group's.
+fn looking(q: &str, kind: &str, group: &str) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let mut all = Vec::new();
+    if !kind.is_empty() {
+        all.push(format!("resourceType eq {}", quoted(kind)));
+    }
+    if !group.is_empty() {
+        all.push(format!("resourceGroup eq {}", quoted(group)));
+    }
+    if !q.is_empty() {
+        all.push(format!("(substringof({0},name) or substringof({0},resourceGroup))", quoted(q)));
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("$top", &form::PAGE.to_string());
+    if !all.is_empty() {
+        query.append_pair("$filter", &all.join(" and "));
+    }
+    query.finish()
 }
 
 fn filters(v: &Visit, groups: &[String]) -> Markup {

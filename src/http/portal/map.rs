@@ -25,8 +25,7 @@ struct Row {
 pub(super) async fn show(v: &mut Visit, _: &Target) -> Answer<Markup> {
     v.az("acrite status");
     let path = format!("{}/providers/Microsoft.ContainerRegistry/registries", subscription());
-    let after = v.asked("after").to_owned();
-    let list = if after.is_empty() { v.arm("GET", &path, Value::Null).await? } else { v.follow(&after).await? };
+    let list = v.page(&path).await?;
     let all: Vec<&Value> = items(&list).collect();
     let (page, pages) = form::paged(v, &all);
     let mut rows = Vec::new();

@@ -67,7 +67,7 @@ pub(super) async fn identity(v: &mut Visit, target: &Target) -> Answer<Markup> {
     v.az(format!("az acr identity show --name {}", word(&target.name)));
     let registry = v.arm("GET", &target.id, Value::Null).await?;
     let path = "providers/Microsoft.ManagedIdentity/userAssignedIdentities";
-    let all = v.arm("GET", &format!("{}/{path}", subscription()), Value::Null).await;
+    let all = v.whole(&format!("{}/{path}", subscription())).await;
     let offered: form::Options = match &all {
         Ok(all) => items(all).map(|i| (text(i, "/id").to_owned(), text(i, "/name").to_owned())).collect(),
         Err(_) => Vec::new(),

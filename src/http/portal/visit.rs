@@ -19,6 +19,8 @@ use crate::http::inside::{self, Reply};
 pub(super) const API: &str = "2025-11-01";
 const VAULT_API: &str = "7.4";
 const ARM: &str = "https://management.azure.com";
+/// How many items are offered to choose from.
+const CHOICES: usize = 1000;
 /// Bytes of a body that an exchange shows.
 const SHOWN_BODY: usize = 6000;
 /// Members whose values are secrets.
@@ -153,6 +155,32 @@ impl Visit {
         let and = if path.contains('?') { '&' } else { '?' };
         let url = format!("{ARM}{}{and}api-version={version}", encode_path(path));
         self.json("https://management.azure.com", method, &url, body).await
+    }
+
+    /// A list with all its pages, for choices; it ends after [`CHOICES`].
+    pub(super) async fn whole(&mut self, path: &str) -> Answer {
+        let mut list = self.arm("GET", path, Value::Null).await?;
+        while let Some(next) = list["nextLink"].as_str().map(str::to_owned) {
+            if items(&list).count() >= CHOICES {
+                break;
+            }
+            let mut page = self.follow(&next).await?;
+            let mut all = std::mem::take(&mut list["value"]);
+            if let (Value::Array(all), Value::Array(more)) = (&mut all, page["value"].take()) {
+                all.extend(more);
+            }
+            page["value"] = all;
+            list = page;
+        }
+        Ok(list)
+    }
+
+    /// A page of a list: the first, or the one that the address asks for.
+    pub(super) async fn page(&mut self, path: &str) -> Answer {
+        match self.asked("after").to_owned() {
+            after if after.is_empty() => self.arm("GET", path, Value::Null).await,
+            after => self.follow(&after).await,
+        }
     }
 
     /// The next page of a list, by its own link.

@@ -63,11 +63,13 @@ pub(super) async fn offered(v: &mut Visit, search: &str) -> Answer<Options> {
     let quoted = search.replace('\'', "''");
     let filter = match search {
         "" => String::new(),
-        _ if uuid::Uuid::parse_str(search).is_ok() => format!("&$filter=id eq '{quoted}'"),
-        _ => format!("&$filter=startswith(displayName,'{quoted}')"),
+        _ if uuid::Uuid::parse_str(search).is_ok() => format!("id eq '{quoted}'"),
+        _ => format!("startswith(displayName,'{quoted}')"),
     };
-    let filter = super::visit::encode_query(&filter);
-    let list = v.graph("GET", &format!("servicePrincipals?$top={OFFERED}{filter}"), Value::Null).await?;
+    let all = [("$top", OFFERED.to_string()), ("$filter", filter)];
+    let all = all.iter().filter(|(_, value)| !value.is_empty());
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(all).finish();
+    let list = v.graph("GET", &format!("servicePrincipals?{query}"), Value::Null).await?;
     Ok(items(&list)
         .map(|p| {
             let (id, name) = (text(p, "/id"), text(p, "/displayName"));

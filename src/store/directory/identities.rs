@@ -5,6 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::domain::Result;
 use crate::domain::directory::identity::Identity;
+use crate::domain::resources::listing::Part;
 use crate::store::Tx;
 use crate::store::world::row::Cells as _;
 
@@ -38,12 +39,17 @@ pub async fn find(tx: &mut Tx, group: &str, name: &str) -> Result<Option<Identit
     row.as_ref().map(identity).transpose()
 }
 
-/// The identities of a group, or all.
-pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Identity>> {
-    let rows = sqlx::query("SELECT * FROM identities WHERE ?1 IS NULL OR resource_group = ?1 ORDER BY name")
-        .bind(group)
-        .fetch_all(tx.conn())
-        .await?;
+/// A part of the list of identities.
+pub async fn list(tx: &mut Tx, part: &Part<'_>) -> Result<Vec<Identity>> {
+    let sql = match part.group {
+        Some(_) => "SELECT * FROM identities WHERE resource_group = ?1 AND name > ?2 ORDER BY name LIMIT ?4",
+        None => {
+            "SELECT * FROM identities WHERE ?1 IS NULL AND (name, resource_group) > (?2, ?3)
+             ORDER BY name, resource_group LIMIT ?4"
+        }
+    };
+    let (name, group) = &part.after;
+    let rows = sqlx::query(sql).bind(part.group).bind(name).bind(group).bind(part.limit()).fetch_all(tx.conn()).await?;
     rows.iter().map(identity).collect()
 }
 

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::domain::registry::Registry;
 use crate::domain::registry::cmk::{Cmk, KeyId, KeyIdentity};
+use crate::domain::resources::listing::Part;
 use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
 use crate::store::world::row::{Cells as _, readable};
@@ -53,12 +54,13 @@ pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Registry>> {
     row.as_ref().map(|row| registry(tx, row)).transpose()
 }
 
-/// Registries by name: those of a group, or all.
-pub async fn list(tx: &mut Tx, group: Option<&str>) -> Result<Vec<Registry>> {
-    let rows = sqlx::query("SELECT * FROM registries WHERE ?1 IS NULL OR resource_group = ?1 ORDER BY name")
-        .bind(group)
-        .fetch_all(tx.conn())
-        .await?;
+/// A part of the list of registries.
+pub async fn list(tx: &mut Tx, part: &Part<'_>) -> Result<Vec<Registry>> {
+    let sql = match part.group {
+        Some(_) => "SELECT * FROM registries WHERE resource_group = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
+        None => "SELECT * FROM registries WHERE ?1 IS NULL AND name > ?2 ORDER BY name LIMIT ?3",
+    };
+    let rows = sqlx::query(sql).bind(part.group).bind(&part.after.0).bind(part.limit()).fetch_all(tx.conn()).await?;
     rows.iter().map(|row| registry(tx, row)).collect()
 }
 

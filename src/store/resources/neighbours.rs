@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::Result;
+use crate::domain::resources::listing::Part;
 use crate::domain::resources::neighbour::Neighbour;
 use crate::domain::world::name;
 use crate::store::Tx;
@@ -43,6 +44,32 @@ pub async fn list(tx: &mut Tx, kind: &'static str, scope: Option<&str>) -> Resul
             .bind(scope.map(str::to_ascii_lowercase))
             .fetch_all(tx.conn())
             .await?;
+    rows.iter().map(|row| neighbour(row, kind)).collect()
+}
+
+/// A part of those of a type in groups.
+pub async fn part(tx: &mut Tx, kind: &'static str, part: &Part<'_>) -> Result<Vec<Neighbour>> {
+    let sql = match part.group {
+        Some(_) => {
+            "SELECT * FROM neighbours WHERE kind = ?1 AND scope = ?2 AND name > ?3 COLLATE NOCASE
+             ORDER BY name COLLATE NOCASE LIMIT ?5"
+        }
+        None => {
+            "SELECT * FROM neighbours WHERE kind = ?1 AND ?2 IS NULL AND (name COLLATE NOCASE, scope) > (?3, ?4)
+             ORDER BY name COLLATE NOCASE, scope LIMIT ?5"
+        }
+    };
+    let scope = |group: &str| name::group_id(group).to_ascii_lowercase();
+    let (after_name, group) = &part.after;
+    let after = if group.is_empty() { String::new() } else { scope(group) };
+    let rows = sqlx::query(sql)
+        .bind(kind)
+        .bind(part.group.map(scope))
+        .bind(after_name)
+        .bind(after)
+        .bind(part.limit())
+        .fetch_all(tx.conn())
+        .await?;
     rows.iter().map(|row| neighbour(row, kind)).collect()
 }
 

@@ -4,6 +4,7 @@
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 
+use crate::domain::resources::listing::Part;
 use crate::domain::vault::{Deletion, Vault};
 use crate::domain::{Result, Timestamp};
 use crate::store::Tx;
@@ -40,15 +41,22 @@ pub async fn find_by_id(tx: &mut Tx, id: i64) -> Result<Option<Vault>> {
     row.as_ref().map(|row| vault(tx, row)).transpose()
 }
 
-/// Vaults by name: those of a group or all; the living or the deleted ones.
-pub async fn list(tx: &mut Tx, group: Option<&str>, deleted: bool) -> Result<Vec<Vault>> {
-    let rows = sqlx::query(
-        "SELECT * FROM vaults WHERE (?1 IS NULL OR resource_group = ?1) AND (deleted_at IS NOT NULL) = ?2 ORDER BY name",
-    )
-    .bind(group)
-    .bind(deleted)
-    .fetch_all(tx.conn())
-    .await?;
+/// A part of the list of living vaults.
+pub async fn list(tx: &mut Tx, part: &Part<'_>) -> Result<Vec<Vault>> {
+    let sql = match part.group {
+        Some(_) => {
+            "SELECT * FROM vaults WHERE resource_group = ?1 AND name > ?2 AND deleted_at IS NULL ORDER BY name LIMIT ?3"
+        }
+        None => "SELECT * FROM vaults WHERE ?1 IS NULL AND name > ?2 AND deleted_at IS NULL ORDER BY name LIMIT ?3",
+    };
+    let rows = sqlx::query(sql).bind(part.group).bind(&part.after.0).bind(part.limit()).fetch_all(tx.conn()).await?;
+    rows.iter().map(|row| vault(tx, row)).collect()
+}
+
+/// The deleted vaults by name.
+pub async fn deleted(tx: &mut Tx) -> Result<Vec<Vault>> {
+    let sql = "SELECT * FROM vaults WHERE deleted_at IS NOT NULL ORDER BY name";
+    let rows = sqlx::query(sql).fetch_all(tx.conn()).await?;
     rows.iter().map(|row| vault(tx, row)).collect()
 }
 

@@ -9,9 +9,11 @@ use crate::app::directory::identities;
 use crate::app::resources::groups;
 use crate::domain::directory::identity::Identity;
 use crate::domain::error::ResourceError;
+use crate::domain::resources::listing::Part;
 use crate::domain::world::name::{self, IDENTITIES};
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Error, Result, Timestamp};
+use crate::http::arm::query::PAGE;
 use crate::http::arm::table::Request;
 use crate::http::arm::wire::{Answer, tags};
 
@@ -39,19 +41,20 @@ pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     if let Some(group) = group {
         groups::get(cx, group).await?;
     }
-    let found = identities::list(cx, group).await?;
-    Ok(Answer::list(found.iter().map(|i| shown(i, &request.api_version)).collect()))
+    let part = request.part(PAGE)?;
+    let found = identities::list(cx, &part).await?;
+    Ok(request.page(&part, found.iter().map(|i| shown(i, &request.api_version)).collect()))
 }
 
 /// The same as the list of all resources shows them.
-pub(super) async fn listed(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Value>> {
+pub(super) async fn listed(cx: &mut Cx, part: &Part<'_>) -> Result<Vec<Value>> {
     let shown = |i: &Identity| {
         json!({
             "id": name::identity_id(&i.group, &i.name), "name": i.name, "type": IDENTITIES, "location": i.location,
             "tags": i.tags,
         })
     };
-    Ok(identities::list(cx, group).await?.iter().map(shown).collect())
+    Ok(identities::list(cx, part).await?.iter().map(shown).collect())
 }
 
 fn missing(request: &Request) -> Error {

@@ -21,7 +21,7 @@ pub(super) static TYPES: &[Type] = &[
             moved: None,
         }),
         operations: &[
-            Operation::list(handler!(identities::list)),
+            Operation::list(handler!(identities::list)).taking(query::GOING_ON),
             Operation::get(handler!(identities::get)),
             Operation::put(handler!(identities::write)),
             Operation::patch(handler!(identities::write)),

@@ -43,7 +43,7 @@ pub(super) static TYPES: &[Type] = &[
         logs: &["ContainerRegistryRepositoryEvents", "ContainerRegistryLoginEvents"],
         supported: versions::as_asked,
         operations: &[
-            Operation::list(handler!(registry::list)),
+            Operation::list(handler!(registry::list)).taking(query::GOING_ON),
             Operation::get(handler!(registry::get)),
             Operation::put(handler!(registry::write)),
             Operation::patch(handler!(registry::write)),

@@ -18,9 +18,11 @@ use crate::domain::registry::child::Kind;
 use crate::domain::registry::cmk;
 use crate::domain::registry::versions::Version;
 use crate::domain::registry::{Registry, canonical, completed};
+use crate::domain::resources::listing::Part;
 use crate::domain::world::name::{self, REGISTRIES, ResourceId};
 use crate::domain::world::well_known::TENANT_ID;
 use crate::domain::{Error, Result, Timestamp};
+use crate::http::arm::query::PAGE;
 use crate::http::arm::table::Request;
 use crate::http::arm::wire::{Answer, system_data, tags};
 
@@ -115,17 +117,18 @@ pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     if let Some(group) = group {
         groups::get(cx, group).await?;
     }
+    let part = request.part(PAGE)?;
     let mut items = Vec::new();
-    for registry in registries::list(cx, group).await? {
+    for registry in registries::list(cx, &part).await? {
         items.push(shown(cx, &registry, &request.api_version, "Succeeded").await?);
     }
-    Ok(Answer::list(items))
+    Ok(request.page(&part, items))
 }
 
 /// The same as the list of all resources shows them.
-pub(super) async fn listed(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Value>> {
+pub(super) async fn listed(cx: &mut Cx, part: &Part<'_>) -> Result<Vec<Value>> {
     let mut items = Vec::new();
-    for r in registries::list(cx, group).await? {
+    for r in registries::list(cx, part).await? {
         let mut item = json!({
             "id": r.arm_id(), "name": r.name, "type": REGISTRIES, "sku": {"name": r.sku, "tier": r.sku},
             "location": r.location,

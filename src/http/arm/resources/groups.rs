@@ -51,7 +51,7 @@ pub(super) const TYPE: Type = Type {
         Operation::new("PUT", On::One, WRITE, Run::Change(handler!(write))).with_body(),
         Operation::new("PATCH", On::One, WRITE, Run::Change(handler!(write))).with_body(),
         Operation::new("DELETE", On::One, DELETE, Run::Change(handler!(delete))).sweeping(),
-        Operation::new("GET", On::Word("resources"), RESOURCES, Run::Read(handler!(resources))).paging(query::FILTERED),
+        Operation::new("GET", On::Word("resources"), RESOURCES, Run::Read(handler!(resources))).taking(query::FILTERED),
         Operation::new("POST", On::Word("moveResources"), MOVE, Run::Change(handler!(moves::carry_out))).with_body(),
         Operation::new("POST", On::Word("validateMoveResources"), VALIDATE, Run::Change(handler!(moves::validate)))
             .with_body(),
@@ -104,8 +104,8 @@ async fn delete(cx: &mut Cx, request: &Request) -> Result<Answer> {
 
 async fn resources(cx: &mut Cx, request: &Request) -> Result<Answer> {
     groups::get(cx, request.name()).await?;
-    let filter = request.filter(subscriptions::RESOURCES)?;
-    subscriptions::resources(cx, Some(request.name()), filter).await
+    let asked = query::Asked { host: &request.authority, path: &request.path, query: &request.query };
+    subscriptions::resources(cx, Some(request.name()), asked).await
 }
 
 async fn export(_: &mut Cx, _: &Request) -> Result<Answer> {

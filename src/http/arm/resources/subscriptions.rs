@@ -11,8 +11,9 @@ use crate::app::{Cx, access};
 use crate::domain::Result;
 use crate::domain::access::{Plane, allowed};
 use crate::domain::error::{NeighbourError, ResourceError};
+use crate::domain::resources::listing::Part;
 use crate::domain::resources::region;
-use crate::domain::world::name;
+use crate::domain::world::name::{self, ResourceId};
 use crate::domain::world::well_known::{SUBSCRIPTION_ID, SUBSCRIPTION_NAME, TENANT_DOMAIN, TENANT_ID};
 use crate::http::arm::wire::Answer;
 use crate::http::arm::{Arm, TYPES};
@@ -75,9 +76,9 @@ pub(in crate::http::arm) async fn answer(arm: &mut Arm, path: &[&str]) -> Result
             if access::grants(&mut cx).await?.is_empty() {
                 access::require(&mut cx, action, &scope).await?;
             }
-            let filter = query::filter(&arm.call.query, RESOURCES)?;
-            let all = resources(&mut cx, None, filter).await?;
-            query::paged(all, &arm.call.authority, &arm.call.path, &arm.call.query)
+            let call = &arm.call;
+            let asked = query::Asked { host: &call.authority, path: &call.path, query: &call.query };
+            resources(&mut cx, None, asked).await
         }
         ["subscriptions", _, "providers"] | ["providers"] => {
             let mut cx = arm.read().await?;
@@ -178,41 +179,64 @@ fn operations(namespace: &str) -> Result<Answer> {
     Ok(Answer::list(all))
 }
 
-/// All resources, of a group or of the subscription, after `$filter`.
-pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, filter: Option<Filter>) -> Result<Answer> {
-    let mut items = all(cx, group).await?;
-    let by_tags = filter.as_ref().is_some_and(|filter| TAGS.iter().any(|name| filter.names(name)));
-    if by_tags
-        && filter
-            .as_ref()
-            .is_some_and(|filter| RESOURCES.properties.iter().any(|n| !TAGS.contains(n) && filter.names(n)))
-    {
+/// The page that is asked for of all resources of a group or of the subscription.
+pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, asked: query::Asked<'_>) -> Result<Answer> {
+    /// Resources read at a time.
+    const STEP: usize = 200;
+    let filter = query::filter(asked.query, RESOURCES)?;
+    let names = |name: &&str| filter.as_ref().is_some_and(|filter| filter.names(name));
+    if TAGS.iter().any(&names) && RESOURCES.properties.iter().any(|n| !TAGS.contains(n) && names(n)) {
         // Tags are asked for by themselves [issue].
         return Err(query::invalid("$filter", "tagName, tagValue and other properties"));
     }
-    items.retain(|item| {
-        let group = item["id"].as_str().and_then(|id| id.split('/').nth(4));
-        let shown = json!({
-            "resourceType": item["type"], "name": item["name"], "location": item["location"], "resourceGroup": group,
-        });
-        filter.as_ref().is_none_or(|filter| has_tag(filter, &shown, &item["tags"]))
-    });
+    let (most, after) = asked.page(query::RESOURCES_PAGE)?;
     let (grants, known) = (access::grants(cx).await?, access::environment(cx));
-    let mut seen = Vec::new();
-    for item in items {
+    let wanted = |item: &Value| {
+        let id = item["id"].as_str().unwrap_or_default();
+        let shown = json!({
+            "resourceType": item["type"], "name": item["name"], "location": item["location"],
+            "resourceGroup": id.split('/').nth(4),
+        });
         let action = format!("{}/read", item["type"].as_str().unwrap_or_default());
-        if allowed(&grants, Plane::Control, &action, item["id"].as_str().unwrap_or_default(), &known) {
-            seen.push(item);
-        }
+        filter.as_ref().is_none_or(|filter| has_tag(filter, &shown, &item["tags"]))
+            && allowed(&grants, Plane::Control, &action, id, &known)
+    };
+    let mut rows = table::rows(TYPES).filter_map(|row| row.in_groups.as_ref().map(|kind| (row.name, kind)));
+    let mut place = Default::default();
+    let mut row = rows.next();
+    if let Some(id) = after {
+        row = row.filter(|(name, _)| name.eq_ignore_ascii_case(&id.kind));
+        row = row.or_else(|| rows.find(|(name, _)| name.eq_ignore_ascii_case(&id.kind)));
+        place = (id.name, id.group);
     }
-    Ok(Answer::list(seen))
+    let only = filter.as_ref().and_then(|filter| filter.equal("resourceType"));
+    let mut found = Vec::new();
+    while let Some((name, kind)) = row {
+        let skipped = only.is_some_and(|only| !only.eq_ignore_ascii_case(name));
+        let mut part = Part { group, after: std::mem::take(&mut place), most: STEP };
+        let mut more = !skipped;
+        while more {
+            let items = (kind.listed)(cx, &part).await?;
+            more = items.len() == STEP;
+            if let Some(id) = items.last().and_then(|item| item["id"].as_str()).and_then(ResourceId::parse) {
+                part.after = (id.name, id.group);
+            }
+            found.extend(items.into_iter().filter(&wanted));
+            if found.len() > most {
+                found.truncate(most);
+                return Ok(asked.answer(found, true));
+            }
+        }
+        row = rows.next();
+    }
+    Ok(asked.answer(found, false))
 }
 
-/// All resources, of a group or of the subscription.
+/// All resources of a group or of the subscription.
 pub(super) async fn all(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Value>> {
     let mut items = Vec::new();
     for kind in table::rows(TYPES).filter_map(|row| row.in_groups.as_ref()) {
-        items.extend((kind.listed)(cx, group).await?);
+        items.extend((kind.listed)(cx, &Part::whole(group)).await?);
     }
     Ok(items)
 }

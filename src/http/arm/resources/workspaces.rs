@@ -19,7 +19,7 @@ pub(super) const TYPE: Type = Type {
     name: WORKSPACES,
     logs: &["Audit", "SummaryLogs", "Jobs"],
     in_groups: Some(InGroups {
-        listed: |cx, group| Box::pin(neighbours::listed(cx, WORKSPACES, group)),
+        listed: |cx, part| Box::pin(neighbours::listed(cx, WORKSPACES, part)),
         cleared: |cx, group| Box::pin(neighbours::clear(cx, WORKSPACES, group)),
         tagged: |cx, group, name, tags| Box::pin(neighbours::tag(cx, WORKSPACES, group, name, tags)),
         moved: None,

@@ -27,7 +27,7 @@ pub(super) static TYPES: &[Type] = &[
         }),
         logs: &["AuditEvent", "AzurePolicyEvaluationDetails"],
         operations: &[
-            Operation::list(handler!(vaults::list)).paging(query::PAGED),
+            Operation::list(handler!(vaults::list)).taking(query::PAGED),
             Operation::get(handler!(vaults::get)),
             Operation::put(handler!(vaults::write)),
             Operation::patch(handler!(vaults::write)),

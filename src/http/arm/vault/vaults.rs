@@ -9,10 +9,12 @@ use crate::app::Cx;
 use crate::app::resources::{groups, operations};
 use crate::app::vault::vaults::{self, Asked};
 use crate::domain::error::VaultError;
+use crate::domain::resources::listing::Part;
 use crate::domain::vault::{PolicyChange, Vault};
 use crate::domain::world::name::{self, VAULTS};
 use crate::domain::{Result, Timestamp};
 use crate::http::arm::Arm;
+use crate::http::arm::query::PAGE;
 use crate::http::arm::table::Request;
 use crate::http::arm::wire::{Answer, system_data, tags};
 
@@ -62,14 +64,16 @@ pub(super) async fn list(cx: &mut Cx, request: &Request) -> Result<Answer> {
     if let Some(group) = group {
         groups::get(cx, group).await?;
     }
-    Ok(Answer::list(vaults::list(cx, group).await?.iter().map(|v| shown(v, false)).collect()))
+    let part = request.part(PAGE)?;
+    let found = vaults::list(cx, &part).await?;
+    Ok(request.page(&part, found.iter().map(|v| shown(v, false)).collect()))
 }
 
 /// The same as the list of all resources shows them.
-pub(super) async fn listed(cx: &mut Cx, group: Option<&str>) -> Result<Vec<Value>> {
+pub(super) async fn listed(cx: &mut Cx, part: &Part<'_>) -> Result<Vec<Value>> {
     let shown =
         |v: &Vault| json!({"id": v.arm_id(), "name": v.name, "type": VAULTS, "location": v.location, "tags": v.tags});
-    Ok(vaults::list(cx, group).await?.iter().map(shown).collect())
+    Ok(vaults::list(cx, part).await?.iter().map(shown).collect())
 }
 
 pub(super) async fn get(cx: &mut Cx, request: &Request) -> Result<Answer> {

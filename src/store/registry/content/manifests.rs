@@ -308,7 +308,7 @@ pub async fn referrers(tx: &mut Tx, registry: i64, repository: &str, subject: &s
 
 /// The ids of the manifests of a repository that may be listed, after the digest `last`, at most `limit`.
 pub async fn manifests(tx: &mut Tx, repository: i64, last: &str, limit: u64, order: Order) -> Result<Vec<i64>> {
-    let (after, direction) = order.clauses("manifests", "digest");
+    let (after, direction) = order.clauses("manifests", "digest", last);
     let sql = format!(
         "SELECT x.id FROM manifests x WHERE x.repository = ?1 AND {after} AND x.attributes & 8 ORDER BY {} LIMIT ?3",
         order.columns("digest", direction)

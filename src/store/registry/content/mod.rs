@@ -81,8 +81,8 @@ pub async fn ensure_repository(tx: &mut Tx, registry: i64, name: &str, now: Time
 /// Names of the repositories that hold a manifest and may be listed, after `last`, at most `limit`.
 pub async fn repositories(tx: &mut Tx, registry: i64, last: &str, limit: u64) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(
-        "SELECT name FROM repositories r WHERE registry = ? AND name > ? AND attributes & 8
-           AND EXISTS (SELECT 1 FROM manifests WHERE repository = r.id) ORDER BY name LIMIT ?",
+        "SELECT name FROM repositories WHERE registry = ? AND name > ? AND attributes & 8
+           AND manifest_count > 0 ORDER BY name LIMIT ?",
     )
     .bind(registry)
     .bind(last)
@@ -93,14 +93,9 @@ pub async fn repositories(tx: &mut Tx, registry: i64, last: &str, limit: u64) ->
 
 /// How many manifests and tags a repository holds.
 pub async fn counts(tx: &mut Tx, repository: i64) -> Result<(i64, i64)> {
-    let row = sqlx::query(
-        "SELECT (SELECT count(*) FROM manifests WHERE repository = ?1) AS manifests,
-                (SELECT count(*) FROM tags WHERE repository = ?1) AS tags",
-    )
-    .bind(repository)
-    .fetch_one(tx.conn())
-    .await?;
-    Ok((row.cell("manifests")?, row.cell("tags")?))
+    let sql = "SELECT manifest_count, tag_count FROM repositories WHERE id = ?";
+    let row = sqlx::query(sql).bind(repository).fetch_one(tx.conn()).await?;
+    Ok((row.cell("manifest_count")?, row.cell("tag_count")?))
 }
 
 /// Changes what may be done with a repository.
@@ -135,14 +130,9 @@ pub async fn delete_repository(tx: &mut Tx, id: i64) -> Result<()> {
 
 /// The bytes of all blobs and manifests of a registry: what its `Size` usage says.
 pub async fn total_size(tx: &mut Tx, registry: i64) -> Result<u64> {
-    let total: i64 = sqlx::query_scalar(
-        "SELECT (SELECT coalesce(sum(size), 0) FROM blobs WHERE registry = ?1) +
-                (SELECT coalesce(sum(m.size), 0) FROM manifests m JOIN repositories r ON r.id = m.repository WHERE r.registry = ?1)",
-    )
-    .bind(registry)
-    .fetch_one(tx.conn())
-    .await?;
-    Ok(u64::try_from(total).unwrap_or(0))
+    let sql = "SELECT bytes FROM usages WHERE registry = ?";
+    let total: Option<i64> = sqlx::query_scalar(sql).bind(registry).fetch_optional(tx.conn()).await?;
+    Ok(total.and_then(|total| u64::try_from(total).ok()).unwrap_or(0))
 }
 
 /// Deletes a repository but keeps its row, for what lies in the bin.
@@ -167,13 +157,16 @@ pub enum Order {
 }
 
 impl Order {
-    // `last` names the row before the page: its place is found by the same order.
-    fn clauses(self, table: &str, key: &str) -> (String, &'static str) {
+    // `last` names the row before the page: its place is found by the same order. Without one the list begins; a
+    // condition that asked whether there is one would keep SQLite from the index.
+    fn clauses(self, table: &str, key: &str, last: &str) -> (String, &'static str) {
         let at = format!("(SELECT updated_at FROM {table} WHERE repository = ?1 AND {key} = ?2)");
-        match self {
-            Self::Name => (format!("x.{key} > ?2"), "ASC"),
-            Self::Oldest => (format!("(?2 = '' OR (x.updated_at, x.{key}) > ({at}, ?2))"), "ASC"),
-            Self::Newest => (format!("(?2 = '' OR (x.updated_at, x.{key}) < ({at}, ?2))"), "DESC"),
+        match (self, last) {
+            (Self::Name, _) => (format!("x.{key} > ?2"), "ASC"),
+            (Self::Oldest, "") => ("?2 = ''".to_owned(), "ASC"),
+            (Self::Newest, "") => ("?2 = ''".to_owned(), "DESC"),
+            (Self::Oldest, _) => (format!("(x.updated_at, x.{key}) > ({at}, ?2)"), "ASC"),
+            (Self::Newest, _) => (format!("(x.updated_at, x.{key}) < ({at}, ?2)"), "DESC"),
         }
     }
 

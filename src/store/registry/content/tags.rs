@@ -107,10 +107,14 @@ pub async fn tags(
     order: Order,
     digest: Option<&str>,
 ) -> Result<Vec<Tag>> {
-    let (after, direction) = order.clauses("tags", "name");
+    let of = match digest {
+        None => "?4 IS NULL",
+        Some(_) => "x.manifest = (SELECT id FROM manifests WHERE repository = ?1 AND digest = ?4)",
+    };
+    let (after, direction) = order.clauses("tags", "name", last);
     let sql = format!(
         "SELECT x.*, m.digest FROM tags x JOIN manifests m ON m.id = x.manifest
-         WHERE x.repository = ?1 AND {after} AND x.attributes & 8 AND (?4 IS NULL OR m.digest = ?4) ORDER BY {} LIMIT ?3",
+         WHERE x.repository = ?1 AND {after} AND x.attributes & 8 AND {of} ORDER BY {} LIMIT ?3",
         order.columns("name", direction)
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))

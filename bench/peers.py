@@ -1,34 +1,27 @@
-#!/usr/bin/env python3
-"""Start-up time, resident memory, and the throughput of one big blob, beside CNCF distribution in the same run.
+"""Servers that are measured beside each other, each on a free port of this machine, and the clients that load them.
 
-    bench/startup-and-memory [--starts 15] [--size-mib 1024] [--rounds 3] [--no-build]
-
-ACRITE_BIN names a built acrite; without it `cargo build --release` makes one. Everything else is made here: the data
-folders lie in a temporary folder, and each server runs on a free port of this machine. The clients are curl, and over
-TLS for both registries: acrite is reached as clients reach it, through its proxy port. distribution is the Debian
-package docker-registry, which stores plaintext and checks no token here; without it the ratio is left out, and said so.
+Must not know: what is measured. acrite keeps everything sealed and checks a token with every request; CNCF distribution
+(Debian's docker-registry) stores plaintext and checks none; nginx gives plain files, the floor that no registry goes under.
 """
 
-import argparse
+import base64
 import hashlib
 import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import ssl
-import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MIB = 1024 * 1024
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 RUNNING = []
 
 
@@ -210,8 +203,6 @@ class Azure:
 
 
 def _claims(token):
-    import base64
-
     part = token.split(".")[1]
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
@@ -220,9 +211,9 @@ def _claims(token):
 
 
 class Distribution:
-    """docker-registry over TLS on a free port, storing on disk."""
+    """docker-registry on a free port, storing on disk; over TLS, if `tls`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, tls):
         os.makedirs(folder)
         self.certificate = os.path.join(folder, "certificate.pem")
         key = os.path.join(folder, "key.pem")
@@ -232,6 +223,7 @@ class Distribution:
         )
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
+        own = {"tls": {"certificate": self.certificate, "key": key}} if tls else {}
         config = os.path.join(folder, "config.yml")
         with open(config, "w") as file:
             json.dump(  # JSON is YAML
@@ -239,11 +231,7 @@ class Distribution:
                     "version": 0.1,
                     "log": {"level": "error", "accesslog": {"disabled": True}},
                     "storage": {"filesystem": {"rootdirectory": os.path.join(folder, "data")}},
-                    "http": {
-                        "addr": f"127.0.0.1:{self.port}",
-                        "secret": "bench",
-                        "tls": {"certificate": self.certificate, "key": key},
-                    },
+                    "http": {"addr": f"127.0.0.1:{self.port}", "secret": "bench", **own},
                 },
                 file,
             )
@@ -327,98 +315,96 @@ def new_content(path, size, round_number):
     return digest_of(path)
 
 
-def row(what, value, unit, note=""):
-    print(f"{what:<46}{value:>10.1f} {unit:<6} {note}".rstrip())
+# --- nginx -----------------------------------------------------------------------------------
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--starts", type=int, default=15, help="how often it is started on each kind of folder")
-    parser.add_argument("--size-mib", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no-build", action="store_true")
-    args = parser.parse_args()
-    program = binary(not args.no_build)
-    work = tempfile.mkdtemp(prefix="acrite-bench-")
-    try:
-        measure(program, work, args)
-    finally:
-        for process in list(RUNNING):
-            process.kill()
-            process.wait()
-        shutil.rmtree(work, ignore_errors=True)
+class Nginx:
+    """nginx that gives the files of a folder."""
 
-
-def measure(program, work, args):
-    fresh, existing = [], []
-    for number in range(args.starts):
-        folder = os.path.join(work, f"new-{number}")
-        for times in (fresh, existing):  # the second start finds the folder that the first made
-            acrite = Acrite(program, folder)
-            times.append(acrite.started)
-            acrite.stop()
-    for what, times in (("a new data folder", fresh), ("an existing one", existing)):
-        row(
-            f"start to first answer, {what}",
-            statistics.median(times) * 1000,
-            "ms",
-            f"median of {len(times)}; {min(times) * 1000:.1f} to {max(times) * 1000:.1f}",
+    def __init__(self, folder):
+        os.makedirs(os.path.join(folder, "files"))
+        self.files = os.path.join(folder, "files")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        config = os.path.join(folder, "nginx.conf")
+        temporary = " ".join(
+            f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        with open(config, "w") as file:
+            file.write(
+                f"daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes auto; "
+                f"events {{ worker_connections 1024; }} http {{ access_log off; sendfile on; keepalive_requests 100000000; {temporary} "
+                f"server {{ listen 127.0.0.1:{self.port}; root {self.files}; }} }}"
+            )
+        self.process = subprocess.Popen(["nginx", "-p", folder, "-c", config, "-e", f"{folder}/error.log"])
+        RUNNING.append(self.process)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        sys.exit("nginx did not start")
 
-    acrite = Acrite(program, os.path.join(work, "acrite"))
-    time.sleep(1)
-    row("resident memory, just started", status(acrite.process, "VmRSS"), "MiB")
-    token = Azure(acrite).registry("benchregistry")
-    time.sleep(1)
-    idle = status(acrite.process, "VmRSS")
-    row("resident memory, idle, with one registry", idle, "MiB")
-
-    environment = acrite.environment()
-    environment.pop("NO_PROXY", None)
-    clients = {
-        "acrite": Curl(
-            "https://benchregistry.azurecr.io",
-            environment,
-            *("-x", f"http://127.0.0.1:{acrite.port}", "--cacert", environment["SSL_CERT_FILE"]),
-            *("-H", f"Authorization: Bearer {token}"),
-        )
-    }
-    processes = {"acrite": acrite.process}
-    other = None
-    if shutil.which("docker-registry") and shutil.which("openssl"):
-        other = Distribution(os.path.join(work, "distribution"))
-        clean = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-        clients["distribution"] = Curl(f"https://localhost:{other.port}", clean, "--cacert", other.certificate)
-        processes["distribution"] = other.process
-
-    path = os.path.join(work, "content")
-    size = args.size_mib * MIB
-    rates = {(name, way): [] for name in clients for way in ("push", "pull")}
-    peaks = {(name, way): 0.0 for name in clients for way in ("push", "pull")}
-    for number in range(args.rounds):
-        digest = new_content(path, size, number)
-        for name in sorted(clients, reverse=number % 2 == 1):  # neither is always the first
-            client = clients[name]
-            for way, seconds in (("push", lambda: client.push(path, digest)), ("pull", lambda: client.pull(digest))):
-                reset_peak(processes[name])
-                rates[name, way].append(args.size_mib / seconds())
-                peaks[name, way] = max(peaks[name, way], status(processes[name], "VmHWM"))
-            if number == 0:
-                client.check(digest)
-    for way in ("push", "pull"):
-        peak = peaks["acrite", way]
-        row(f"resident memory, peak while {args.size_mib} MiB are {way}ed", peak, "MiB", f"{peak - idle:+.1f} above idle")
-    for way in ("push", "pull"):
-        ours = statistics.median(rates["acrite", way])
-        row(f"{way} of {args.size_mib} MiB", ours, "MiB/s", f"median of {args.rounds}")
-        if other:
-            theirs = statistics.median(rates["distribution", way])
-            row("  distribution, which stores plaintext", theirs, "MiB/s", f"ratio {ours / theirs:.2f}")
-    if not other:
-        print("docker-registry (Debian) is not installed, so there is no ratio beside distribution")
-    acrite.stop()
-    if other:
-        other.stop()
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=20)
+        RUNNING.remove(self.process)
 
 
-main()
+# --- clients of many small requests ---------------------------------------------------------
+
+
+def wrk(port, path, headers, seconds, script=None, connections=16):
+    """Answered requests a second; everything but 2xx fails the run."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
+    for name, value in headers.items():
+        command += ["-H", f"{name}: {value}"]
+    if script:
+        command += ["-s", script]
+    said = run(*command, f"http://127.0.0.1:{port}{path}")
+    if "Non-2xx" in said or "Socket errors" in said:
+        sys.exit(f"wrk {path} at {port}: {said}")
+    return float(next(line.split()[1] for line in said.splitlines() if line.startswith("Requests/sec")))
+
+
+class Registry:
+    """A registry at a port, over plain HTTP: acrite's by its host's name."""
+
+    def __init__(self, port, host=None, token=None):
+        self.port = port
+        self.headers = {}
+        if host:
+            self.headers["Host"] = host
+        if token:
+            self.headers["Authorization"] = f"Bearer {token}"
+        self.connection = http.client.HTTPConnection("127.0.0.1", port)
+
+    def call(self, method, path, body=None, **headers):
+        headers = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        self.connection.request(method, path, body, headers)
+        answer = self.connection.getresponse()
+        content = answer.read()
+        if answer.status >= 400:
+            sys.exit(f"{method} {path} at {self.port}: {answer.status} {content[:300]!r}")
+        return answer
+
+    def push(self, content):
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        place = urllib.parse.urlsplit(self.call("POST", "/v2/bench/blobs/uploads/").headers["Location"])
+        query = (place.query + "&" if place.query else "") + f"digest={digest}"
+        self.call("PUT", f"{place.path}?{query}", content, Content_Type="application/octet-stream")
+        return digest
+
+    def image(self):
+        """Pushes a small image; its manifest's bytes."""
+        config = self.push(b"{}")
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2},
+            "layers": [],
+        }
+        manifest = json.dumps(manifest).encode()
+        self.call("PUT", "/v2/bench/manifests/v1", manifest, Content_Type=MANIFEST)
+        return manifest
