@@ -1,5 +1,7 @@
 # Builds and packs the emulator. Data lives in /data, the port is 4443. All who reach the port may use what is emulated;
 # the control API is for the container itself, and for those who show ACRITE_TOKEN (or the token that it prints).
+# It runs as a user of its own and writes only to /data and /tmp, so that the root may be read-only: docker run --read-only
+# --tmpfs /tmp. For both kinds of processors: docker buildx build --platform linux/amd64,linux/arm64 .
 FROM rust:1-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ make cmake && rm -rf /var/lib/apt/lists/*
 WORKDIR /src

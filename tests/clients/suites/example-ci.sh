@@ -23,5 +23,6 @@ GOBIN=$WORK/bin GOFLAGS=-mod=mod HTTPS_PROXY= https_proxy= SSL_CERT_FILE= go ins
 mkdir -p "$WORK/repository/.github/workflows" "$WORK/repository/examples"
 cp "$examples/github-actions/workflow.yml" "$WORK/repository/.github/workflows/"
 cp -r "$examples/github-actions" "$WORK/repository/examples/"
+cp "$examples/../.github/workflows/"*.yml "$WORK/repository/.github/workflows/"
 (cd "$WORK/repository" && git init -q . && "$WORK/bin/actionlint" -shellcheck= -color=false) || fail "actionlint"
 done_with_suite
