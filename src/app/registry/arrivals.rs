@@ -10,7 +10,9 @@ use crate::store;
 /// When the next push arrives in other regions.
 pub async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
     let pushed = store::registry::unreplicated::due(&mut cx.tx).await?;
-    Ok(pushed.into_iter().chain(webhooks::due(cx).await?).min())
+    // Webhooks there hear of it then.
+    let event = store::world::outbox::next_event(&mut cx.tx).await?;
+    Ok(pushed.into_iter().chain(event).min())
 }
 
 /// Lets pushes arrive whose time has come.
@@ -19,5 +21,8 @@ pub async fn do_due(cx: &mut Cx) -> Result<()> {
     if arrived > 0 {
         cx.passing(format!("tags and manifests arrive in other regions: {arrived}"));
     }
-    webhooks::do_due(cx).await
+    if store::world::outbox::release_events(&mut cx.tx, cx.now).await? {
+        webhooks::send_soon(cx);
+    }
+    Ok(())
 }

@@ -172,26 +172,17 @@ pub(in crate::app) async fn write_out(cx: &mut Cx) -> Result<()> {
     Ok(())
 }
 
-/// When the next event may be sent whose region does not have yet what it is about.
-pub(in crate::app) async fn due(cx: &mut Cx) -> Result<Option<Timestamp>> {
-    store::world::outbox::next_event(&mut cx.tx).await
-}
-
-/// Has the events sent whose time has come.
-pub(in crate::app) async fn do_due(cx: &mut Cx) -> Result<()> {
-    if store::world::outbox::release_events(&mut cx.tx, cx.now).await? {
-        let app = cx.app.clone();
-        cx.tx.then(move || app.webhooks.0.notify_one());
-    }
-    Ok(())
+/// Has the events sent that lie in the outbox, once the context is committed.
+pub(in crate::app) fn send_soon(cx: &mut Cx) {
+    let app = cx.app.clone();
+    cx.tx.then(move || app.webhooks.0.notify_one());
 }
 
 /// Puts an event for one webhook into the outbox; it is sent once the context is committed, or when it is due.
 async fn post(cx: &mut Cx, webhook: &Child, content: &Value, due: Option<Timestamp>) -> Result<()> {
     let sealed = crypto::seal(&cx.app.master, EVENT, content.to_string().as_bytes(), &mut cx.rng())?;
     store::world::outbox::add_event(&mut cx.tx, webhook.id, &sealed, due).await?;
-    let app = cx.app.clone();
-    cx.tx.then(move || app.webhooks.0.notify_one());
+    send_soon(cx);
     Ok(())
 }
 
