@@ -41,6 +41,7 @@ async fn run(count: usize) {
         data_dir: dir.path().to_owned(),
         ephemeral: true,
         revocation_delay: 0,
+        replication_delay: 0,
         clock: None,
         audit_log: None,
         diagnostics: None,
