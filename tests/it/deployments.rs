@@ -628,3 +628,45 @@ async fn a_child_waits_for_its_siblings_by_their_own_names() {
     let (status, code, _) = refused(me.arm(Method::PUT, &path, template("mapnone")).await).await;
     assert_eq!((status, code.as_str()), (400, "InvalidTemplate"));
 }
+
+/// It takes milliseconds; who wants to see it asks for a fault.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_deployment_is_seen_running_and_can_be_cancelled() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let fault =
+        json!({"service": "arm", "operation": "Microsoft.ContainerRegistry/registries/write", "latency": 3600.0});
+    crate::faults::control(&world, Method::POST, "faults", fault).await;
+    let path = group_path("/providers/Microsoft.Resources/deployments/slow");
+    let body = json!({"properties": {"mode": "Incremental", "template": {
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+        "contentVersion": "1.0.0.0", "resources": [{
+            "type": "Microsoft.ContainerRegistry/registries", "apiVersion": "2023-07-01", "name": "reg01", "location": "eastus",
+            "sku": {"name": "Basic"},
+        }],
+    }}});
+    let cancel = format!("{path}/cancel");
+    let deployed = me.arm(Method::PUT, &path, body.clone());
+    let cancelled = async {
+        // Until it is there.
+        loop {
+            let answer = me.arm(Method::GET, &path, Value::Null).await;
+            if answer.status() == 200 {
+                assert_eq!(good(answer).await["properties"]["provisioningState"], "Running");
+                break;
+            }
+        }
+        assert_eq!(refused(me.arm(Method::PUT, &path, body.clone()).await).await.1, "DeploymentActive");
+        assert_eq!(me.arm(Method::POST, &cancel, Value::Null).await.status(), 204);
+    };
+    let (deployed, ()) = tokio::join!(deployed, cancelled);
+    assert_eq!(deployed.status(), 201);
+    let poll = deployed.headers()["azure-asyncoperation"].to_str().unwrap().to_owned();
+    let poll = poll.strip_prefix("https://management.azure.com").unwrap().split('?').next().unwrap().to_owned();
+    assert_eq!(good(me.arm(Method::GET, &poll, Value::Null).await).await["status"], "Canceled");
+    let shown = good(me.arm(Method::GET, &path, Value::Null).await).await;
+    assert_eq!(shown["properties"]["provisioningState"], "Canceled");
+    assert_eq!(refused(me.arm(Method::GET, &registry_path("reg01"), Value::Null).await).await.0, 404);
+    assert_eq!(refused(me.arm(Method::POST, &cancel, Value::Null).await).await.1, "DeploymentCannotBeCancelled");
+}

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::groups;
 use crate::app::{App, Cx};
@@ -112,35 +113,79 @@ fn read_token(token: &str) -> Result<(Timestamp, String)> {
     read().ok_or_else(|| wrong().into())
 }
 
-/// The deployments under way, by scope and name in lower case: when they began.
+/// A deployment that goes on.
+#[derive(Debug)]
+struct Going {
+    began: Timestamp,
+    /// As ARM shows it meanwhile.
+    shown: String,
+    /// The operation that says how it goes.
+    operation: String,
+    cancelled: watch::Sender<bool>,
+}
+
+/// The deployments under way, by scope and name in lower case.
 #[derive(Debug, Default)]
-pub struct Active(Mutex<HashMap<(String, String), Timestamp>>);
+pub struct Active(Mutex<HashMap<(String, String), Going>>);
 
 impl Active {
-    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), Timestamp>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), Going>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn key(scope: &str, name: &str) -> (String, String) {
+    (scope.to_ascii_lowercase(), name.to_ascii_lowercase())
+}
+
 /// A deployment under way, until this goes.
 #[derive(Debug)]
-pub struct UnderWay(Arc<App>, (String, String));
+pub struct UnderWay {
+    app: Arc<App>,
+    key: (String, String),
+    cancelled: watch::Receiver<bool>,
+}
+
+impl UnderWay {
+    /// Waits until somebody cancels it.
+    pub async fn cancelled(&self) {
+        // The sender goes with this itself, so there is always one.
+        let _ = self.cancelled.clone().wait_for(|cancelled| *cancelled).await;
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.deployments.all().remove(&self.1);
+        self.app.deployments.all().remove(&self.key);
     }
 }
 
 /// Begins a deployment. Another of the same name is refused until it has ended: only one of them could be kept.
-pub fn begin(app: &Arc<App>, scope: &str, name: &str) -> Result<UnderWay> {
-    let key = (scope.to_ascii_lowercase(), name.to_ascii_lowercase());
+pub fn begin(app: &Arc<App>, scope: &str, name: &str, shown: String, operation: &str) -> Result<UnderWay> {
+    let key = key(scope, name);
     let mut active = app.deployments.all();
-    if let Some(began) = active.get(&key).copied() {
-        return Err(DeploymentError::Active { name: name.to_owned(), began }.into());
+    if let Some(going) = active.get(&key) {
+        return Err(DeploymentError::Active { name: name.to_owned(), began: going.began }.into());
     }
-    active.insert(key.clone(), app.now());
-    Ok(UnderWay(app.clone(), key))
+    let (sender, cancelled) = watch::channel(false);
+    let going = Going { began: app.now(), shown, operation: operation.to_owned(), cancelled: sender };
+    active.insert(key.clone(), going);
+    Ok(UnderWay { app: app.clone(), key, cancelled })
+}
+
+/// A deployment that goes on, as ARM shows it.
+pub fn going(app: &App, scope: &str, name: &str) -> Option<String> {
+    app.deployments.all().get(&key(scope, name)).map(|going| going.shown.clone())
+}
+
+/// Whether the deployment of an operation goes on.
+pub fn goes_on(app: &App, operation: &str) -> bool {
+    app.deployments.all().values().any(|going| going.operation.eq_ignore_ascii_case(operation))
+}
+
+/// Cancels a deployment that goes on. `false`: there is none.
+pub fn cancel(app: &App, scope: &str, name: &str) -> bool {
+    app.deployments.all().get(&key(scope, name)).is_some_and(|going| going.cancelled.send(true).is_ok())
 }
 
 /// Keeps a deployment in place of the one with its name. Its resource group may have been deleted while it ran.
@@ -172,13 +217,13 @@ mod tests {
     #[tokio::test]
     async fn one_deployment_of_a_name_is_under_way() {
         let bed = Bed::new().await;
-        let first = begin(&bed.app, "/scope", "One").unwrap();
-        let refused = begin(&bed.app, "/SCOPE", "one").unwrap_err();
+        let first = begin(&bed.app, "/scope", "One", String::new(), "o").unwrap();
+        let refused = begin(&bed.app, "/SCOPE", "one", String::new(), "o").unwrap_err();
         assert!(matches!(refused, Error::Resource(ResourceError::Deployment(DeploymentError::Active { .. }))));
-        let other = begin(&bed.app, "/scope", "other").unwrap();
+        let other = begin(&bed.app, "/scope", "other", String::new(), "o").unwrap();
         drop(first);
-        begin(&bed.app, "/scope", "one").unwrap();
-        assert!(begin(&bed.app, "/scope", "other").is_err());
+        begin(&bed.app, "/scope", "one", String::new(), "o").unwrap();
+        assert!(begin(&bed.app, "/scope", "other", String::new(), "o").is_err());
         drop(other);
     }
 

@@ -225,6 +225,16 @@ pub(in crate::http::arm) fn failed(details: Vec<Value>) -> Value {
     })
 }
 
+/// A name of a parameter or an output as answers show it [recorded: `RegistryId` as `registryId`, `NewNSG` as `newNSG`].
+/// What more than one capital at the start becomes is [inferred] from the library that Azure writes JSON with.
+pub(super) fn camel(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let first = letters.iter().take_while(|c| c.is_uppercase()).count();
+    // The last capital of several begins the next word.
+    let lower = if first > 1 && first < letters.len() { first - 1 } else { first };
+    letters.iter().enumerate().map(|(at, c)| if at < lower { c.to_ascii_lowercase() } else { *c }).collect()
+}
+
 /// What the cloud has answered to a deployment.
 type Answers = Arc<Mutex<Known>>;
 

@@ -2,12 +2,13 @@
 //! Must not know: how a template is planned, how its resources are created.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::asked::{Asked, Read, TEMPLATE_LIMIT, asked, deployer, plan, template_hash, too_large};
-use super::deploy::{self, Deployer, Done, Outcome};
+use super::deploy::{self, Deployer, Done, Outcome, camel};
 use super::on_error::{self, Earlier};
 use super::what_if;
 use crate::app::Cx;
@@ -24,6 +25,9 @@ use crate::http::odata::Language;
 
 /// Memory of the dependencies that a deployment shows. [inferred] What Azure shows of very many is not known.
 const SHOWN_LIMIT: usize = 1024 * 1024;
+/// How long whoever deploys waits for the end. One takes milliseconds, unless a fault makes it slow: then it is seen while
+/// it runs.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(in crate::http::arm) async fn answer(
     arm: &mut Arm,
@@ -47,8 +51,7 @@ pub(in crate::http::arm) async fn answer(
         }
         (["deployments", _], "GET") => {
             arm.require(&action("read"), &own).await?;
-            let mut cx = arm.app.read(caller).await?;
-            deployments::get(&mut cx, &scope, &name, Part::Shown).await.map(Answer::text)
+            one(arm, &scope, &name).await
         }
         (["deployments", _], "HEAD") => {
             arm.require(&action("read"), &own).await?;
@@ -86,12 +89,13 @@ pub(in crate::http::arm) async fn answer(
         }
         (["deployments", _, "cancel"], "POST") => {
             arm.require(&action("cancel/action"), &own).await?;
-            let mut cx = arm.app.read(caller).await?;
-            let state = deployments::state(&mut cx, &scope, &name).await?;
-            Err(DeploymentError::Ended { name, state }.into())
+            cancel(arm, &scope, name).await
         }
         (["deployments", _, "exporttemplate"], "POST") | (["deployments", _, "operations", ..], "GET") => {
             kept(arm, &scope, &name, rest).await
+        }
+        (["deployments", _, "operationstatuses", operation], "GET") if deployments::goes_on(&arm.app, operation) => {
+            Ok(Answer::ok(json!({"status": "Running"})))
         }
         (["deployments", _, "operationstatuses", operation], "GET") => {
             operations::outcome_text(&arm.app, caller, operation).await.map(Answer::text)
@@ -102,6 +106,22 @@ pub(in crate::http::arm) async fn answer(
             Err(ResourceError::TypeNotFound { namespace: "Microsoft.Resources".to_owned(), kind }.into())
         }
     }
+}
+
+/// A deployment as it is shown: while it runs, and once it has ended.
+async fn one(arm: &mut Arm, scope: &str, name: &str) -> Result<Answer> {
+    if let Some(shown) = deployments::going(&arm.app, scope, name) {
+        return Ok(Answer::text(shown));
+    }
+    deployments::get(&mut arm.read().await?, scope, name, Part::Shown).await.map(Answer::text)
+}
+
+async fn cancel(arm: &mut Arm, scope: &str, name: String) -> Result<Answer> {
+    if deployments::cancel(&arm.app, scope, &name) {
+        return Ok(Answer::empty(StatusCode::NO_CONTENT));
+    }
+    let state = deployments::state(&mut arm.read().await?, scope, &name).await?;
+    Err(DeploymentError::Ended { name, state }.into())
 }
 
 async fn require_unlocked(arm: &mut Arm, own: &str) -> Result<()> {
@@ -239,16 +259,6 @@ fn planned(asked: &Asked, program: &Program, correlation: &str, now: Timestamp) 
     planned
 }
 
-/// A name of a parameter or an output as answers show it [recorded: `RegistryId` as `registryId`, `NewNSG` as `newNSG`].
-/// What more than one capital at the start becomes is [inferred] from the library that Azure writes JSON with.
-fn camel(name: &str) -> String {
-    let letters: Vec<char> = name.chars().collect();
-    let first = letters.iter().take_while(|c| c.is_uppercase()).count();
-    // The last capital of several begins the next word.
-    let lower = if first > 1 && first < letters.len() { first - 1 } else { first };
-    letters.iter().enumerate().map(|(at, c)| if at < lower { c.to_ascii_lowercase() } else { *c }).collect()
-}
-
 fn shown(asked: &Asked, properties: Value) -> Value {
     let mut shown = json!({"id": asked.id(), "name": asked.name, "type": DEPLOYMENTS});
     if let Some(location) = &asked.location {
@@ -318,6 +328,7 @@ async fn create(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
         Err(wrong) => return Ok(invalid(&wrong)),
     };
     let earlier = earlier(&mut cx, &asked).await?;
+    let operation = format!("deployment-{}", cx.guid());
     drop(cx);
     let deployer = deployer(arm);
     let details = deploy::unsupported(&deployer, &program).await?;
@@ -330,26 +341,40 @@ async fn create(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
     let size = json::size(&accepted).unwrap_or(TEMPLATE_LIMIT).saturating_mul(2);
     let _held = arm.templates.budget.hold(size).map_err(|Spent| too_large())?;
     let id = asked.id();
-    let under_way = deployments::begin(&arm.app, &asked.scope, &asked.name)?;
-    // On its own: a client that goes away does not leave half a deployment.
-    let run = tokio::spawn(run(deployer, asked, program, (accepted.clone(), earlier), under_way));
-    let operation = run.await.map_err(Error::internal)??;
+    let mut running = accepted.clone();
+    running["properties"]["provisioningState"] = json!("Running");
+    let under_way = deployments::begin(&arm.app, &asked.scope, &asked.name, running.to_string(), &operation)?;
+    let within = arm.templates.level > 0;
+    let run = run(deployer, asked, program, (accepted.clone(), earlier), (under_way, operation.clone()));
+    if within {
+        // It ends with the one around it.
+        run.await?;
+    } else {
+        // On its own: a client that goes away does not leave half a deployment.
+        let mut run = tokio::spawn(run);
+        if let Ok(ended) = tokio::time::timeout(PATIENCE, &mut run).await {
+            ended.map_err(Error::internal)??;
+        }
+    }
     let poll =
         format!("https://{}{id}/operationStatuses/{operation}?api-version={}", arm.call.authority, arm.api_version);
     Ok(Answer::new(StatusCode::CREATED, accepted).with("azure-asyncoperation", poll))
 }
 
-/// Deploys, and keeps what came of it. Returns the name of the operation.
+/// Deploys, and keeps what came of it. What has begun when it is cancelled ends or does not: each write is whole.
 async fn run(
     deployer: Deployer,
     asked: Asked,
     program: Arc<Program>,
     (accepted, earlier): (Value, Option<Earlier>),
-    _under_way: UnderWay,
-) -> Result<String> {
+    (under_way, operation): (UnderWay, String),
+) -> Result<()> {
     let began = deployer.app.now();
-    let mut outcome = deploy::deploy(&deployer, &program).await;
-    if asked.complete && outcome.outputs.is_ok() {
+    let (mut outcome, cancelled) = tokio::select! {
+        outcome = deploy::deploy(&deployer, &program) => (outcome, false),
+        () = under_way.cancelled() => (Outcome { done: Vec::new(), outputs: Ok(Map::new()) }, true),
+    };
+    if asked.complete && !cancelled && outcome.outputs.is_ok() {
         remove_the_rest(&deployer, &asked, &mut outcome).await?;
     }
     let rolled_back = match &earlier {
@@ -365,6 +390,10 @@ async fn run(
     let created: Vec<Value> = outcome.done.iter().flat_map(|d| &d.outputs).map(|id| json!({ "id": id })).collect();
     properties["outputResources"] = Value::Array(created);
     let status = match outcome.outputs {
+        Ok(_) if cancelled => {
+            properties["provisioningState"] = json!("Canceled");
+            json!({"status": "Canceled"})
+        }
         Ok(outputs) => {
             properties["provisioningState"] = json!("Succeeded");
             if !outputs.is_empty() {
@@ -396,9 +425,8 @@ async fn run(
         ended_at: ended,
     };
     deployments::save(&mut cx, &deployment, asked.group.as_deref()).await?;
-    let operation = operations::ended(&mut cx, "deployment", &status).await?;
-    cx.commit().await?;
-    Ok(operation)
+    operations::record(&mut cx, &operation, &status).await?;
+    cx.commit().await
 }
 
 fn duration(began: Timestamp, ended: Timestamp) -> String {
