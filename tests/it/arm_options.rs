@@ -311,5 +311,16 @@ async fn providers_list_their_operations() {
         let path = format!("/providers/{namespace}/operations");
         let listed = good(me.arm(Method::GET, &path, Value::Null).await).await;
         assert!(listed["value"].as_array().unwrap().iter().any(|o| o["name"] == action), "{action}");
+        // The same by type: az provider operation show.
+        let path = format!("/providers/Microsoft.Authorization/providerOperations/{namespace}?$expand=resourceTypes");
+        let one = good(me.arm(Method::GET, &path, Value::Null).await).await;
+        let kinds = one["resourceTypes"].as_array().unwrap().iter();
+        let named = |kind: &Value| kind["operations"].as_array().unwrap().iter().any(|o| o["name"] == action);
+        assert!(kinds.clone().any(named), "{action}: {one}");
     }
+    let path = "/providers/Microsoft.Authorization/providerOperations";
+    let all = good(me.arm(Method::GET, path, Value::Null).await).await;
+    assert!(all["value"].as_array().unwrap().len() > 5);
+    let (status, code, _) = refused(me.arm(Method::GET, &format!("{path}/Microsoft.None"), Value::Null).await).await;
+    assert_eq!((status, code.as_str()), (404, "InvalidResourceNamespace"));
 }

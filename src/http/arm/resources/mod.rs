@@ -9,6 +9,7 @@ mod groups;
 mod locks;
 mod moves;
 mod on_error;
+mod provider_operations;
 pub(super) mod subscriptions;
 mod tag_names;
 mod tags;
@@ -28,4 +29,5 @@ pub(super) static TYPES: &[Type] = &[
     diagnostics::CATEGORIES,
     workspaces::TYPE,
     tags::TYPE,
+    provider_operations::TYPE,
 ];

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::provider_operations;
 use crate::app::resources::{providers as registrations, tags};
 use crate::app::{Cx, access};
 use crate::domain::Result;
@@ -163,17 +164,13 @@ fn operations(namespace: &str) -> Result<Answer> {
     if !is_provider(namespace) {
         return Err(ResourceError::ProviderNotFound(namespace.to_owned()).into());
     }
+    let rows = table::rows(TYPES).filter(|row| row.namespace().eq_ignore_ascii_case(namespace));
     let mut all: Vec<Value> = Vec::new();
-    for row in table::rows(TYPES).filter(|row| row.namespace().eq_ignore_ascii_case(namespace)) {
-        for action in row.operations().filter_map(|operation| operation.action(row)) {
-            if all.iter().any(|known| known["name"] == action) {
-                continue;
+    for row in rows {
+        for action in provider_operations::actions(row) {
+            if !all.iter().any(|known| known["name"] == action) {
+                all.push(provider_operations::shown(&action, row.namespace()));
             }
-            let (kind, word) = action.strip_suffix("/action").unwrap_or(&action).rsplit_once('/').unwrap_or_default();
-            all.push(json!({
-                "name": action, "isDataAction": false, "origin": "user,system",
-                "display": {"provider": row.namespace(), "resource": kind, "operation": word, "description": action},
-            }));
         }
     }
     Ok(Answer::list(all))
