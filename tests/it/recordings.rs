@@ -13,4 +13,4 @@ fn the_list_of_differences_only_shrinks_and_each_has_a_reason() {
 }
 
 /// How many differences there are in the answers to 442 calls.
-const MOST: usize = 90;
+const MOST: usize = 87;

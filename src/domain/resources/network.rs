@@ -40,6 +40,8 @@ pub fn settle(sent: &Value, before: &Value, (id, name): (&str, &str), etag: &str
         kept.push(settle_subnet(subnet, &prefixes, (id, name), etag)?);
     }
     settled.insert("subnets".to_owned(), Value::Array(kept));
+    // [recorded 2026] It is taken, and not shown.
+    settled.remove("enableVmProtection");
     for (field, default) in [("virtualNetworkPeerings", json!([])), ("enableDdosProtection", json!(false))] {
         settled.entry(field).or_insert(default);
     }
@@ -71,6 +73,11 @@ fn settle_subnet(sent: &Value, space: &[&str], (id, network): (&str, &str), etag
         ("privateLinkServiceNetworkPolicies", json!("Enabled")),
     ] {
         properties.entry(field).or_insert(default);
+    }
+    let endpoints = properties.get_mut("serviceEndpoints").and_then(Value::as_array_mut);
+    for endpoint in endpoints.into_iter().flatten().filter_map(Value::as_object_mut) {
+        endpoint.insert("provisioningState".to_owned(), json!("Succeeded"));
+        endpoint.entry("locations").or_insert_with(|| json!(["*"]));
     }
     properties.insert("provisioningState".to_owned(), json!("Succeeded"));
     Ok(

@@ -97,15 +97,44 @@ fn saved(new: bool, shown: Value) -> Answer {
     Answer::new(if new { StatusCode::CREATED } else { StatusCode::OK }, shown)
 }
 
+/// What was changed says that it is being changed [recorded 2026]; it is done all the same, and says so when it is read.
+/// Clients that look again wait a second instead of their thirty.
+fn changing(new: bool, mut shown: Value) -> Answer {
+    fn mark(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(mark),
+            Value::Object(fields) => {
+                if let Some(state) = fields.get_mut("provisioningState") {
+                    *state = json!("Updating");
+                }
+                fields.values_mut().for_each(mark);
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    mark(&mut shown);
+    saved(new, shown).with("retry-after", "1".to_owned())
+}
+
 /// Tags, a new etag and properties, in place of those that were.
 fn fill(cx: &Cx, one: &mut Neighbour, tags: Option<Value>, mut properties: Map<String, Value>) {
     let guid = one.properties()["resourceGuid"].as_str().map_or_else(|| cx.guid(), str::to_owned);
     properties.insert("resourceGuid".to_owned(), guid.into());
     one.document.insert("etag".to_owned(), etag(cx).into());
     one.document.insert("properties".to_owned(), Value::Object(properties));
-    if let Some(tags) = tags {
-        one.document.insert("tags".to_owned(), tags);
+    match tags {
+        Some(tags) => one.document.insert("tags".to_owned(), tags),
+        None => one.document.remove("tags"),
+    };
+}
+
+/// A subnet as it is shown by itself: with a field that its network does not show [recorded 2026].
+fn shown_subnet(subnet: &Value) -> Value {
+    let mut shown = subnet.clone();
+    if let Some(properties) = shown["properties"].as_object_mut() {
+        properties.entry("ipamPoolPrefixAllocations").or_insert_with(|| json!([]));
     }
+    shown
 }
 
 fn etag(cx: &Cx) -> String {
@@ -126,9 +155,9 @@ async fn put(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let sent = &request.body["properties"];
     let properties = network::settle(sent, one.properties(), (&one.id, &one.name), &etag(cx))?;
     require_unused(cx, &one, &properties).await?;
-    fill(cx, &mut one, Some(tags(&request.body).unwrap_or_else(|| json!({}))), properties);
+    fill(cx, &mut one, tags(&request.body), properties);
     neighbours::save(cx, &one).await?;
-    Ok(saved(new, one.shown()))
+    Ok(changing(new, one.shown()))
 }
 
 /// Networks are patched in their tags alone [spec].
@@ -169,12 +198,12 @@ async fn delete(cx: &mut Cx, request: &Request) -> Result<Answer> {
 
 async fn list_subnets(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let one = found(cx, request, NETWORKS).await?;
-    Ok(Answer::list(one.properties()["subnets"].as_array().cloned().unwrap_or_default()))
+    Ok(Answer::list(one.properties()["subnets"].as_array().into_iter().flatten().map(shown_subnet).collect()))
 }
 
 async fn get_subnet(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let one = found(cx, request, NETWORKS).await?;
-    let subnet = network::subnet(one.properties(), request.name()).cloned();
+    let subnet = network::subnet(one.properties(), request.name()).map(shown_subnet);
     subnet.map(Answer::ok).ok_or_else(|| neighbours::missing(&one.id, SUBNETS, request.name()))
 }
 
@@ -184,8 +213,8 @@ async fn put_subnet(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let sent = json!({"name": request.name(), "properties": request.body["properties"]});
     let wanted = network::with_subnet(one.properties(), request.name(), Some(sent));
     change_subnets(cx, &mut one, &wanted).await?;
-    let subnet = network::subnet(one.properties(), request.name()).cloned().unwrap_or_default();
-    Ok(saved(new, subnet))
+    let subnet = network::subnet(one.properties(), request.name()).map(shown_subnet).unwrap_or_default();
+    Ok(changing(new, subnet))
 }
 
 async fn delete_subnet(cx: &mut Cx, request: &Request) -> Result<Answer> {
@@ -201,7 +230,8 @@ async fn delete_subnet(cx: &mut Cx, request: &Request) -> Result<Answer> {
 async fn change_subnets(cx: &mut Cx, one: &mut Neighbour, wanted: &Value) -> Result<()> {
     let properties = network::settle(wanted, &Value::Null, (&one.id, &one.name), &etag(cx))?;
     require_unused(cx, one, &properties).await?;
-    fill(cx, one, None, properties);
+    let tags = one.document.get("tags").cloned();
+    fill(cx, one, tags, properties);
     neighbours::save(cx, one).await
 }
 
@@ -250,7 +280,7 @@ async fn put_endpoint(cx: &mut Cx, request: &Request) -> Result<Answer> {
         properties.insert(field.to_owned(), value);
     }
     properties.insert("provisioningState".to_owned(), json!("Succeeded"));
-    fill(cx, &mut one, Some(tags(&request.body).unwrap_or_else(|| json!({}))), properties);
+    fill(cx, &mut one, tags(&request.body), properties);
     let subnet = one.properties()["subnet"]["id"].as_str().unwrap_or_default().to_owned();
     private_endpoints::require_subnet(cx, &one.id, &subnet).await?;
     private_endpoints::connect(cx, &one).await?;
