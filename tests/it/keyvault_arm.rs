@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{World, good, identity_path, refused, vault_path};
+use crate::harness::{TENANT, World, good, identity_path, refused, vault_path};
 
 /// Key Vault Contributor.
 const CONTRIBUTOR: &str = "f25e0fa2-a7c8-4377-a976-54943a77a395";
@@ -63,7 +63,7 @@ async fn names_of_vaults_are_refused_in_azures_words() {
     owner.make_group().await;
     let check =
         format!("/subscriptions/{}/providers/Microsoft.KeyVault/checkNameAvailability", crate::harness::SUBSCRIPTION);
-    let body = json!({"location": "eastus", "properties": {"tenantId": crate::harness::TENANT,
+    let body = json!({"location": "eastus", "properties": {"tenantId": TENANT,
         "sku": {"family": "A", "name": "standard"}, "accessPolicies": []}});
     let long = "a".repeat(25);
     for name in ["6vault", long.as_str(), "a--b", "ab", "vault-", "va_ult"] {
@@ -272,7 +272,7 @@ async fn recovering_a_living_vault_keeps_its_access_policies() {
     let path = vault_path("v-lives");
     let before = good(owner.arm(Method::GET, &path, Value::Null).await).await;
     let body = json!({"location": "eastus", "tags": {"a": "b"}, "properties": {"createMode": "recover",
-        "tenantId": crate::harness::TENANT, "sku": {"family": "A", "name": "premium"}, "accessPolicies": []}});
+        "tenantId": TENANT, "sku": {"family": "A", "name": "premium"}, "accessPolicies": []}});
     let after = good(owner.arm(Method::PUT, &path, body).await).await;
     assert_eq!(after["properties"]["accessPolicies"], before["properties"]["accessPolicies"]);
     assert_eq!(after["tags"], json!({"a": "b"}));
@@ -288,7 +288,7 @@ async fn an_identitys_federated_credentials_come_and_go() {
     let (_, other_principal) = owner.make_identity("other").await;
     let list = format!("{}/federatedIdentityCredentials", identity_path("workload"));
     let one = format!("{list}/fic");
-    let issuer = format!("https://login.microsoftonline.com/{}/v2.0", crate::harness::TENANT);
+    let issuer = format!("https://login.microsoftonline.com/{}/v2.0", TENANT);
     let body = json!({"properties": {"issuer": issuer, "subject": other_principal, "audiences": ["api://AzureADTokenExchange"]}});
     let made = owner.arm_at("2024-11-30", Method::PUT, &one, body.clone()).await;
     assert_eq!(made.status(), 201);
@@ -327,4 +327,24 @@ async fn a_purged_vaults_keys_are_gone_for_good() {
     let unwrap = json!({"alg": "RSA-OAEP-256", "value": wrapped["value"]});
     let lost = owner.vault(Method::POST, "v-purged", "keys/k/unwrapkey", unwrap).await;
     assert_eq!(lost.status(), 400, "another key of the same name opens nothing");
+}
+
+#[tokio::test]
+async fn soft_delete_is_on_whatever_a_new_vault_asks_for() {
+    let world = World::new();
+    let me = world.developer().await;
+    me.make_group().await;
+    let body = |soft: bool| {
+        json!({"location": "eastus", "properties": {
+            "tenantId": TENANT, "sku": {"name": "standard", "family": "A"}, "accessPolicies": [], "enableSoftDelete": soft,
+        }})
+    };
+    // [recorded 2021] The answer says true.
+    let made = good(me.arm(Method::PUT, &vault_path("vault1"), body(false)).await).await;
+    assert_eq!(made["properties"]["enableSoftDelete"], true);
+    // [issue] Of a vault that is there it is refused.
+    let (status, code, message) = refused(me.arm(Method::PUT, &vault_path("vault1"), body(false)).await).await;
+    assert_eq!((status, code.as_str()), (400, "BadRequest"));
+    assert!(message.starts_with("The property \"enableSoftDelete\" can be set to false only for creating new vault."));
+    good(me.arm(Method::PUT, &vault_path("vault1"), body(true)).await).await;
 }

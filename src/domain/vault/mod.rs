@@ -170,7 +170,8 @@ pub fn settle(
     if asked_flag("enablePurgeProtection") == Some(false) {
         return Err(VaultError::PurgeProtectionIrreversible.into());
     }
-    if asked_flag("enableSoftDelete") == Some(false) {
+    // A new vault may ask for none, and has it all the same [recorded 2021].
+    if asked_flag("enableSoftDelete") == Some(false) && existing.is_some() {
         return Err(VaultError::SoftDeleteIrreversible.into());
     }
     let mut settled = Map::new();
