@@ -147,9 +147,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Store::open(dir.path(), false).await.unwrap().close().await;
         let pool = pool(dir.path()).await;
+        // A key that is another table's id is given there.
         let reusing: Vec<String> = sqlx::query_scalar(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%INTEGER PRIMARY KEY%'
-               AND sql NOT LIKE '%INTEGER PRIMARY KEY AUTOINCREMENT%'",
+               AND sql NOT LIKE '%INTEGER PRIMARY KEY AUTOINCREMENT%'
+               AND sql NOT LIKE '%INTEGER PRIMARY KEY REFERENCES%ON DELETE CASCADE%'",
         )
         .fetch_all(&pool)
         .await
