@@ -12,10 +12,9 @@ use super::wire::Answer;
 use super::{Arm, query};
 use crate::app::cascade::Clear;
 use crate::app::change::Attempt;
-use crate::app::resources::locks::{self, Change};
-use crate::app::resources::providers;
-use crate::app::{Cx, access as gate};
-use crate::domain::error::{NeighbourError, ResourceError};
+use crate::app::resources::locks::Change;
+use crate::app::{Cx, access as gate, resources};
+use crate::domain::error::ResourceError;
 use crate::domain::resources::listing::Part;
 use crate::domain::resources::lock::LOCKS;
 use crate::domain::world::name;
@@ -422,27 +421,27 @@ async fn carry_out(
         arm.require_region(&request.body, found.name)?;
     }
     let change = changes(found, operation);
-    if operation.method == "PUT" && !providers::is_registered(&mut arm.read().await?, found.namespace()).await? {
-        return Err(NeighbourError::Unregistered(found.namespace().to_owned()).into());
-    }
-    if let Some(change) = change {
-        locks::require(&mut arm.read().await?, change, own).await?;
-    }
+    let provider = (operation.method == "PUT").then(|| found.namespace());
     let answer = match operation.run {
-        Run::Read(handler) => handler(&mut arm.read().await?, &request).await?,
+        Run::Read(handler) => {
+            let mut cx = arm.read().await?;
+            resources::require_open(&mut cx, provider, change, own).await?;
+            handler(&mut cx, &request).await?
+        }
         Run::Change(handler) => {
-            let asked = (request, handler, change, own.to_owned());
-            arm.change(&asked, |cx, (request, handler, change, own)| {
+            let asked = (request, handler, provider, change, own.to_owned());
+            arm.change(&asked, |cx, (request, handler, provider, change, own)| {
                 Box::pin(async move {
-                    if let Some(change) = change {
-                        locks::require(cx, *change, own).await?;
-                    }
+                    resources::require_open(cx, *provider, *change, own).await?;
                     handler(cx, request).await
                 })
             })
             .await?
         }
-        Run::Apart(handler) => handler(arm, &request).await?,
+        Run::Apart(handler) => {
+            resources::require_open(&mut arm.read().await?, provider, change, own).await?;
+            handler(arm, &request).await?
+        }
     };
     if operation.sweeps {
         crate::app::registry::content::sweep(&arm.app).await?;
