@@ -425,11 +425,11 @@ async fn what_hangs_on_a_resource_belongs_to_its_own_provider() {
     assert_eq!(shown["name"], "providers");
     let below = |rest: &str| format!("{}/providers/{rest}", registry_path("providers"));
     for method in [Method::GET, Method::PUT] {
-        let path = below("Microsoft.Insights/diagnosticSettings/all");
+        let path = below("Microsoft.Advisor/suppressions/all");
         let body = if method == Method::PUT { json!({"properties": {}}) } else { Value::Null };
         let told = refused(me.arm(method, &path, body).await).await;
         let message =
-            "The resource namespace 'Microsoft.Insights' is invalid. See the table of limits in Acrite's README."
+            "The resource namespace 'Microsoft.Advisor' is invalid. See the table of limits in Acrite's README."
                 .to_owned();
         assert_eq!(told, (404, "InvalidResourceNamespace".to_owned(), message));
     }
