@@ -4,16 +4,19 @@ Rows are multiplied in the database of a stopped emulator, but for manifests, wh
 Must not know: how figures are printed.
 """
 
+import concurrent.futures
 import glob
-import json
-import os
 import sqlite3
 import time
 
-from peers import MANIFEST, Acrite, Azure, Registry, wrk
+from peers import MANIFEST, Acrite, Azure, Registry
 
 SMALL = 100
-LARGE = {"registries": 10_000, "tags": 100_000, "key_versions": 100_000, "role_assignments": 10_000}
+
+
+def grown(large):
+    """How many there are of each in the large world."""
+    return {"registries": large // 10, "tags": large, "key_versions": large, "role_assignments": large // 10}
 
 
 def multiply(database, table, where, count, changes):
@@ -28,22 +31,20 @@ def multiply(database, table, where, count, changes):
     )
 
 
-def push_tags(bench, acrite, token, count):
-    """Pushes `count` manifests of their own, each with a tag, by wrk."""
+def push_tags(acrite, token, count):
+    """Pushes `count` manifests of their own, each with a tag."""
     registry = Registry(acrite.port, "benchregistry.azurecr.io", token)
     manifest = registry.image()
-    registry.push(b"a small blob")
-    script = os.path.join(bench.work, "grow.lua")
-    headers = "".join(f"wrk.headers[{json.dumps(n)}] = {json.dumps(v)}\n" for n, v in registry.headers.items())
-    begin, end = json.dumps(manifest.decode()[:-1] + ', "annotations": {"n": "'), json.dumps('"}}')
-    with open(script, "w") as file:
-        file.write(
-            f'wrk.method = "PUT"\n{headers}wrk.headers["Content-Type"] = "{MANIFEST}"\nlocal n = 0\n'
-            f"request = function()\n  n = n + 1\n  if n > {count} then wrk.thread:stop() end\n"
-            f'  return wrk.format(nil, "/v2/bench/manifests/t" .. n, nil, {begin} .. n .. {end})\nend\n'
-            "function setup(thread) wrk.thread = thread end\n"
-        )
-    wrk(acrite.port, "/", {}, 900, script, 4)
+    workers = 4
+
+    def push(worker):
+        own = Registry(acrite.port, "benchregistry.azurecr.io", token)
+        for n in range(worker, count, workers):
+            content = manifest[:-1] + b', "annotations": {"n": "%d"}}' % n
+            own.call("PUT", f"/v2/bench/manifests/t{n}", content, Content_Type=MANIFEST)
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        list(pool.map(push, range(workers)))
 
 
 def ask(acrite, token, host, path, rounds=60):
@@ -89,7 +90,7 @@ def world(bench, name, counts):
     folder = bench.folder(name)
     acrite = Acrite(bench.program, folder)
     token = Azure(acrite).registry("benchregistry")
-    push_tags(bench, acrite, token, counts["tags"])
+    push_tags(acrite, token, counts["tags"])
     acrite.stop()
     with sqlite3.connect(glob.glob(f"{folder}/acrite.db")[0]) as database:
         multiply(database, "registries", "name = 'benchregistry'", counts["registries"], {"name": "'grown' || n", "next_look": "t.next_look + n"})
@@ -102,8 +103,9 @@ def world(bench, name, counts):
 
 def measure(bench):
     """What was asked, with its milliseconds in the small world and in the large one."""
-    small = {name: SMALL for name in LARGE}
-    worlds = [world(bench, name, counts) for name, counts in (("small", small), ("large", LARGE))]
+    large = grown(bench.large)
+    small = dict.fromkeys(large, SMALL)
+    worlds = [world(bench, name, counts) for name, counts in (("small", small), ("large", large))]
     found = [{}, {}]
     asked = [requests(acrite, Azure(acrite)) for acrite in worlds]
     for what in asked[0]:

@@ -196,7 +196,7 @@ class Azure:
             form={
                 "grant_type": "refresh_token",
                 "service": host,
-                "scope": "repository:bench:pull,push",
+                "scope": "repository:bench:pull,push,metadata_read",
                 "refresh_token": refresh,
             },
         )["access_token"]

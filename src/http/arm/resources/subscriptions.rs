@@ -178,8 +178,8 @@ fn operations(namespace: &str) -> Result<Answer> {
 
 /// The page that is asked for of all resources of a group or of the subscription.
 pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, asked: query::Asked<'_>) -> Result<Answer> {
-    /// Resources read at a time.
-    const STEP: usize = 200;
+    /// Resources read at a time where not all of them are wanted.
+    const STEP: usize = 500;
     let filter = query::filter(asked.query, RESOURCES)?;
     let names = |name: &&str| filter.as_ref().is_some_and(|filter| filter.names(name));
     if TAGS.iter().any(&names) && RESOURCES.properties.iter().any(|n| !TAGS.contains(n) && names(n)) {
@@ -187,6 +187,7 @@ pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, asked: query::As
         return Err(query::invalid("$filter", "tagName, tagValue and other properties"));
     }
     let (most, after) = asked.page(query::RESOURCES_PAGE)?;
+    let step = if filter.is_none() { most + 1 } else { STEP };
     let (grants, known) = (access::grants(cx).await?, access::environment(cx));
     let wanted = |item: &Value| {
         let id = item["id"].as_str().unwrap_or_default();
@@ -210,11 +211,11 @@ pub(super) async fn resources(cx: &mut Cx, group: Option<&str>, asked: query::As
     let mut found = Vec::new();
     while let Some((name, kind)) = row {
         let skipped = only.is_some_and(|only| !only.eq_ignore_ascii_case(name));
-        let mut part = Part { group, after: std::mem::take(&mut place), most: STEP };
+        let mut part = Part { group, after: std::mem::take(&mut place), most: step };
         let mut more = !skipped;
         while more {
             let items = (kind.listed)(cx, &part).await?;
-            more = items.len() == STEP;
+            more = items.len() == step;
             if let Some(id) = items.last().and_then(|item| item["id"].as_str()).and_then(ResourceId::parse) {
                 part.after = (id.name, id.group);
             }
