@@ -5,9 +5,11 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
+
+use super::json;
 
 /// A JSON object. Derived types by themselves would take a list of their members too.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +44,12 @@ pub fn read<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
         };
         wrong.path().iter().filter_map(named).next_back().unwrap_or_default()
     })
+}
+
+/// A flag, as [`json::flag`] reads it; null is none.
+pub fn flag<'de, D: Deserializer<'de>>(member: D) -> Result<Option<bool>, D::Error> {
+    let value = Option::<Value>::deserialize(member)?;
+    value.map(|value| json::flag(&value).ok_or_else(|| D::Error::custom("it is neither true nor false"))).transpose()
 }
 
 #[cfg(test)]
