@@ -30,6 +30,9 @@ const OWN: [&str; 3] = ["world", "untold_records", "doomed_files"];
 /// Tables that a loaded world begins without: what was going on when it was saved has ended since.
 const ENDED: [&str; 2] = ["uploads", "untold_events"];
 
+/// Tables that triggers of others count in: their rows come last, with counts that are right already.
+const COUNTED: [&str; 2] = ["repositories", "usages"];
+
 /// Makes a folder for its owner alone.
 pub fn make_folder(path: &Path) -> Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| failed(path, &e))
@@ -75,12 +78,20 @@ pub async fn blob_files(tx: &mut Tx) -> Result<(Vec<String>, i64)> {
 /// Puts the rows of the snapshot that is beside the transaction in the place of all rows. Ids that were given stay given.
 pub async fn take_over(tx: &mut Tx) -> Result<()> {
     tx.wrote(neighbours::TABLE);
-    for table in tables(tx).await? {
+    let mut all = tables(tx).await?;
+    all.sort_by_key(|table| COUNTED.contains(&table.as_str()));
+    // Rows come before those that they belong to; whether all do is checked when this is committed.
+    sqlx::query("PRAGMA defer_foreign_keys = ON").execute(tx.conn()).await?;
+    for table in &all {
         sqlx::query(AssertSqlSafe(format!("DELETE FROM main.{table}"))).execute(tx.conn()).await?;
-        if !ENDED.contains(&table.as_str()) {
-            let copy = format!("INSERT INTO main.{table} SELECT * FROM {OTHER}.{table}");
-            sqlx::query(AssertSqlSafe(copy)).execute(tx.conn()).await?;
+    }
+    for table in all.iter().filter(|table| !ENDED.contains(&table.as_str())) {
+        // Triggers may have begun to count.
+        if COUNTED.contains(&table.as_str()) {
+            sqlx::query(AssertSqlSafe(format!("DELETE FROM main.{table}"))).execute(tx.conn()).await?;
         }
+        let copy = format!("INSERT INTO main.{table} SELECT * FROM {OTHER}.{table}");
+        sqlx::query(AssertSqlSafe(copy)).execute(tx.conn()).await?;
     }
     // What is named again is to stay.
     sqlx::query("DELETE FROM doomed_files WHERE path IN (SELECT 'blobs/' || file FROM blobs)")
