@@ -83,6 +83,11 @@ def requests(acrite, azure):
         "manifests by time, a page of 50": (*registry, "/acr/v1/bench/_manifests?n=50&orderby=timedesc"),
         "tags/list, a page of 50": (*registry, "/v2/bench/tags/list?n=50"),
         "one manifest by tag": (*registry, "/v2/bench/manifests/t7"),
+        "portal: all resources": (None, None, "/portal/"),
+        "portal: registries": (None, None, "/portal/?type=Microsoft.ContainerRegistry/registries"),
+        "portal: registries and keys": (None, None, "/portal/map"),
+        "portal: a search": (None, None, "/portal/?q=benchregistry"),
+        "portal: tags of a repository": (None, None, f"/portal/resource{group}/{registries}/benchregistry/repository?name=bench"),
     }
 
 

@@ -76,6 +76,17 @@ class Acrite:
         told = run("sh", "-c", script + "\nenv -0", env=clean)
         return dict(line.split("=", 1) for line in told.split("\0") if "=" in line)
 
+    def control(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        content = json.dumps(body) if body is not None else None
+        connection.request(method, f"/acrite/v1/{path}", content, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        said = answer.read()
+        connection.close()
+        if answer.status >= 400:
+            sys.exit(f"{method} {path}: {answer.status} {said[:500]!r}")
+        return json.loads(said) if said else None
+
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         self.process.wait(timeout=20)
@@ -384,9 +395,9 @@ class Registry:
         headers = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
         self.connection.request(method, path, body, headers)
         answer = self.connection.getresponse()
-        content = answer.read()
+        answer.content = answer.read()
         if answer.status >= 400:
-            sys.exit(f"{method} {path} at {self.port}: {answer.status} {content[:300]!r}")
+            sys.exit(f"{method} {path} at {self.port}: {answer.status} {answer.content[:300]!r}")
         return answer
 
     def push(self, content):
