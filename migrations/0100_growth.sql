@@ -35,30 +35,30 @@ SELECT
     (SELECT coalesce(sum(bytes), 0) FROM repositories WHERE registry = r.id)
 FROM registries r;
 CREATE TRIGGER registries_are_used AFTER INSERT ON registries BEGIN
-    INSERT INTO usages (registry, bytes) VALUES (NEW.id, 0);
+    INSERT INTO usages (registry, bytes) VALUES (NEW.id, 0) ON CONFLICT (registry) DO NOTHING;
 END;
 CREATE TRIGGER blobs_come AFTER INSERT ON blobs BEGIN
-    UPDATE usages SET bytes = bytes + NEW.size WHERE registry = NEW.registry;
+    UPDATE usages SET bytes = CAST(bytes + NEW.size AS INTEGER) WHERE registry = NEW.registry;
 END;
 CREATE TRIGGER blobs_go AFTER DELETE ON blobs BEGIN
-    UPDATE usages SET bytes = bytes - OLD.size WHERE registry = OLD.registry;
+    UPDATE usages SET bytes = CAST(bytes - OLD.size AS INTEGER) WHERE registry = OLD.registry;
 END;
 CREATE TRIGGER manifests_come AFTER INSERT ON manifests BEGIN
-    UPDATE repositories SET manifest_count = manifest_count + 1, bytes = bytes + NEW.size WHERE id = NEW.repository;
+    UPDATE repositories SET manifest_count = CAST(manifest_count + 1 AS INTEGER), bytes = CAST(bytes + NEW.size AS INTEGER) WHERE id = NEW.repository;
 END;
 -- Nothing is left to count in where a whole repository goes.
 CREATE TRIGGER manifests_go AFTER DELETE ON manifests BEGIN
-    UPDATE repositories SET manifest_count = manifest_count - 1, bytes = bytes - OLD.size WHERE id = OLD.repository;
+    UPDATE repositories SET manifest_count = CAST(manifest_count - 1 AS INTEGER), bytes = CAST(bytes - OLD.size AS INTEGER) WHERE id = OLD.repository;
 END;
 CREATE TRIGGER repositories_weigh AFTER UPDATE OF bytes ON repositories BEGIN
-    UPDATE usages SET bytes = bytes + NEW.bytes - OLD.bytes WHERE registry = NEW.registry;
+    UPDATE usages SET bytes = CAST(bytes + NEW.bytes - OLD.bytes AS INTEGER) WHERE registry = NEW.registry;
 END;
 CREATE TRIGGER repositories_go AFTER DELETE ON repositories BEGIN
-    UPDATE usages SET bytes = bytes - OLD.bytes WHERE registry = OLD.registry;
+    UPDATE usages SET bytes = CAST(bytes - OLD.bytes AS INTEGER) WHERE registry = OLD.registry;
 END;
 CREATE TRIGGER tags_come AFTER INSERT ON tags BEGIN
-    UPDATE repositories SET tag_count = tag_count + 1 WHERE id = NEW.repository;
+    UPDATE repositories SET tag_count = CAST(tag_count + 1 AS INTEGER) WHERE id = NEW.repository;
 END;
 CREATE TRIGGER tags_go AFTER DELETE ON tags BEGIN
-    UPDATE repositories SET tag_count = tag_count - 1 WHERE id = OLD.repository;
+    UPDATE repositories SET tag_count = CAST(tag_count - 1 AS INTEGER) WHERE id = OLD.repository;
 END;
