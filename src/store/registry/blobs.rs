@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::error::Unavailable;
+use crate::domain::error::{ContentError, Unavailable};
 use crate::domain::fault::{End, Faults, Service, Touch};
 use crate::domain::registry::envelope::Sealed;
 use crate::domain::{Error, Result};
@@ -18,6 +18,18 @@ use crate::store::world::trouble::file as failed;
 pub const UPLOADS: &str = "uploads";
 /// The folder of whole blobs.
 pub const BLOBS: &str = "blobs";
+
+/// A file under upload that cannot be opened or moved. One that is gone went with its session, which ended meanwhile:
+/// that is no trouble of the disk, unless the folder is gone too.
+fn lost(path: &Path, name: &str, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound if path.parent().is_some_and(Path::exists) => {
+            tracing::warn!("upload {name} ended meanwhile");
+            ContentError::UploadUnknown(name.to_owned()).into()
+        }
+        _ => failed(path, error),
+    }
+}
 
 /// The two folders.
 #[derive(Debug, Clone)]
@@ -79,14 +91,14 @@ impl Blobs {
             io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
             Ok(file)
         };
-        let file = open().map_err(|e| failed(&path, &e))?;
+        let file = open().map_err(|e| lost(&path, name, &e))?;
         Ok(Growing { file, path, new_in: None, durable: self.durable, faults: self.faults.clone() })
     }
 
     /// Moves a whole, synced upload to the blobs.
     pub fn keep(&self, name: &str) -> Result<()> {
         let from = self.path(UPLOADS, name);
-        std::fs::rename(&from, self.path(BLOBS, name)).map_err(|e| failed(&from, &e))?;
+        std::fs::rename(&from, self.path(BLOBS, name)).map_err(|e| lost(&from, name, &e))?;
         self.sync_folder(BLOBS)?;
         self.sync_folder(UPLOADS)
     }
@@ -109,17 +121,15 @@ impl Blobs {
 
     /// Opens a whole blob.
     pub fn read(&self, name: &str) -> Result<Stored> {
-        self.open_in(BLOBS, name)
+        let path = self.path(BLOBS, name);
+        let file = File::open(&path).map_err(|e| failed(&path, &e))?;
+        Ok(Stored { file, faults: self.faults.clone() })
     }
 
     /// Opens a file under upload.
     pub fn read_upload(&self, name: &str) -> Result<Stored> {
-        self.open_in(UPLOADS, name)
-    }
-
-    fn open_in(&self, folder: &str, name: &str) -> Result<Stored> {
-        let path = self.path(folder, name);
-        let file = File::open(&path).map_err(|e| failed(&path, &e))?;
+        let path = self.path(UPLOADS, name);
+        let file = File::open(&path).map_err(|e| lost(&path, name, &e))?;
         Ok(Stored { file, faults: self.faults.clone() })
     }
 
