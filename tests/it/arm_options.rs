@@ -196,6 +196,7 @@ async fn locks_hold_what_they_lock() {
     locked(Method::PATCH, &registry, json!({"tags": {}})).await;
     locked(Method::PUT, &group_path(""), json!({"location": "eastus"})).await;
     locked(Method::POST, &format!("{registry}/listCredentials"), Value::Null).await;
+    locked(Method::POST, &format!("{registry}/listBuildSourceUploadUrl"), Value::Null).await;
     let template = json!({"properties": {"mode": "Incremental", "template": {"$schema": "x", "contentVersion": "1.0.0.0", "resources": []}}});
     locked(Method::PUT, &group_path("/providers/Microsoft.Resources/deployments/d"), template).await;
     let all = group_path("/providers/Microsoft.Authorization/locks");

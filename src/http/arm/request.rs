@@ -6,10 +6,19 @@ use serde_json::Value;
 
 use super::query::{self, Asked};
 use super::wire::Answer;
-use crate::domain::error::RequestError;
+use crate::domain::error::{RequestError, ResourceError};
 use crate::domain::resources::listing::Part;
 use crate::domain::{Error, Result};
 use crate::http::odata::{Filter, Language};
+
+/// The names in a path after its provider. What was quoted in one could stand for more of the path.
+pub(super) fn names(rest: &[String], kind: &str) -> Result<Vec<String>> {
+    let names = rest.iter().skip(1).step_by(2);
+    match names.clone().find(|name| name.contains(['/', '\\']) || name.len() > 260) {
+        Some(name) => Err(ResourceError::NameInvalid { name: name.clone(), kind: kind.to_owned() }.into()),
+        None => Ok(names.cloned().collect()),
+    }
+}
 
 /// A request, as its handler needs it.
 pub(super) struct Request {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 pub(super) use super::request::Request;
 use super::wire::Answer;
-use super::{Arm, query};
+use super::{Arm, query, request};
 use crate::app::cascade::Clear;
 use crate::app::change::Attempt;
 use crate::app::resources::locks::Change;
@@ -345,7 +345,7 @@ pub(super) async fn answer(
     }
     let depth = 2 * found.levels().count();
     let request = Request {
-        names: rest.iter().skip(1).step_by(2).cloned().collect(),
+        names: request::names(&rest, found.name)?,
         group: group.clone(),
         scope: if at == 2 { String::new() } else { arm.scope(at - 2) },
         query: arm.call.query.clone(),
@@ -407,6 +407,8 @@ async fn carry_out(
         if let Some(action) = &action {
             gate::require(&mut cx, action, scope).await?;
         }
+        // A POST may give out what writes.
+        resources::require_open(&mut cx, None, changes(found, operation), own).await?;
         let answer = handler(&mut cx, &request).await?;
         return match operation.pages {
             true => query::paged(answer, &request.authority, &request.path, &request.query),
