@@ -65,10 +65,15 @@ pub async fn require_subnet(cx: &mut Cx, endpoint: &str, id: &str) -> Result<()>
     access::require(cx, "Microsoft.Network/virtualNetworks/subnets/join/action", id).await
 }
 
-/// Makes the connection that an endpoint asks for, or changes it. Who makes one that is approved at once needs the right
-/// to approve it.
-pub async fn connect(cx: &mut Cx, endpoint: &Neighbour) -> Result<()> {
+/// Makes the connection that an endpoint asks for, or changes it; that of the endpoint as it was ends, if it led
+/// elsewhere. Who makes one that is approved at once needs the right to approve it.
+pub async fn connect(cx: &mut Cx, endpoint: &Neighbour, before: Option<&Neighbour>) -> Result<()> {
     let asked = connection(endpoint.properties())?;
+    if let Some(before) = before
+        && !connection(before.properties())?.target.eq_ignore_ascii_case(&asked.target)
+    {
+        disconnect(cx, before).await?;
+    }
     let missing = || NeighbourError::ReferenceNotFound { what: asked.target.clone(), by: endpoint.id.clone() };
     let target = Target::of(&asked).ok_or_else(missing)?;
     if !asked.groups.iter().any(|group| group.eq_ignore_ascii_case(target.member())) || asked.groups.len() != 1 {

@@ -3,7 +3,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{SUBSCRIPTION, World, good, group_path, refused, registry_path};
+use crate::harness::{SUBSCRIPTION, TENANT, World, good, group_path, refused, registry_path};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn diagnostic_settings_are_checked_and_kept_with_what_they_are_about() {
@@ -152,8 +152,27 @@ async fn networks_hold_subnets_and_subnets_what_is_put_into_them() {
         assert_eq!(good(me.arm(Method::GET, &links, Value::Null).await).await["value"], json!([]));
     }
     assert_eq!(me.arm(Method::DELETE, &two, Value::Null).await.status(), 200);
-    // What the other side has ended is disconnected, and all goes with the group.
     let path = group_path("/providers/Microsoft.Network/privateEndpoints/pe1");
+    // One that is led elsewhere leaves nothing behind.
+    me.make_registry("reg02").await;
+    let automatic = "privateLinkServiceConnections";
+    let subnet = format!("{network}/subnets/one");
+    for (target, left) in [("reg02", "reg01"), ("reg01", "reg02")] {
+        let body = endpoint(&subnet, &registry_path(target), "registry", automatic);
+        good(me.arm(Method::PUT, &path, body).await).await;
+        for (registry, count) in [(target, 1), (left, 0)] {
+            let links = format!("{}/privateEndpointConnections", registry_path(registry));
+            let links = good(me.arm(Method::GET, &links, Value::Null).await).await;
+            assert_eq!(links["value"].as_array().unwrap().len(), count, "{registry}");
+        }
+    }
+    // What is quoted in a name is no part of the path.
+    for name in ["a%2Fb", "pe%2FprivateDnsZoneGroups%2Fz", "a%5Cb"] {
+        let quoted = group_path(&format!("/providers/Microsoft.Network/privateEndpoints/{name}"));
+        let body = endpoint(&subnet, &registry_path("reg01"), "registry", automatic);
+        assert_eq!(refused(me.arm(Method::PUT, &quoted, body).await).await.0, 400, "{name}");
+    }
+    // What the other side has ended is disconnected, and all goes with the group.
     let body = endpoint(
         &format!("{network}/subnets/one"),
         &registry_path("reg01"),
@@ -300,6 +319,30 @@ async fn resources_are_moved_between_groups_with_all_that_knows_them() {
         good(me.arm(Method::GET, &format!("{there}{child}"), Value::Null).await).await;
     }
     let there = registry.replace("/resourceGroups/rg/", "/resourceGroups/other/");
+    // Settings that were left where something was are no obstacle to what comes there.
+    let there_vault = vault.replace("/resourceGroups/rg/", "/resourceGroups/other/");
+    let left = group_path("/providers/Microsoft.KeyVault/vaults/vault2");
+    me.make_vault("vault2", false).await;
+    let body = json!({"properties": {"workspaceId": "/w", "logs": [{"categoryGroup": "audit", "enabled": true}]}});
+    good(me.arm(Method::PUT, &format!("{left}{setting}"), body.clone()).await).await;
+    good(me.arm(Method::DELETE, &left, Value::Null).await).await;
+    let purge = format!(
+        "/subscriptions/{SUBSCRIPTION}/providers/Microsoft.KeyVault/locations/eastus/deletedVaults/vault2/purge"
+    );
+    assert!(me.arm(Method::POST, &purge, Value::Null).await.status().is_success());
+    let over_there = left.replace("/resourceGroups/rg/", "/resourceGroups/other/");
+    let vault2 = json!({"location": "eastus", "properties": {"tenantId": TENANT, "sku": {"family": "A", "name": "standard"}, "accessPolicies": []}});
+    good(me.arm(Method::PUT, &over_there, vault2).await).await;
+    good(me.arm(Method::PUT, &format!("{over_there}{setting}"), body).await).await;
+    let both = json!({"resources": [there_vault, over_there], "targetResourceGroup": group_path("")});
+    let moved = me.arm(Method::POST, &format!("{other}/moveResources"), both).await;
+    assert_eq!(moved.status(), 202);
+    // Its log follows it.
+    assert_eq!(good(me.arm(Method::GET, &format!("{vault}{setting}"), Value::Null).await).await["name"], "one");
+    me.make_key("vault1", "moved").await;
+    let log = world.dir.join("diagnostics/w/AuditEvent.json");
+    world.http().get(format!("{}/acrite/v1/audit", world.url)).send().await.unwrap();
+    assert!(std::fs::read_to_string(&log).unwrap().contains("/keys/moved"), "no record of the moved vault");
     let token = good(me.arm(Method::GET, &format!("{there}/tokens/robot01"), Value::Null).await).await;
     assert_eq!(token["properties"]["scopeMapId"], json!(format!("{there}/scopeMaps/_repositories_pull")));
     assert_eq!(refused(me.arm(Method::DELETE, &there, Value::Null).await).await.1, "ScopeLocked");
@@ -321,5 +364,13 @@ async fn a_provider_is_unregistered_once_nothing_of_it_is_left() {
     let (status, code, _) = refused(me.arm(Method::PUT, &registry_path("reg01"), body.clone()).await).await;
     assert_eq!((status, code.as_str()), (409, "MissingSubscriptionRegistration"));
     assert_eq!(good(ask("register").await).await["registrationState"], "Registered");
+    // Resource management's own provider is everybody's.
+    let own = format!("/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Resources");
+    let kept = good(me.arm(Method::POST, &format!("{own}/unregister"), Value::Null).await).await;
+    assert_eq!(
+        (&kept["registrationState"], &kept["registrationPolicy"]),
+        (&json!("Registered"), &json!("RegistrationFree"))
+    );
+    good(me.arm(Method::PUT, &group_path(""), json!({"location": "eastus"})).await).await;
     good(me.arm(Method::PUT, &registry_path("reg01"), body).await).await;
 }

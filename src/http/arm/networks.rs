@@ -271,6 +271,7 @@ async fn get_endpoint(cx: &mut Cx, request: &Request) -> Result<Answer> {
 async fn put_endpoint(cx: &mut Cx, request: &Request) -> Result<Answer> {
     let location = request.body["location"].as_str();
     let (mut one, new) = neighbours::begin(cx, request.group(), ENDPOINTS, request.name(), location).await?;
+    let before = (!new).then(|| one.clone());
     let mut properties = request.body["properties"].as_object().cloned().unwrap_or_default();
     for list in CONNECTIONS {
         properties.entry(list).or_insert_with(|| json!([]));
@@ -283,7 +284,7 @@ async fn put_endpoint(cx: &mut Cx, request: &Request) -> Result<Answer> {
     fill(cx, &mut one, tags(&request.body), properties);
     let subnet = one.properties()["subnet"]["id"].as_str().unwrap_or_default().to_owned();
     private_endpoints::require_subnet(cx, &one.id, &subnet).await?;
-    private_endpoints::connect(cx, &one).await?;
+    private_endpoints::connect(cx, &one, before.as_ref()).await?;
     neighbours::save(cx, &one).await?;
     Ok(saved(new, shown(cx, &one).await?))
 }

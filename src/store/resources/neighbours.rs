@@ -122,7 +122,9 @@ pub async fn rename(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
         if new_id == id && new_document == document {
             continue;
         }
-        sqlx::query("UPDATE neighbours SET id_key = ?, id = ?, scope = ?, document = ? WHERE id_key = ?")
+        tx.wrote(TABLE);
+        // Settings stay when what they are about goes: what arrives takes the place of one that was left there.
+        sqlx::query("UPDATE OR REPLACE neighbours SET id_key = ?, id = ?, scope = ?, document = ? WHERE id_key = ?")
             .bind(new_id.to_ascii_lowercase())
             .bind(new_id)
             .bind(new_scope.to_ascii_lowercase())

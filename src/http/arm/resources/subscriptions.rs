@@ -24,6 +24,9 @@ use crate::http::odata::{Filter, Language};
 /// What is no row of the table yet.
 const OTHERS: &[(&str, &[&str])] = &[("Microsoft.Resources", &["deployments", "subscriptions", "tenants"])];
 
+/// Providers that every subscription has, and keeps [docs].
+const FREE: [&str; 2] = ["Microsoft.Authorization", "Microsoft.Resources"];
+
 /// The providers by name, each with its types and their versions.
 fn providers() -> BTreeMap<&'static str, Vec<(&'static str, &'static [&'static str])>> {
     let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -124,6 +127,10 @@ async fn register(arm: &mut Arm, namespace: &str, word: &str) -> Result<Answer> 
     arm.require(&action, &name::subscription_id()).await?;
     let mut cx = arm.write().await?;
     provider(&mut cx, namespace).await?;
+    // Resource management's own need no registration.
+    if FREE.iter().any(|free| free.eq_ignore_ascii_case(namespace)) {
+        return provider(&mut cx, namespace).await.map(Answer::ok);
+    }
     let registers = word == "register";
     if !registers {
         let of = format!("{}/", namespace.to_ascii_lowercase());
@@ -155,7 +162,8 @@ async fn provider(cx: &mut Cx, namespace: &str) -> Result<Value> {
         .collect();
     Ok(json!({
         "id": format!("{}/providers/{name}", name::subscription_id()), "namespace": name, "resourceTypes": types,
-        "registrationState": if registered { "Registered" } else { "Unregistered" }, "registrationPolicy": "RegistrationRequired",
+        "registrationState": if registered { "Registered" } else { "Unregistered" },
+        "registrationPolicy": if FREE.contains(&name) { "RegistrationFree" } else { "RegistrationRequired" },
     }))
 }
 
