@@ -585,6 +585,12 @@ async fn an_earlier_deployment_is_deployed_again_where_one_fails() {
         assert_eq!(refused(me.arm(Method::GET, &path("two"), Value::Null).await).await.0, 404);
     }
     good(me.arm(Method::PUT, &path("one"), body(good_ones, Value::Null)).await).await;
+    // It is no earlier one of its own.
+    for (on_error, expected) in
+        [(last.clone(), 404), (json!({"type": "SpecificDeployment", "deploymentName": "ONE"}), 404)]
+    {
+        assert_eq!(refused(me.arm(Method::PUT, &path("one"), body(bad.clone(), on_error)).await).await.0, expected);
+    }
     for on_error in [last, json!({"type": "SpecificDeployment", "deploymentName": "one"})] {
         let kind = on_error["type"].clone();
         let accepted = good(me.arm(Method::PUT, &path("two"), body(bad.clone(), on_error)).await).await;

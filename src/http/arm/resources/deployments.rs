@@ -309,7 +309,7 @@ async fn validate(arm: &mut Arm, asked: Asked, read: Read) -> Result<Answer> {
 /// What is deployed again where this fails.
 async fn earlier(cx: &mut Cx, asked: &Asked) -> Result<Option<Earlier>> {
     match &asked.on_error {
-        Some(wanted) => on_error::earlier(cx, &asked.scope, wanted).await.map(Some),
+        Some(wanted) => on_error::earlier(cx, &asked.scope, &asked.name, wanted).await.map(Some),
         None => Ok(None),
     }
 }

@@ -55,17 +55,29 @@ pub(super) struct Earlier {
     pub(super) shown: Value,
 }
 
-/// Finds the earlier deployment in the scope. One that is not there, or did not succeed, is refused.
-pub(super) async fn earlier(cx: &mut Cx, scope: &str, wanted: &OnError) -> Result<Earlier> {
-    let name = match wanted {
-        OnError::Specific(name) => name.clone(),
-        OnError::LastSuccessful => {
-            let succeeded = |state: &str| state == "Succeeded";
-            let (page, _) = deployments::page(cx, scope, None, Some(1), &succeeded).await?;
-            let last = page.first().and_then(|shown| serde_json::from_str::<Value>(shown).ok());
-            let name = last.and_then(|shown| shown["name"].as_str().map(str::to_owned));
-            name.ok_or_else(|| DeploymentError::NotFound("LastSuccessful".to_owned()))?
+/// The name of the newest deployment in the scope that succeeded, but for `own`.
+async fn last_successful(cx: &mut Cx, scope: &str, own: &str) -> Result<String> {
+    let succeeded = |state: &str| state == "Succeeded";
+    let name = |shown: &String| serde_json::from_str::<Value>(shown).ok()?["name"].as_str().map(str::to_owned);
+    let mut after = None;
+    loop {
+        let (page, next) = deployments::page(cx, scope, after.as_deref(), Some(2), &succeeded).await?;
+        if let Some(found) = page.iter().filter_map(name).find(|name| !name.eq_ignore_ascii_case(own)) {
+            return Ok(found);
         }
+        after = Some(next.ok_or_else(|| DeploymentError::NotFound("LastSuccessful".to_owned()))?);
+    }
+}
+
+/// Finds the earlier deployment in the scope. One that is not there, or did not succeed, is refused; so is the one that is
+/// to take its name `own`.
+pub(super) async fn earlier(cx: &mut Cx, scope: &str, own: &str, wanted: &OnError) -> Result<Earlier> {
+    let name = match wanted {
+        OnError::Specific(name) if name.eq_ignore_ascii_case(own) => {
+            return Err(DeploymentError::NotFound(name.clone()).into());
+        }
+        OnError::Specific(name) => name.clone(),
+        OnError::LastSuccessful => last_successful(cx, scope, own).await?,
     };
     let read = |text: String| serde_json::from_str::<Value>(&text).map_err(Error::internal);
     let shown = read(deployments::get(cx, scope, &name, Part::Shown).await?)?;
