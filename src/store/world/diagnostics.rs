@@ -3,9 +3,9 @@
 //! each category.
 //! Must not know: what a record says beside its category, resource and time; where settings are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,8 +13,12 @@ use serde::Deserialize;
 use super::trouble::file as failed;
 use crate::domain::Result;
 
+/// Bytes that are written at once.
+const BATCH: usize = 64 * 1024;
 /// Bytes that may wait in memory while a file cannot be written.
 const WAITING: usize = 8 * 1024 * 1024;
+/// Letters of a folder's name.
+const LONGEST: usize = 200;
 
 /// What a setting names as the place of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +87,9 @@ impl Diagnostics {
     }
 
     fn put(&mut self, path: PathBuf, line: &str) -> bool {
-        if self.waiting.values().map(Vec::len).sum::<usize>() + line.len() >= WAITING {
+        let waiting = |batches: &BTreeMap<PathBuf, Vec<u8>>| batches.values().map(Vec::len).sum::<usize>() + line.len();
+        // Many may come in one go, between two flushes.
+        if waiting(&self.waiting) >= BATCH && self.flush(false).is_err() && waiting(&self.waiting) >= WAITING {
             return false;
         }
         let batch = self.waiting.entry(path).or_default();
@@ -93,11 +99,11 @@ impl Diagnostics {
     }
 
     /// The files that a record belongs into.
-    fn places(&self, line: &str) -> Vec<PathBuf> {
+    fn places(&self, line: &str) -> BTreeSet<PathBuf> {
         if self.routes.is_empty() {
-            return Vec::new();
+            return BTreeSet::new();
         }
-        let Ok(head) = serde_json::from_str::<Head<'_>>(line) else { return Vec::new() };
+        let Ok(head) = serde_json::from_str::<Head<'_>>(line) else { return BTreeSet::new() };
         let wanted = self.routes.iter().filter(|route| {
             route.resource.eq_ignore_ascii_case(head.resource) && route.categories.contains(&head.category)
         });
@@ -122,7 +128,11 @@ impl Diagnostics {
 fn name_of(id: &str) -> String {
     let name = id.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    format!("{}{}", if name.starts_with('.') { "-" } else { "" }, name.chars().map(plain).collect::<String>())
+    format!(
+        "{}{}",
+        if name.starts_with('.') { "-" } else { "" },
+        name.chars().take(LONGEST).map(plain).collect::<String>()
+    )
 }
 
 fn within(sink: Sink, head: &Head<'_>) -> PathBuf {
@@ -137,18 +147,27 @@ fn within(sink: Sink, head: &Head<'_>) -> PathBuf {
     path.join(format!("y={year}/m={month}/d={day}/h={hour}/m=00/PT1H.json"))
 }
 
-/// Appends all of it or nothing.
+/// Appends all of it or nothing. A piece of a line, which a killed process left, becomes a line of its own.
 fn append(path: &Path, batch: &[u8], sync: bool) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let mut options = OpenOptions::new();
-    options.create(true).append(true);
+    options.create(true).read(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
     let before = file.metadata()?.len();
-    let done = file.write_all(batch).and_then(|()| if sync { file.sync_data() } else { Ok(()) });
+    let mut last = [b'\n'];
+    if before > 0 {
+        file.seek(SeekFrom::Start(before - 1))?;
+        file.read_exact(&mut last)?;
+    }
+    let end: &[u8] = if last == *b"\n" { b"" } else { b"\n" };
+    let done = file
+        .write_all(end)
+        .and_then(|()| file.write_all(batch))
+        .and_then(|()| if sync { file.sync_data() } else { Ok(()) });
     if done.is_err() {
         file.set_len(before)?;
     }
@@ -202,6 +221,23 @@ mod tests {
         files.add(&wanted);
         files.flush(false).unwrap();
         assert_eq!(std::fs::read_to_string(&hour).unwrap(), format!("{wanted}\n"));
+    }
+
+    #[test]
+    fn many_at_once_are_written_and_a_piece_of_a_line_spoils_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("all/AuditEvent.json");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "{\"time\":").unwrap();
+        let mut files = Diagnostics::new(dir.path().to_owned(), vec![route(Sink::Workspace, "all")]);
+        let wanted = line(VAULT, "AuditEvent", &"x".repeat(1000));
+        for _ in 0..WAITING / 1000 + 100 {
+            assert!(files.add(&wanted));
+        }
+        files.flush(false).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().filter(|there| *there == wanted).count(), WAITING / 1000 + 100);
+        assert_eq!(text.lines().next(), Some("{\"time\":"));
     }
 
     #[test]
