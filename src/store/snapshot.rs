@@ -93,6 +93,12 @@ pub async fn take_over(tx: &mut Tx) -> Result<()> {
         let copy = format!("INSERT INTO main.{table} SELECT * FROM {OTHER}.{table}");
         sqlx::query(AssertSqlSafe(copy)).execute(tx.conn()).await?;
     }
+    // What was pushed before the snapshot still arrives in other regions, and is announced there.
+    let due = format!(
+        "INSERT INTO main.untold_events (webhook, sealed, due_at)
+         SELECT webhook, sealed, due_at FROM {OTHER}.untold_events WHERE due_at IS NOT NULL"
+    );
+    sqlx::query(AssertSqlSafe(due)).execute(tx.conn()).await?;
     // What is named again is to stay.
     sqlx::query("DELETE FROM doomed_files WHERE path IN (SELECT 'blobs/' || file FROM blobs)")
         .execute(tx.conn())
