@@ -93,6 +93,17 @@ class Acrite:
         RUNNING.remove(self.process)
 
 
+def wait_for(port, failed):
+    """Returns once a server listens on the port; ends the run with `failed` if none does."""
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    sys.exit(failed)
+
+
 def status(process, name):
     with open(f"/proc/{process.pid}/status") as file:
         return int(re.search(rf"^{name}:\s+(\d+) kB", file.read(), re.M).group(1)) / 1024
@@ -249,13 +260,7 @@ class Distribution:
         self.log = open(os.path.join(folder, "log"), "ab")
         self.process = subprocess.Popen(["docker-registry", "serve", config], stdout=self.log, stderr=self.log)
         RUNNING.append(self.process)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        sys.exit(f"docker-registry did not start; see {self.log.name}")
+        wait_for(self.port, f"docker-registry did not start; see {self.log.name}")
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -349,13 +354,7 @@ class Nginx:
             )
         self.process = subprocess.Popen(["nginx", "-p", folder, "-c", config, "-e", f"{folder}/error.log"])
         RUNNING.append(self.process)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        sys.exit("nginx did not start")
+        wait_for(self.port, "nginx did not start")
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
